@@ -1,0 +1,31 @@
+"""Topic -> message type, expected rate and greatest age.  One row is one topic; nothing else defines one.
+
+Knows: names, types, rates.  Does not know: addresses, processes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from realtime import messages
+
+
+@dataclass(frozen=True)
+class Topic:
+    message: type
+    rate_hz: float  # expected; 0: whenever there is one
+    max_age_ms: float
+    public: bool  # published to clients
+
+
+TOPICS: dict[str, Topic] = {
+    "frame": Topic(messages.Frame, 30, 150, public=False),
+    "keypoints": Topic(messages.Keypoints2D, 30, 150, public=False),  # detect -> occlude
+    "reliable": Topic(messages.Keypoints2D, 30, 150, public=False),  # occlude -> lift, publish
+    "pose": Topic(messages.Pose3D, 30, 150, public=False),  # lift -> publish
+    "pose3d": Topic(messages.Pose3D, 30, 150, public=True),
+    "keypoints2d": Topic(messages.Keypoints2D, 30, 150, public=True),
+    "truth": Topic(messages.Truth, 30, 150, public=True),  # demo only
+    "health": Topic(messages.Health, 1, 3000, public=True),
+    "hello": Topic(messages.Hello, 1, 3000, public=True),
+}
