@@ -1,0 +1,192 @@
+"""Human motion on disk: folders of `subject_*.npz` with an `index.json`, read as segments and split by subject.
+
+Knows: the folder format, who is whom among the subjects, the validation split.
+Does not know: where the motion came from, cameras, networks.
+
+A folder holds `subject_<name>.npz`: `root` float32 (N, 3) metres, Y up; `rel` int16 (N, 17, 3) tenths of a millimetre
+from the pelvis; `start` int32 (S + 1) segment borders; `clip` (S) names; `joints` (17); `fps`; and `index.json`, a list
+of {clip, subject, desc}.  Segments of one file do not join.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines.contract import H36M_17, Array
+from trainers.errors import UserError
+
+UNIT_M = 1e-4  # of `rel`
+VALIDATION = ("05", "06", "07", "15", "26", "32", "39", "124")
+CALIBRATION = ("05", "07", "32", "124")  # half of VALIDATION: sigma is fitted here and judged on the other half
+SAME_PEOPLE = (("60", "61"), ("16", "35", "16or35"))  # the same takes or persons under several names
+KEYS = ("root", "rel", "start", "clip", "joints", "fps")
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One unbroken piece of motion."""
+
+    xyz: Array  # (T, 17, 3) metres, Y up, right-handed, floor at about y = 0
+    fps: float
+    clip: str
+    subject: str
+    action: str = ""
+
+    @property
+    def seconds(self) -> float:
+        return len(self.xyz) / self.fps
+
+
+@dataclass(frozen=True)
+class MotionSet:
+    segments: tuple[Segment, ...]
+    name: str = ""
+
+    def __len__(self) -> int:
+        return len(self.segments)
+
+    @property
+    def subjects(self) -> tuple[str, ...]:
+        return tuple(sorted({s.subject for s in self.segments}))
+
+    @property
+    def frames(self) -> int:
+        return sum(len(s.xyz) for s in self.segments)
+
+    @property
+    def seconds(self) -> float:
+        return sum(s.seconds for s in self.segments)
+
+    def only(self, subjects: Iterable[str]) -> MotionSet:
+        wanted = set(subjects)
+        return MotionSet(tuple(s for s in self.segments if s.subject in wanted), self.name)
+
+    def clip(self, name: str) -> MotionSet:
+        """The segments of one clip; an error that names the nearest clips when there is none."""
+        from difflib import get_close_matches
+
+        found = tuple(s for s in self.segments if name in (s.clip, take(s.clip)))
+        if found:
+            return MotionSet(found, self.name)
+        near = get_close_matches(name, {s.clip for s in self.segments}, n=3, cutoff=0.3)
+        raise UserError(f"{self.name or 'motion'}: no clip {name!r}; nearest: {', '.join(near) or 'none'}")
+
+
+def take(clip: str) -> str:
+    """`01_01@855` is a part of the take `01_01`."""
+    return clip.split("@")[0]
+
+
+def companions(subjects: Iterable[str]) -> set[str]:
+    """The subjects and everyone who is the same person or the same take."""
+    names = set(subjects)
+    for group in SAME_PEOPLE:
+        if names & set(group):
+            names |= set(group)
+    return names
+
+
+def split(motion: MotionSet, validation: Iterable[str] = VALIDATION) -> tuple[MotionSet, MotionSet]:
+    """(training, validation); nobody of the validation is in training under any name."""
+    held = companions(validation)
+    train, valid = motion.only(set(motion.subjects) - held), motion.only(held)
+    for part, name in ((train, "training"), (valid, "validation")):
+        if not part.segments:
+            raise UserError(
+                f"{motion.name}: no subject left for {name}: the folder has {', '.join(motion.subjects)}, "
+                f"validation is {', '.join(sorted(held))}; name validation subjects that leave both sides some"
+            )
+    return train, valid
+
+
+def load(folder: str | Path) -> MotionSet:
+    """Every segment of a folder, by subject, then as stored."""
+    folder = Path(folder)
+    files = sorted(folder.glob("subject_*.npz"))
+    if not files:
+        found = f"{len(list(folder.iterdir()))} other entries" if folder.is_dir() else "no such folder"
+        raise UserError(
+            f"{folder}: no subject_*.npz in it ({found}); "
+            f"make them from raw motion: trainers prepare cmu --root RAW --out {folder}"
+        )
+    actions = _actions(folder / "index.json")
+    return MotionSet(tuple(s for f in files for s in _read(f, actions)), str(folder))
+
+
+def save(folder: str | Path, subject: str, segments: list[Segment]) -> Path:
+    """Write one subject; complete or not at all."""
+    path = Path(folder) / f"subject_{subject}.npz"
+    root = np.concatenate([s.xyz[:, 0] for s in segments]).astype(np.float32)
+    relative = np.concatenate([s.xyz - s.xyz[:, :1] for s in segments])
+    if np.abs(relative).max() >= 3.27 or not np.isfinite(root).all():
+        raise UserError(f"{path.name}: a joint lies {np.abs(relative).max():.1f} m from the pelvis; wrong unit?")
+    borders = np.cumsum([0] + [len(s.xyz) for s in segments]).astype(np.int32)
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        root=root,
+        rel=np.rint(relative / UNIT_M).astype(np.int16),
+        start=borders,
+        clip=np.array([s.clip for s in segments]),
+        joints=np.array(H36M_17.joints),
+        fps=np.array(segments[0].fps, np.float32),
+    )
+    partial.replace(path)
+    return path
+
+
+def write_index(folder: str | Path, entries: list[dict[str, Any]]) -> None:
+    path = Path(folder) / "index.json"
+    partial = path.with_suffix(".partial")
+    partial.write_text(json.dumps(entries, indent=1) + "\n")
+    partial.replace(path)
+
+
+def _actions(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        return {e["clip"]: e.get("desc", "") for e in json.loads(path.read_text())}
+    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        raise UserError(
+            f"{path}: expected a list of {{clip, subject, desc}}: {error}; prepare the folder anew"
+        ) from None
+
+
+def _read(path: Path, actions: dict[str, str]) -> list[Segment]:
+    arrays = _arrays(path)
+    xyz = arrays["root"][:, None] + arrays["rel"].astype(np.float32) * np.float32(UNIT_M)
+    if not np.isfinite(xyz).all():
+        frame = int(np.argwhere(~np.isfinite(xyz))[0, 0])
+        raise UserError(f"{path}: NaN or inf in frame {frame}; remove the file or prepare it anew")
+    subject, fps = path.stem.removeprefix("subject_"), float(arrays["fps"])
+    borders = arrays["start"].tolist()
+    return [
+        Segment(np.ascontiguousarray(xyz[a:b], np.float32), fps, str(clip), subject, actions.get(take(str(clip)), ""))
+        for a, b, clip in zip(borders, borders[1:], arrays["clip"])
+    ]
+
+
+def _arrays(path: Path) -> dict[str, Any]:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            missing = [k for k in KEYS if k not in file.files]
+            arrays = {} if missing else {k: file[k] for k in KEYS}
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path}: not a readable npz without pickled objects ({error}); prepare it anew") from None
+    if missing:
+        raise UserError(f"{path}: keys {', '.join(missing)} are missing; expected {', '.join(KEYS)}; prepare it anew")
+    frames, borders = len(arrays["root"]), arrays["start"]
+    if arrays["rel"].shape != (frames, len(H36M_17), 3) or borders[0] != 0 or borders[-1] != frames:
+        raise UserError(
+            f"{path}: rel {arrays['rel'].shape}, root {arrays['root'].shape}, borders to {borders[-1]} do not fit; "
+            f"expected ({frames}, {len(H36M_17)}, 3); prepare it anew"
+        )
+    return arrays
