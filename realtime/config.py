@@ -27,7 +27,7 @@ class SourceConfig:
     width: int = quantity(640, "px", 16, 7680)  # asked of a camera or drawn by the demo; files and streams have theirs
     height: int = quantity(480, "px", 16, 4320)
     fps: float = quantity(30.0, "Hz", 1, 480)
-    rotate: int = quantity(0, "degrees clockwise: 0, 90, 180 or 270", 0, 270)
+    rotate: Literal[0, 90, 180, 270] = 0  # degrees clockwise
     every_frame: bool = False  # files and the demo: as fast as it can, no frame left out
     stall_s: float = quantity(1.0, "s", 0.1, 60)  # no picture for so long: DEGRADED, stalled
     restart_s: float = quantity(3.0, "s", 0.5, 120)  # no picture for so long: the source is opened anew
