@@ -54,7 +54,7 @@ class OneEuro:
     def update(self, points: F32, t_s: float, valid: Mask | None = None) -> F32:
         """(N, 3) and its time -> (N, 3); where `valid` is false the input comes back unchanged."""
         raw = np.asarray(points, np.float64)
-        usable: Mask = np.isfinite(raw).all(-1)
+        usable = np.asarray(np.isfinite(raw).all(-1), np.bool_)
         if valid is not None:
             usable &= valid
         dt_s = t_s - self._t_s
