@@ -25,7 +25,9 @@ _WORDS: dict[str, Any] = {"": None, "~": None, "null": None, "true": True, "fals
 
 
 class ConfigError(ValueError):
-    """A setting or a file of settings that cannot be used; its text is all a user needs (exit code 2)."""
+    """A setting or a file of settings that cannot be used; its text is all a user needs."""
+
+    exit_code = 2
 
 
 @dataclass(frozen=True)
