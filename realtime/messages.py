@@ -2,15 +2,23 @@
 
 Knows: fields, units, shapes, the wire format.  Does not know: sockets, stages, engines.
 Units: pixels, metres, nanoseconds of the monotonic clock (`*_unix_ns`: wall clock), milliseconds where named so.
+
+On the wire a message is one part: `b"pose3d/cam0\\0"` + one msgpack map.  Its keys are `v`, the schema version, and the
+names of the fields below; those of `Stamp` stand beside the others.  Arrays are `bin`, little-endian float32 (state and
+hidden: uint8), row by row; J follows from the length; every number is finite.  A new key may appear within a version;
+`v` changes when one goes, or changes its meaning.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+
+from realtime import codec
+from realtime.codec import MAX_BYTES, Below, MessageError, refuse
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]
@@ -40,7 +48,7 @@ class Stamp:
 class Frame:
     """A reference to pixels in the FrameRing."""
 
-    stamp: Stamp
+    stamp: Stamp = field(metadata={"flat": True})
     slot: int
     generation: int
     width: int
@@ -51,17 +59,17 @@ class Frame:
 @dataclass(frozen=True)
 class Person2D:
     id: int
-    xy: F32  # (J, 2) px
-    score: F32  # (J,) the detector's visibility; 0 for a lost track
-    presence: F32  # (J,)
-    world: F32 | None = None  # (J, 3) m, the detector's own 3D, camera axes
-    flow: F32 | None = None  # (J,) flow residual, in box heights; NaN-free, -1 where unknown
-    reliability: F32 | None = None  # (J,) in [0, 1]
+    xy: Annotated[F32, "J", 2]  # px
+    score: Annotated[F32, "J"]  # the detector's visibility; 0 for a lost track
+    presence: Annotated[F32, "J"]  # the detector's belief that the joint is in the picture
+    world: Annotated[F32, "J", 3] | None = None  # m, the detector's own 3D, camera axes
+    flow: Annotated[F32, "J"] | None = None  # flow residual, in box heights; NaN-free, -1 where unknown
+    reliability: Annotated[F32, "J"] | None = None  # in [0, 1]
 
 
 @dataclass(frozen=True)
 class Keypoints2D:
-    stamp: Stamp
+    stamp: Stamp = field(metadata={"flat": True})
     width: int
     height: int
     people: tuple[Person2D, ...] = ()
@@ -76,19 +84,19 @@ class Keypoints2D:
 class Person3D:
     id: int
     status: PersonStatus
-    xyz: F32  # (J, 3) m, root-relative, camera axes: x right, y down, z forward
-    sigma: F32  # (J,) m per coordinate
-    state: U8  # (J,) OBSERVED | INFERRED | HELD | ABSENT
-    age_ms: F32  # (J,) since last observed
-    reliability: F32  # (J,) as the lifter used it
-    xy: F32  # (J, 2) px
-    root_cam: F32 | None = None  # (3,) m, position of the root in the camera
+    xyz: Annotated[F32, "J", 3]  # m, root-relative, camera axes: x right, y down, z forward
+    sigma: Annotated[F32, "J"]  # m per coordinate
+    state: Annotated[U8, "J", Below(4)]  # OBSERVED | INFERRED | HELD | ABSENT
+    age_ms: Annotated[F32, "J"]  # since last observed; since the track began where it never was
+    reliability: Annotated[F32, "J"]  # as the lifter used it
+    xy: Annotated[F32, "J", 2]  # px
+    root_cam: Annotated[F32, 3] | None = None  # m, position of the root in the camera
     metric: bool = False  # intrinsics and height were given
 
 
 @dataclass(frozen=True)
 class Pose3D:
-    stamp: Stamp
+    stamp: Stamp = field(metadata={"flat": True})
     width: int
     height: int
     status: Status
@@ -138,12 +146,45 @@ class Hello:
 class Truth:
     """Demo only: what is really there."""
 
-    stamp: Stamp
-    xyz_cam: F32  # (P, J, 3) m, camera axes, absolute
-    xy: F32  # (P, J, 2) px
-    hidden: U8  # (P, J) 1: behind a board, the body or outside the picture
+    stamp: Stamp = field(metadata={"flat": True})
+    xyz_cam: Annotated[F32, "P", "J", 3]  # m, camera axes, absolute
+    xy: Annotated[F32, "P", "J", 2]  # px
+    hidden: Annotated[U8, "P", "J", Below(2)]  # 1: behind a board, the body or outside the picture
 
 
 Message = Frame | Keypoints2D | Pose3D | Health | Hello | Truth
+Kind = TypeVar("Kind")
 
-__all__ = ["replace"]
+
+def prefix(topic: str, source: str) -> bytes:
+    """What a message of this topic starts with, and what to subscribe to."""
+    return f"{topic}/{source}\0".encode()
+
+
+def encode(topic: str, source: str, message: Message) -> bytes:
+    """The bytes of one message; MessageError where a shape is wrong or a number is not finite."""
+    return prefix(topic, source) + codec.dumps({"v": VERSION} | codec.pack(message))
+
+
+def split(data: bytes) -> tuple[str, str, memoryview]:
+    """Topic, source and body."""
+    if len(data) > MAX_BYTES:
+        refuse("size", f"{len(data)} bytes; a message has at most {MAX_BYTES}")
+    head, zero, _ = data[:200].partition(b"\0")
+    topic, slash, source = head.decode("ascii", "replace").partition("/")
+    if not (zero and slash and topic and source):
+        refuse("topic", "a message starts with topic/source and a zero byte")
+    return topic, source, memoryview(data)[len(head) + 1 :]
+
+
+def decode(kind: type[Kind], data: bytes) -> Kind:
+    """The message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
+    plain: Any = codec.loads(split(data)[2])
+    version = plain.get("v") if type(plain) is dict else None
+    if version != VERSION:
+        refuse("version", f"schema version {version!r}; this reader knows {VERSION}")
+    message: Kind = codec.unpack(kind, plain)
+    return message
+
+
+__all__ = ["MAX_BYTES", "MessageError", "decode", "encode", "prefix", "replace", "split"]

@@ -1,0 +1,61 @@
+"""Time that never jumps: stamps and ages on one clock shared by all processes of this machine, and pacing.
+
+Knows: which clock of this system is monotonic, fine enough and the same in every process.  Does not know: messages.
+The wall clock is only ever read to be written into `t_capture_unix_ns`; no age and no timeout comes from it.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+
+def clock_of(platform: str) -> Callable[[], int]:
+    """`time.monotonic_ns` ticks in 15 ms steps on Windows; the performance counter is as monotonic and fine."""
+    return time.perf_counter_ns if platform == "win32" else time.monotonic_ns
+
+
+now_ns = clock_of(sys.platform)
+
+
+def unix_ns() -> int:
+    """Wall clock, for people and other machines to read; never for ages."""
+    return time.time_ns()
+
+
+def age_ms(stamp_ns: int) -> float:
+    """Since a stamp of this machine."""
+    return (now_ns() - stamp_ns) / NS_PER_MS
+
+
+class Deadline:
+    """A moment to come, and what is left until then."""
+
+    def __init__(self, timeout_ms: float) -> None:
+        self.at_ns = now_ns() + int(timeout_ms * NS_PER_MS)
+
+    def left_ms(self) -> float:
+        return max(0.0, (self.at_ns - now_ns()) / NS_PER_MS)
+
+    def passed(self) -> bool:
+        return now_ns() >= self.at_ns
+
+
+class Pace:
+    """True at most once in a period: for heartbeats, Hello, and logs that must not flood."""
+
+    def __init__(self, period_s: float) -> None:
+        self.period_ns = int(period_s * NS_PER_S)
+        self._next_ns: int | None = None
+
+    def due(self) -> bool:
+        """The first call is due; after a long silence one call is, not a burst."""
+        now = now_ns()
+        if self._next_ns is not None and now < self._next_ns:
+            return False
+        self._next_ns = now + self.period_ns
+        return True
