@@ -1,0 +1,9 @@
+"""Compiled networks: the contract, building them, opening and running them.  Never torch."""
+
+from engines.contract import Contract
+from engines.engine import Engine
+from engines.errors import EngineError
+from engines.manifest import write_manifest
+from engines.store import open_engine, verify
+
+__all__ = ["Contract", "Engine", "EngineError", "open_engine", "verify", "write_manifest"]

@@ -5,8 +5,8 @@ Knows: what a lifter is given and must answer.  Does not know: torch, runtimes, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -156,12 +156,34 @@ class Contract:
     sigma: bool = True  # answers log_sigma
     reliability_source: str = "eq2"  # what `reliability` was in training: eq2 | learned
     threshold: float = 0.5  # reliability at or above it: the keypoint counts as observed
+    normalisation: str = "rays"  # of x: undistorted rays (u-cx)/f, (v-cy)/f; nothing else is known
     features: tuple[str, ...] = ()  # task reliability: channels of its input, in order
     state: tuple[tuple[str, tuple[int, ...]], ...] = field(default=())  # name -> shape of one slot
     batches: tuple[int, ...] = BATCHES
     tick_hz: float = TICK_HZ
     axes: str = "camera"  # x right, y down, z forward
     unit: str = "m"
+
+    def __post_init__(self) -> None:
+        for field_name, value, known in (
+            ("task", self.task, get_args(Task)),
+            ("kind", self.kind, get_args(Kind)),
+            ("joints_in", self.joints_in, tuple(JOINT_SETS)),
+            ("joints_out", self.joints_out, tuple(JOINT_SETS)),
+            ("normalisation", self.normalisation, ("rays",)),
+            ("axes", self.axes, ("camera",)),
+            ("unit", self.unit, ("m",)),
+        ):
+            if value not in known:
+                raise ValueError(f"contract: {field_name} is {value!r}, known: {', '.join(known)}")
+        if not 0 <= self.look_ahead < max(self.window, self.receptive_field, 1):
+            raise ValueError(f"contract: look_ahead {self.look_ahead} outside the receptive field")
+        if self.kind != "window" and self.window != 1:
+            raise ValueError(f"contract: a {self.kind} network has window 1, not {self.window}")
+
+    @property
+    def causal(self) -> bool:
+        return self.look_ahead == 0
 
     def inputs(self, batch: int) -> dict[str, tuple[int, ...]]:
         """Input tensors by name with their shapes for a batch, in the order of the graph (all float32)."""
@@ -191,9 +213,26 @@ class Contract:
         return shapes
 
     def to_dict(self) -> dict[str, Any]:
-        from dataclasses import asdict
-
         plain = asdict(self)
         plain["state"] = [[name, list(shape)] for name, shape in self.state]
         plain["features"], plain["batches"] = list(self.features), list(self.batches)
         return plain
+
+    @classmethod
+    def from_dict(cls, plain: dict[str, Any]) -> Contract:
+        """The contract that `to_dict` wrote; unknown, missing and ill-typed fields raise ValueError."""
+        known = {f.name: f for f in fields(cls)}
+        if plain.keys() != known.keys():
+            raise ValueError(f"contract: fields {sorted(plain.keys() ^ known.keys())} unknown or missing")
+        shown = cls("lift", "single", "h36m17", "h36m17", 1).to_dict()
+        for name, value in plain.items():
+            if type(value) is not type(shown[name]) and not (isinstance(shown[name], float) and type(value) is int):
+                raise ValueError(f"contract: {name} is {value!r}, expected {type(shown[name]).__name__}")
+        state = tuple((str(name), tuple(int(n) for n in shape)) for name, shape in plain["state"])
+        lists = {name: tuple(plain[name]) for name in ("features", "batches")}
+        return cls(**{**plain, **lists, "state": state})
+
+    def differences(self, other: Contract) -> list[str]:
+        """`field: mine, theirs` for every field that differs."""
+        mine, theirs = self.to_dict(), other.to_dict()
+        return [f"{name}: {mine[name]!r}, {theirs[name]!r}" for name in mine if mine[name] != theirs[name]]

@@ -1,0 +1,151 @@
+"""The manifest beside every model: what it is, whose digests it has, how it was made.
+
+Knows: JSON, digests, the contract.  Does not know: runtimes, where the store lies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+from engines import golden as golden_file
+from engines import onnxfile, trust
+from engines.contract import JOINT_SETS, Array, Contract
+from engines.errors import EngineError
+
+SCHEMA = 1
+MANIFEST, GOLDEN, MODEL = "manifest.json", "golden.npz", "model.onnx"
+MODEL_LIMIT, MANIFEST_LIMIT = 2 << 30, 1 << 20  # bytes
+TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3}  # greatest difference from the golden outputs, in their own units
+
+
+@dataclass(frozen=True)
+class Manifest:
+    schema: int
+    name: str
+    model: str  # the file that runs
+    target: str  # onnx | tensorrt | tensorrt-rtx
+    precision: str  # fp32 | fp16: of the weights and the arithmetic inside; tensors of the contract stay float32
+    tolerance: dict[str, float]  # by precision
+    contract: dict[str, Any]
+    joints: dict[str, list[str]]  # order of the joints of every joint set of the contract
+    files: dict[str, dict[str, Any]]  # name -> sha256, bytes
+    opset: int
+    versions: dict[str, str]  # of the builder and its libraries
+    sms: list[int]  # compute capabilities a compiled engine was built for
+    source_sha256: str  # of the ONNX a compiled engine was built from
+    provenance: dict[str, Any]  # data notice, commit, command
+
+    @property
+    def sha256(self) -> str:
+        return str(self.files[self.model]["sha256"])
+
+    @property
+    def allowed(self) -> float:
+        return self.tolerance[self.precision]
+
+
+def write_manifest(
+    directory: Path | str,
+    contract: Contract,
+    files: Sequence[str],
+    tolerance: Mapping[str, float],
+    provenance: Mapping[str, Any],
+    golden: Mapping[str, Array],
+    *,
+    name: str = "",
+    model: str = MODEL,
+    target: str = "onnx",
+    precision: str = "fp32",
+    versions: Mapping[str, str] | None = None,
+    sms: Sequence[int] = (),
+    source_sha256: str = "",
+) -> Manifest:
+    """Writes golden.npz and manifest.json into `directory`, where `files` (the model among them) already lie.
+
+    `golden` is what `engines.golden` describes: in_<input>, out_<output> (T, G, ...) and commit (T,).
+    """
+    folder = Path(directory)
+    golden_file.save(folder / GOLDEN, golden, contract)
+    names = dict.fromkeys([model, *files, GOLDEN])
+    manifest = Manifest(
+        schema=SCHEMA,
+        name=name or folder.resolve().name,
+        model=model,
+        target=target,
+        precision=precision,
+        tolerance={key: float(value) for key, value in tolerance.items()},
+        contract=contract.to_dict(),
+        joints=_joint_orders(contract),
+        files={file: _digest(folder, file) for file in names},
+        opset=onnxfile.scan(trust.read(folder / model, MODEL_LIMIT), model).opset if target == "onnx" else 0,
+        versions=dict(versions or {}),
+        sms=list(sms),
+        source_sha256=source_sha256,
+        provenance=dict(provenance),
+    )
+    _write_atomically(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
+    return manifest
+
+
+def read_manifest(folder: Path) -> tuple[Manifest, Contract]:
+    """The manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
+    path = folder / MANIFEST
+    try:
+        plain = json.loads(trust.read(path, MANIFEST_LIMIT))
+    except (ValueError, RecursionError) as error:
+        raise EngineError(f"{path}: not JSON ({error}); export or build the model again") from None
+    manifest = _typed(path, plain)
+    try:
+        contract = Contract.from_dict(manifest.contract)
+    except (ValueError, TypeError) as error:
+        raise EngineError(f"{path}: {error}; export the model again with this version") from None
+    _check_joint_orders(path, manifest, contract)
+    return manifest, contract
+
+
+def _typed(path: Path, plain: Any) -> Manifest:
+    schema = plain.get("schema") if isinstance(plain, dict) else None
+    if schema != SCHEMA:
+        raise EngineError(f"{path}: manifest schema {schema!r}, this version reads {SCHEMA}; build or export it again")
+    known = {f.name: str(f.type).split("[")[0] for f in fields(Manifest)}
+    if wrong := sorted(plain.keys() ^ known.keys()):
+        raise EngineError(f"{path}: fields {', '.join(wrong)} unknown or missing; build or export it again")
+    for name, kind in known.items():
+        if type(plain[name]).__name__ != kind:
+            raise EngineError(f"{path}: {name} is {plain[name]!r}, expected {kind}; build or export it again")
+    manifest = Manifest(**plain)
+    if manifest.model not in manifest.files or GOLDEN not in manifest.files:
+        raise EngineError(f"{path}: {manifest.model} and {GOLDEN} need digests; build or export it again")
+    if not isinstance(manifest.tolerance.get(manifest.precision), float):
+        raise EngineError(f"{path}: no tolerance for precision {manifest.precision!r}; build or export it again")
+    return manifest
+
+
+def _joint_orders(contract: Contract) -> dict[str, list[str]]:
+    return {name: list(JOINT_SETS[name].joints) for name in (contract.joints_in, contract.joints_out)}
+
+
+def _check_joint_orders(path: Path, manifest: Manifest, contract: Contract) -> None:
+    ours = _joint_orders(contract)
+    for name in ours.keys() | manifest.joints.keys():
+        mine, theirs = ours.get(name), manifest.joints.get(name)
+        if mine != theirs:
+            raise EngineError(
+                f"{path}: joints of {name} are {theirs} there, {mine} here; export the model again with this version"
+            )
+
+
+def _digest(folder: Path, name: str) -> dict[str, Any]:
+    data = trust.read(trust.inside(folder, name), MODEL_LIMIT)
+    return {"sha256": trust.sha256(data), "bytes": len(data)}
+
+
+def _write_atomically(path: Path, text: str) -> None:
+    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part.write_text(text, encoding="utf-8")
+    os.replace(part, path)

@@ -1,0 +1,87 @@
+"""Whose bytes these are: owner, permissions, size and place of a file, before anything reads it as a model.
+
+Knows: file ownership.  Does not know: formats, manifests, runtimes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import stat
+from pathlib import Path
+
+from engines.errors import EngineError
+
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
+
+
+def sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read(path: Path, limit: int) -> bytes:
+    """The bytes of a model or data file that belongs to this user or to root."""
+    return _read(path, limit, compiled=False)
+
+
+def read_compiled(path: Path, limit: int) -> bytes:
+    """The bytes of a compiled engine: this user's own, writable by nobody else, in a folder of the same kind.
+
+    A compiled engine is executable code; it is refused here before its first byte is looked at.
+    """
+    _check_compiled(path.parent, os.stat(path.parent))
+    return _read(path, limit, compiled=True)
+
+
+def inside(folder: Path, name: str) -> Path:
+    """`folder/name`, refused when it leads out of the folder."""
+    path = folder / name
+    if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
+        raise EngineError(
+            f"{folder}: refers to {name!r}, which lies outside the folder; put the file inside and build again"
+        )
+    return path
+
+
+def _read(path: Path, limit: int, compiled: bool) -> bytes:
+    try:
+        with open(path, "rb") as file:  # checked and read through one descriptor: nothing can be swapped in between
+            status = os.fstat(file.fileno())
+            (_check_compiled if compiled else _check_owner)(path, status)
+            if status.st_size > limit:
+                raise EngineError(f"{path}: {status.st_size} bytes, at most {limit} are read; is it the right file?")
+            return file.read(limit + 1)
+    except OSError as error:
+        raise EngineError(
+            f"{path}: cannot be read ({error.strerror}); run `engines verify {path.parent}` after putting it back"
+        ) from None
+
+
+def _owners() -> tuple[int, ...]:
+    """User ids whose files are trusted as data; empty where the system has none."""
+    return (os.geteuid(), 0) if hasattr(os, "geteuid") else ()
+
+
+def _check_owner(path: Path, status: os.stat_result) -> None:
+    owners = _owners()
+    if owners and status.st_uid not in owners:
+        raise EngineError(
+            f"{path}: belongs to user {status.st_uid}, neither to you ({owners[0]}) nor to root; "
+            f"copy it to a folder of yours if you trust it"
+        )
+
+
+def _check_compiled(path: Path, status: os.stat_result) -> None:
+    owners = _owners()
+    if not owners:
+        return
+    if status.st_uid != owners[0]:
+        raise EngineError(
+            f"{path}: compiled engines must be your own ({owners[0]}), this belongs to user {status.st_uid}; "
+            f"build it yourself with `engines build`"
+        )
+    if status.st_mode & OTHERS_MAY_WRITE:
+        raise EngineError(
+            f"{path}: mode {stat.filemode(status.st_mode)} lets others write it, and a compiled engine is code; "
+            f"delete it and run `engines build` again"
+        )
