@@ -10,7 +10,6 @@ import difflib
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
-from ipaddress import ip_address
 from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
@@ -154,25 +153,18 @@ def load_intrinsics(path: str) -> Intrinsics:
     return build(Intrinsics, tree.values, lambda p: f"{path}:{tree.lines.get(p, 1)}: {'.'.join(p)}")
 
 
-def beyond_this_machine(address: str) -> bool:
-    """tcp to anything but a literal loopback address."""
-    if not address.startswith("tcp://"):
-        return False
-    host = address.removeprefix("tcp://").rpartition(":")[0].strip("[]")
-    try:
-        return not ip_address(host).is_loopback
-    except ValueError:
-        return host != "localhost"
-
-
 def refuse_open_bind(config: RunConfig, where: str) -> None:
-    bind = config.publish.bind
-    if not bind.startswith(("tcp://", "ipc://")):
-        raise ConfigError(f"{where}: expected tcp://HOST:PORT or ipc://PATH, found {bind!r}")
-    if beyond_this_machine(bind) and not config.publish.insecure:
+    """Nothing listens beyond this machine unless it was asked for by name."""
+    from realtime.rundir import BadPlace, is_loopback
+
+    try:
+        private = is_loopback(config.publish.bind)
+    except BadPlace as error:
+        raise ConfigError(f"{where}: {error}") from None
+    if not private and not config.publish.insecure:
         raise ConfigError(
-            f"{where}: {bind} would be open to other machines, without keys; "
-            "bind tcp://127.0.0.1:5555, or add --insecure if everyone on that network may read the poses"
+            f"{where}: {config.publish.bind} would be open to other machines, without keys; bind "
+            "tcp://127.0.0.1:5555, or add --insecure if everyone who reaches it may read the poses"
         )
 
 

@@ -1,0 +1,52 @@
+# make demo   environment, installation, the demo: live poses here, the viewer's address for a browser
+# make test   everything `make check` does, then all tests
+# make bench  latency, throughput, memory and start-up on this machine
+# Another interpreter or place: make demo PYTHON=python3.12 VENV=/tmp/venv
+
+PYTHON ?= python3
+VENV ?= .venv
+# tested with this build; the package index decides whether it brings CUDA. Another one: make test TORCH=torch
+TORCH ?= torch==2.13.0
+
+EXTRAS := train,export,bridges,dev
+ifeq ($(shell uname -sm),Linux x86_64)
+EXTRAS := $(EXTRAS),rtx
+endif
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+
+.PHONY: demo test check bench clean
+
+demo: $(VENV)/.runs
+	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
+
+test: check
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.tests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/.runs
+	$(BIN)/realtime bench
+
+$(VENV)/.runs: pyproject.toml | $(BIN)/python
+	@echo "installing steadypose into $(VENV)"
+	$(PIP) install --editable .
+	@touch $@
+
+$(VENV)/.tests: pyproject.toml | $(BIN)/python
+	@echo "installing steadypose and what its tests need into $(VENV)"
+	$(PIP) install "$(TORCH)" --editable ".[$(EXTRAS)]"
+	@touch $@ $(VENV)/.runs
+
+$(BIN)/python:
+	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 10))" \
+	  || { echo "Python 3.10 or newer is needed: make $(MAKECMDGOALS) PYTHON=python3.12"; exit 2; }
+	@$(PYTHON) -m venv $(VENV) \
+	  || { rm -rf $(VENV); echo "this Python makes no environments: sudo apt-get install python3-venv"; exit 2; }
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache
