@@ -1,0 +1,40 @@
+"""Log lines of a run: short, to stderr, and never a flood.
+
+Knows: one line a second of each kind and process.  Does not know: who logs what.
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+
+PERIOD_S = 1.0
+
+
+class Calm(logging.Filter):
+    """Lets one record of each kind (its unformatted message) pass per period and counts the rest."""
+
+    def __init__(self, period_s: float = PERIOD_S) -> None:
+        super().__init__()
+        self.period_s = period_s
+        self._passed: dict[tuple[str, str], float] = {}
+        self._held: dict[tuple[str, str], int] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        kind, now = (record.name, str(record.msg)), time.monotonic()
+        if now - self._passed.get(kind, -1e9) < self.period_s:
+            self._held[kind] = self._held.get(kind, 0) + 1
+            return False
+        self._passed[kind] = now
+        if held := self._held.pop(kind, 0):
+            record.msg, record.args = f"{record.getMessage()} (and {held} more like it)", ()
+        return True
+
+
+def start_logging(level: int = logging.WARNING) -> None:
+    """Once per process: every logger of ours writes to stderr, calmly."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(name)s: %(message)s"))
+    handler.addFilter(Calm())
+    logging.basicConfig(level=level, handlers=[handler], force=True)

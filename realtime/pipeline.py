@@ -1,0 +1,49 @@
+"""The pipeline as a table: stage -> main, process, what it consumes and produces, how long it may be silent.
+
+Knows: names of stages and the processes that hold them.  Does not know: how a process is started, sockets, pixels.
+Stages with the same `process` share one and hand over in memory.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Stage:
+    main: str  # module:function, called with ctx
+    process: str
+    consumes: tuple[str, ...]
+    produces: tuple[str, ...]
+    max_silence_s: float  # no beat for so long once ready: killed and started again
+    start_grace_s: float  # no beat for so long before ready
+
+
+Table = dict[str, Stage]
+
+PUBLIC = ("pose3d", "keypoints2d", "truth", "health", "hello")
+
+LIVE: Table = {
+    "capture": Stage("realtime.stages.capture:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
+    "detect": Stage("realtime.stages.detect:main", "detect", ("frame",), ("keypoints",), 1.5, 120.0),
+    "occlude": Stage("realtime.stages.occlude:main", "estimate", ("keypoints",), ("reliable",), 1.0, 120.0),
+    "lift": Stage("realtime.stages.lift:main", "estimate", ("reliable",), ("pose",), 1.0, 120.0),
+    "publish": Stage("realtime.stages.publish:main", "publish", ("reliable", "pose", "truth"), PUBLIC, 1.0, 30.0),
+}
+
+FILE: Table = {
+    "file": Stage("realtime.offline:main", "file", (), PUBLIC, 5.0, 120.0),
+}
+
+
+def processes(table: Table) -> dict[str, dict[str, Stage]]:
+    """Process -> its stages, in the order of the table."""
+    grouped: dict[str, dict[str, Stage]] = {}
+    for name, stage in table.items():
+        grouped.setdefault(stage.process, {})[name] = stage
+    return grouped
+
+
+def inside(table: Table, process: str) -> frozenset[str]:
+    """Topics whose producer lies in this process."""
+    return frozenset(topic for stage in table.values() if stage.process == process for topic in stage.produces)
