@@ -1,0 +1,206 @@
+"""Messages between processes: the newest one, whole, checked, or none.  ZeroMQ lives here and nowhere else.
+
+Knows: sockets and their traps.  Does not know: what messages mean, which stage speaks to which.
+* Live hops conflate: an unread message is replaced by the next one.  Conflation destroys multipart messages and starves
+  one kind of message by another: every message is one part, every topic has a socket of its own.
+* A message beyond MAX_BYTES makes a socket deaf for good: a reader that hears nothing makes itself a new one.
+* A peer that was stopped raises no event: nothing here asks whether somebody is connected.
+* Nothing lingers at exit.  A socket belongs to the thread that made it, a bus to its process: `spawn`, never `fork`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from pathlib import Path
+from typing import Any, TypeVar
+
+import zmq
+
+from realtime.clock import Deadline, Pace
+from realtime.messages import MAX_BYTES, Message, MessageError, decode, encode, prefix
+from realtime.rundir import BadPlace, endpoint, is_loopback, run_directory, unbindable
+from realtime.topics import TOPICS
+
+RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
+SILENCE_S = 1.0  # then a reader takes a new socket; slow topics wait for their greatest age
+QUEUED = 256  # messages for one client that does not read, and of a topic that keeps each
+SUBSCRIPTION_BYTES = 512  # the most a publisher lets a client say at once
+
+End = TypeVar("End", bound="Reader | Publisher")
+
+log = logging.getLogger("bus")
+
+
+class Reader:
+    """One topic of one publisher."""
+
+    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str = "") -> None:
+        self.topic, self.address = topic, address
+        self.received = 0
+        self.renewed = 0  # sockets given up for silence
+        self.refused: Counter[str] = Counter()  # messages by what was wrong with them
+        self._context, self._row = context, TOPICS[topic]
+        self._subject = prefix(topic, source) if source else f"{topic}/".encode()
+        self._silence_s = max(SILENCE_S, self._row.max_age_ms / 1000)
+        self._log_paces: dict[str, Pace] = {}
+        self._owner = threading.current_thread()
+        self._connect()
+
+    def get(self, timeout_ms: float) -> Any:
+        """The next good message, or None when time is up; a flood of bad ones takes no longer."""
+        message, _ = self.get_with_bytes(timeout_ms)
+        return message
+
+    def get_with_bytes(self, timeout_ms: float) -> tuple[Any, bytes]:
+        """The message and exactly what was published, to write down or pass on."""
+        deadline = Deadline(timeout_ms)
+        while True:
+            data = self._receive(deadline.left_ms())
+            if data is not None and (message := self._checked(data)) is not None:
+                return message, data
+            if deadline.passed():
+                return None, b""
+
+    def _receive(self, timeout_ms: float) -> bytes | None:
+        if self._socket.poll(timeout_ms):
+            self._deaf_at = Deadline(self._silence_s * 1000)
+            return bytes(self._socket.recv(zmq.NOBLOCK))
+        if self._deaf_at.passed():
+            self._socket.close()
+            self.renewed += 1
+            self._connect()
+        return None
+
+    def _checked(self, data: bytes) -> Any:
+        try:
+            message = decode(self._row.message, data)
+        except MessageError as error:
+            self._count(error)
+            return None
+        self.received += 1
+        return message
+
+    def _count(self, error: MessageError) -> None:
+        self.refused[error.kind] += 1
+        if self._log_paces.setdefault(error.kind, Pace(1.0)).due():
+            log.warning("%s: message refused, %d so far: %s", self.topic, self.refused[error.kind], str(error)[:200])
+
+    def _connect(self) -> None:
+        self._socket = self._context.socket(zmq.SUB)
+        if self._row.newest:
+            self._socket.set(zmq.CONFLATE, 1)
+        self._socket.set(zmq.RCVHWM, QUEUED)
+        self._socket.set(zmq.MAXMSGSIZE, MAX_BYTES)
+        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.SUBSCRIBE, self._subject)  # exactly one: conflation would lose a second
+        self._socket.connect(self.address)
+        self._deaf_at = Deadline(self._silence_s * 1000)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Publisher:
+    """Sends messages of one topic, or, on the public address, of several.  Never waits, whoever does not read."""
+
+    def __init__(self, context: zmq.Context[Any], addresses: list[str], newest: bool = True) -> None:
+        self.sent = 0
+        self.refused: Counter[str] = Counter()
+        self._log_pace = Pace(1.0)
+        self._owner = threading.current_thread()
+        self._socket = context.socket(zmq.PUB)
+        if newest:
+            self._socket.set(zmq.CONFLATE, 1)
+        self._socket.set(zmq.SNDHWM, QUEUED)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
+        for address in addresses:
+            self._socket.bind(address)
+
+    def send_on(self, topic: str, source: str, message: Message) -> bytes:
+        """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
+        try:
+            data = encode(topic, source, message)
+        except MessageError as error:
+            if error.kind != "finite":
+                raise
+            self._count(topic, error)
+            return b""
+        self.send_bytes(data)
+        return data
+
+    def send_bytes(self, data: bytes) -> None:
+        """One part, copied: the caller may reuse its buffer at once."""
+        self._socket.send(data, zmq.NOBLOCK, copy=True)
+        self.sent += 1
+
+    def _count(self, topic: str, error: MessageError) -> None:
+        self.refused[error.kind] += 1
+        if self._log_pace.due():
+            log.warning("%s: not sent, %d so far: %s", topic, self.refused[error.kind], error)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class TopicPublisher(Publisher):
+    """One topic inside a run; every message names its source itself."""
+
+    def __init__(self, context: zmq.Context[Any], addresses: list[str], topic: str) -> None:
+        super().__init__(context, addresses, TOPICS[topic].newest)
+        self.topic = topic
+
+    def send(self, message: Any) -> bytes:
+        return self.send_on(self.topic, message.stamp.source, message)
+
+
+class Bus:
+    """All topics of one process of a run; those in `local` are produced inside it."""
+
+    def __init__(self, directory: Path, local: frozenset[str] = frozenset()) -> None:
+        self._directory, self._local = directory, local
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._pid = os.getpid()
+        self._sockets: list[Reader | Publisher] = []
+
+    def latest(self, topic: str) -> Reader:
+        address = f"inproc://{topic}" if topic in self._local else endpoint(self._directory, topic)
+        return self._keep(Reader(self._own_context(), address, topic))
+
+    def publisher(self, topic: str) -> TopicPublisher:
+        addresses = [f"inproc://{topic}", endpoint(self._directory, topic)]
+        return self._keep(TopicPublisher(self._own_context(), addresses, topic))
+
+    def public(self, bind: str, insecure: bool = False) -> Publisher:
+        """Where clients connect; beyond this machine only when told so."""
+        if not insecure and not is_loopback(bind):
+            raise BadPlace(f"{bind} is open to other machines, to anyone, without keys: --insecure allows it")
+        try:
+            return self._keep(Publisher(self._own_context(), [bind], newest=False))
+        except zmq.ZMQError as error:
+            raise unbindable(bind, OSError(error.errno, str(error))) from error
+
+    def _own_context(self) -> zmq.Context[Any]:
+        if os.getpid() != self._pid:
+            raise RuntimeError("this bus came through fork; start processes with spawn and make a bus in each")
+        return self._context
+
+    def _keep(self, socket: End) -> End:
+        self._sockets.append(socket)
+        return socket
+
+    def close(self) -> None:
+        """At once, unsent messages or not.  Sockets of a thread that still runs are left to it."""
+        mine = [s for s in self._sockets if s._owner is threading.current_thread() or not s._owner.is_alive()]
+        for socket in mine:
+            socket.close()
+        if len(mine) == len(self._sockets):
+            self._context.term()
+
+
+__all__ = ["Bus", "Publisher", "Reader", "TopicPublisher", "run_directory"]

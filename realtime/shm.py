@@ -1,0 +1,148 @@
+"""Named shared memory that is really there: full memory is an error at creation, and readers cannot harm the owner.
+
+Knows: segments, their size and permission.  Does not know: what lies in them.
+Linux: files in /dev/shm, reserved with `posix_fallocate`; a reader maps them read-only.  Elsewhere, and in a test here:
+`multiprocessing.shared_memory`, kept away from its resource tracker, which deletes segments that others still use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import mmap
+import os
+import shutil
+import sys
+from multiprocessing import resource_tracker
+from multiprocessing.shared_memory import SharedMemory
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+FOLDER = Path("/dev/shm")
+Kind = Literal["file", "named"]
+TRACKED = sys.version_info < (3, 13)  # before: whoever attaches and exits takes the segment with them
+KIND: Kind = "file" if sys.platform == "linux" else "named"
+
+
+class NoRoom(Exception):
+    """Shared memory is too small for what this run needs."""
+
+    exit_code = 4
+
+
+class Segment(Protocol):
+    name: str
+    memory: memoryview
+
+    def close(self) -> None: ...
+
+    def exists(self) -> bool:
+        """Under its name, as it was created: false once somebody removed or replaced it."""
+        ...
+
+
+def create(name: str, size: int, kind: Kind = KIND) -> Segment:
+    """A new zeroed segment for this user alone; FileExistsError where the name is taken."""
+    return FileSegment(name, size) if kind == "file" else NamedSegment(name, size)
+
+
+def attach(name: str, kind: Kind = KIND) -> Segment:
+    """To read an existing one; FileNotFoundError where there is none."""
+    return FileSegment(name, None) if kind == "file" else NamedSegment(name, None)
+
+
+def unlink(name: str, kind: Kind = KIND) -> None:
+    """Its name goes now, its memory with the last one who maps it.  Nothing happens where there is none."""
+    if kind == "file":
+        (FOLDER / name).unlink(missing_ok=True)
+        return
+    with contextlib.suppress(FileNotFoundError):
+        shared = _untracked(name)
+        shared.close()
+        if TRACKED:
+            resource_tracker.register(_tracker_name(shared), "shared_memory")  # for unlink to deregister
+        shared.unlink()
+
+
+class FileSegment:
+    def __init__(self, name: str, size: int | None) -> None:
+        self.name, self._path = name, FOLDER / name
+        flags = os.O_RDONLY if size is None else os.O_RDWR | os.O_CREAT | os.O_EXCL
+        handle = os.open(self._path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        try:
+            if size is not None:
+                self._reserve(handle, size)
+            self._inode = os.fstat(handle).st_ino
+            access = mmap.ACCESS_READ if size is None else mmap.ACCESS_WRITE
+            self._map = mmap.mmap(handle, os.fstat(handle).st_size, access=access)
+        finally:
+            os.close(handle)
+        self.memory: memoryview = memoryview(self._map)
+
+    def _reserve(self, handle: int, size: int) -> None:
+        try:
+            os.posix_fallocate(handle, 0, size)
+        except OSError as error:
+            self._path.unlink(missing_ok=True)
+            if error.errno not in (errno.ENOSPC, errno.ENOMEM):
+                raise
+            raise no_room(size) from error
+
+    def exists(self) -> bool:
+        try:
+            return self._path.stat().st_ino == self._inode
+        except FileNotFoundError:
+            return False
+
+    def close(self) -> None:
+        _release(self.memory, self._map)
+
+
+class NamedSegment:
+    """The portable one.  It may be larger than asked for, and a reader's view is read-only by convention of Python."""
+
+    def __init__(self, name: str, size: int | None) -> None:
+        self.name = name
+        if size is not None and FOLDER.is_dir() and shutil.disk_usage(FOLDER).free < size:
+            raise no_room(size)
+        self._shared = _untracked(name, size)
+        whole: Any = self._shared.buf
+        self.memory: memoryview = whole if size is not None else whole.toreadonly()
+
+    def exists(self) -> bool:
+        try:
+            other = _untracked(self.name)
+        except FileNotFoundError:
+            return False
+        other.close()
+        return True
+
+    def close(self) -> None:
+        _release(self.memory, self._shared)
+
+
+def _release(memory: memoryview, mapping: Any) -> None:
+    """An array that somebody still holds keeps the mapping alive; it goes with that array."""
+    with contextlib.suppress(BufferError):
+        memory.release()
+        mapping.close()
+
+
+def _untracked(name: str, size: int | None = None) -> SharedMemory:
+    options: dict[str, Any] = {} if TRACKED else {"track": False}
+    shared = SharedMemory(name, create=size is not None, size=size or 0, **options)
+    if TRACKED:
+        resource_tracker.unregister(_tracker_name(shared), "shared_memory")
+    return shared
+
+
+def _tracker_name(shared: SharedMemory) -> str:
+    return str(getattr(shared, "_name", shared.name))
+
+
+def no_room(size: int) -> NoRoom:
+    free = shutil.disk_usage(FOLDER).free if FOLDER.is_dir() else 0
+    return NoRoom(
+        f"shared memory: needs {size / 1e6:.1f} MB, has {free / 1e6:.1f} MB in {FOLDER}; enlarge it with "
+        f"`sudo mount -o remount,size=256m {FOLDER}` (in a container: --shm-size=256m) or ask for a smaller --size"
+    )
