@@ -8,6 +8,8 @@ Shapes: B clips, T ticks, J = 17 joints of H36M.  Axes: camera (x right, y down,
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -18,15 +20,17 @@ SCALE_MEMORY = 2.0  # s
 PRIOR_WEIGHT, PRIOR_SCALE = 1e-3, 0.3  # a person 3.3 m away, until something is seen
 PELVIS, THORAX = H36M_17.index("pelvis"), H36M_17.index("thorax")
 # a hidden joint hangs on its parent; the trunk hangs on the thorax, which is seen more often than the hips
-HOLD_ORDER = tuple(
-    (H36M_17.index(child), H36M_17.index(parent))
-    for child, parent in (
-        ("spine", "pelvis"), ("right_hip", "pelvis"), ("left_hip", "pelvis"), ("right_knee", "right_hip"),
-        ("left_knee", "left_hip"), ("right_ankle", "right_knee"), ("left_ankle", "left_knee"), ("nose", "thorax"),
-        ("head", "nose"), ("left_shoulder", "thorax"), ("right_shoulder", "thorax"), ("left_elbow", "left_shoulder"),
-        ("right_elbow", "right_shoulder"), ("left_wrist", "left_elbow"), ("right_wrist", "right_elbow"),
-    )
+TRUNK = ("thorax", "pelvis")
+HOLD_LEVELS: tuple[dict[str, str], ...] = (
+    {"spine": "pelvis", "right_hip": "pelvis", "left_hip": "pelvis", "nose": "thorax", "left_shoulder": "thorax",
+     "right_shoulder": "thorax"},
+    {"right_knee": "right_hip", "left_knee": "left_hip", "head": "nose", "left_elbow": "left_shoulder",
+     "right_elbow": "right_shoulder"},
+    {"right_ankle": "right_knee", "left_ankle": "left_knee", "left_wrist": "left_elbow", "right_wrist": "right_elbow"},
 )  # fmt: skip
+HOLD_ORDER = [*TRUNK, *(child for level in HOLD_LEVELS for child in level)]
+HOLD_JOINTS = [H36M_17.index(j) for j in HOLD_ORDER]  # order of the chain -> joint
+HOLD_BACK = [HOLD_ORDER.index(j) for j in H36M_17.joints]  # joint -> place in the chain
 # typical distance from the pelvis, metres: turns the size in the picture into a distance
 REACH = (0.0, 0.12, 0.45, 0.85, 0.12, 0.45, 0.85, 0.22, 0.48, 0.62, 0.75, 0.45, 0.45, 0.5, 0.45, 0.45, 0.5)
 JOINT_FEATURES = 2 + 1 + 1 + 1 + 3  # position, seen, reliability, freshness, held world
@@ -72,36 +76,61 @@ def carry(values: Tensor, seen: Tensor, start: Tensor | None = None) -> Tensor:
     return torch.where((index >= 0).unsqueeze(-1), held, torch.zeros_like(held) if start is None else start)
 
 
+def pick(values: Tensor, joints: list[int], dim: int) -> Tensor:
+    return values.index_select(dim, torch.tensor(joints, device=values.device))
+
+
+def chain(
+    trunk: Tensor, points: Tensor, seen: Tensor, remember: Callable[[Tensor, int], Tensor]
+) -> tuple[Tensor, Tensor]:
+    """Places and offsets of all joints from the trunk outwards, (…, 17, D) both in the order of the chain.
+
+    points (…, 17, D) and seen (…, 17, 1) are in that order; remember(offsets, first) carries a level's offsets.
+    """
+    places, offsets, first = trunk, [], len(TRUNK)
+    for level in HOLD_LEVELS:
+        parent = pick(places, [HOLD_ORDER.index(p) for p in level.values()], -2)
+        here = slice(first, first + len(level))
+        offset = remember(points[..., here, :] - parent, first)
+        places = torch.cat([places, torch.where(seen[..., here, :], points[..., here, :], parent + offset)], -2)
+        offsets.append(offset)
+        first += len(level)
+    return places, torch.cat(offsets, -2)
+
+
 def hold_clip(points: Tensor, seen: Tensor) -> Tensor:
     """(B, T, 17, D), (B, T, 17) bool -> points where hidden joints keep their last offset from their parent."""
-    trunk = points[:, :, PELVIS] - points[:, :, THORAX]
-    sp, st = seen[:, :, PELVIS], seen[:, :, THORAX]
-    offset = carry(trunk, sp & st)
-    thorax = torch.where(st.unsqueeze(-1), points[:, :, THORAX], points[:, :, PELVIS] - offset)
-    thorax = carry(thorax, sp | st)
-    out = {THORAX: thorax, PELVIS: torch.where(sp.unsqueeze(-1), points[:, :, PELVIS], thorax + offset)}
-    for joint, parent in HOLD_ORDER:
-        offset = carry(points[:, :, joint] - out[parent], seen[:, :, joint])
-        out[joint] = torch.where(seen[:, :, joint, None], points[:, :, joint], out[parent] + offset)
-    return torch.stack([out[j] for j in range(17)], 2)
+    p, s = pick(points, HOLD_JOINTS, 2), pick(seen, HOLD_JOINTS, 2).unsqueeze(-1)
+    at_thorax, at_pelvis, sees_thorax, sees_pelvis = p[:, :, 0], p[:, :, 1], s[:, :, 0], s[:, :, 1]
+    offset = carry(at_pelvis - at_thorax, (sees_thorax & sees_pelvis).squeeze(-1))
+    thorax = carry(torch.where(sees_thorax, at_thorax, at_pelvis - offset), (sees_thorax | sees_pelvis).squeeze(-1))
+    trunk = torch.stack([thorax, torch.where(sees_pelvis, at_pelvis, thorax + offset)], 2)
+
+    def remember(offsets: Tensor, first: int) -> Tensor:
+        each = [carry(o, s[:, :, first + i, 0]) for i, o in enumerate(offsets.unbind(2))]
+        return torch.stack(each, 2)
+
+    return pick(chain(trunk, p, s, remember)[0], HOLD_BACK, 2)
 
 
-def hold_step(points: Tensor, seen: Tensor, offsets: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-    """One tick of `hold_clip`: points (B, 17, D), seen (B, 17) bool, state offsets (B, 17, D), reset (B,) bool.
+def hold_step(points: Tensor, seen: Tensor, state: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
+    """One tick of `hold_clip`: points (B, 17, D), seen (B, 17) bool, state (B, 17, D), reset (B,) bool.
 
-    The state holds each joint's last offset from its parent; in the thorax' place its last position.
+    The state, in the order of the chain: last place of the thorax, then last offset of each joint from its parent.
     """
-    offsets = torch.where(reset[:, None, None], torch.zeros_like(offsets), offsets)
-    old, s = offsets.unbind(1), seen.unsqueeze(-1).unbind(1)
-    p = points.unbind(1)
-    trunk = torch.where(s[PELVIS] & s[THORAX], p[PELVIS] - p[THORAX], old[PELVIS])
-    thorax = torch.where(s[THORAX], p[THORAX], torch.where(s[PELVIS], p[PELVIS] - trunk, old[THORAX]))
-    out = {THORAX: thorax, PELVIS: torch.where(s[PELVIS], p[PELVIS], thorax + trunk)}
-    new = {THORAX: thorax, PELVIS: trunk}
-    for joint, parent in HOLD_ORDER:
-        new[joint] = torch.where(s[joint], p[joint] - out[parent], old[joint])
-        out[joint] = torch.where(s[joint], p[joint], out[parent] + new[joint])
-    return torch.stack([out[j] for j in range(17)], 1), torch.stack([new[j] for j in range(17)], 1)
+    state = torch.where(reset[:, None, None], torch.zeros_like(state), state)
+    p, s = pick(points, HOLD_JOINTS, 1), pick(seen, HOLD_JOINTS, 1).unsqueeze(-1)
+    at_thorax, at_pelvis, sees_thorax, sees_pelvis = p[:, 0], p[:, 1], s[:, 0], s[:, 1]
+    offset = torch.where(sees_thorax & sees_pelvis, at_pelvis - at_thorax, state[:, 1])
+    thorax = torch.where(sees_thorax, at_thorax, torch.where(sees_pelvis, at_pelvis - offset, state[:, 0]))
+    trunk = torch.stack([thorax, torch.where(sees_pelvis, at_pelvis, thorax + offset)], 1)
+
+    def remember(offsets: Tensor, first: int) -> Tensor:
+        here = slice(first, first + offsets.shape[1])
+        return torch.where(s[:, here], offsets, state[:, here])
+
+    places, offsets = chain(trunk, p, s, remember)
+    return pick(places, HOLD_BACK, 1), torch.cat([torch.stack([thorax, offset], 1), offsets], 1)
 
 
 class CausalConv(nn.Module):
