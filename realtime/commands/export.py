@@ -1,0 +1,74 @@
+"""`realtime export`: a recording to bvh, trc, c3d, csv, json or npz.
+
+Knows: flags, a progress bar.  Does not know: file formats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from realtime.export.job import FORMATS, Options, export
+from realtime.recorded import Recorded, hello_and_poses
+from realtime.recording import RecordingError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a recording")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="metres, y up by gravity, in every format")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the recording")
+    parser.add_argument("--person", type=int, metavar="ID", help="only this one; `realtime info` lists them")
+    parser.add_argument(
+        "--keep", choices=("observed", "inferred", "held"), default="inferred",
+        help="bvh, trc, c3d: what counts as a value; the rest is left empty (bvh: keeps its last rotation)",
+    )  # fmt: skip
+    parser.add_argument("--rate", type=float, metavar="HZ", help="resample; else the frames as they were captured")
+    parser.add_argument("--smooth", action="store_true", help="One-Euro; tells its delay and what it removes")
+    parser.add_argument("--unit", choices=("m", "cm"), default="m", help="bvh only; the others are in metres")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+
+
+def main(args: argparse.Namespace) -> int:
+    options = options_of(args)
+    with progress_bar() as bar:
+        size = args.file.stat().st_size if args.file.exists() else 0
+        task = bar.add_task(f"reading {args.file.name}", total=size)
+        recorded = Recorded(args.file, lambda offset: bar.update(task, completed=offset))
+        hello, poses = hello_and_poses(recorded)
+        bar.update(task, description=f"writing {options.to}", completed=size)
+        done = export(hello, poses, options)
+    for note in [*damage_notes(recorded), *done.notes]:
+        print(f"note: {note}", file=sys.stderr)
+    for file in done.files:
+        print(file)
+    return 0
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    if args.rate is not None and not 1 <= args.rate <= 1000:
+        raise RecordingError(f"--rate is 1 to 1000 Hz, found {args.rate:g}")
+    if args.unit == "cm" and args.to != "bvh":
+        raise RecordingError(f"--unit cm is for bvh; {args.to} is in metres")
+    out = args.out or args.file.with_suffix("." + args.to)
+    return Options(args.to, out, args.person, args.keep, args.rate, args.smooth, args.unit == "cm", args.force)
+
+
+def progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def damage_notes(recorded: Recorded) -> list[str]:
+    notes = []
+    if recorded.damage.places:
+        notes.append(f"{recorded.damage.bytes_skipped} damaged bytes in {recorded.damage.places} places left out")
+    if recorded.losses.at_writing:
+        notes.append(f"{recorded.losses.at_writing} messages were lost while recording")
+    if recorded.losses.malformed:
+        notes.append(f"{recorded.losses.malformed} records hold no message of this version")
+    return notes
