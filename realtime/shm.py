@@ -11,6 +11,7 @@ import contextlib
 import errno
 import mmap
 import os
+import re
 import shutil
 import sys
 from multiprocessing import resource_tracker
@@ -20,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 FOLDER = Path("/dev/shm")
 Kind = Literal["file", "named"]
+NAME = re.compile(r"steadypose-[A-Za-z0-9_.-]{1,64}")
 TRACKED = sys.version_info < (3, 13)  # before: whoever attaches and exits takes the segment with them
 KIND: Kind = "file" if sys.platform == "linux" else "named"
 
@@ -51,27 +53,42 @@ def attach(name: str, kind: Kind = KIND) -> Segment:
     return FileSegment(name, None) if kind == "file" else NamedSegment(name, None)
 
 
-def unlink(name: str, kind: Kind = KIND) -> None:
-    """Its name goes now, its memory with the last one who maps it.  Nothing happens where there is none."""
-    if kind == "file":
-        (FOLDER / name).unlink(missing_ok=True)
-        return
-    with contextlib.suppress(FileNotFoundError):
-        shared = _untracked(name)
-        shared.close()
-        if TRACKED:
-            resource_tracker.register(_tracker_name(shared), "shared_memory")  # for unlink to deregister
-        shared.unlink()
+def unlink(name: str, kind: Kind = KIND) -> bool:
+    """Its name goes now, its memory with the last one who maps it.  False where there is none."""
+    try:
+        if kind == "file":
+            (FOLDER / checked(name)).unlink()
+        else:
+            _unlink_named(_untracked(name))
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _unlink_named(shared: SharedMemory) -> None:
+    shared.close()
+    if TRACKED:
+        resource_tracker.register(_tracker_name(shared), "shared_memory")  # for unlink to deregister
+    shared.unlink()
+
+
+def checked(name: str) -> str:
+    """Names arrive in messages: only ours are ever opened, and no path is one."""
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name[:80]!r} is no name of a segment")
+    return name
 
 
 class FileSegment:
     def __init__(self, name: str, size: int | None) -> None:
-        self.name, self._path = name, FOLDER / name
+        self.name, self._path = name, FOLDER / checked(name)
         flags = os.O_RDONLY if size is None else os.O_RDWR | os.O_CREAT | os.O_EXCL
         handle = os.open(self._path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             if size is not None:
                 self._reserve(handle, size)
+            elif os.fstat(handle).st_uid != os.getuid():
+                raise PermissionError(f"{self._path} belongs to another user")
             self._inode = os.fstat(handle).st_ino
             access = mmap.ACCESS_READ if size is None else mmap.ACCESS_WRITE
             self._map = mmap.mmap(handle, os.fstat(handle).st_size, access=access)
@@ -130,7 +147,7 @@ def _release(memory: memoryview, mapping: Any) -> None:
 
 def _untracked(name: str, size: int | None = None) -> SharedMemory:
     options: dict[str, Any] = {} if TRACKED else {"track": False}
-    shared = SharedMemory(name, create=size is not None, size=size or 0, **options)
+    shared = SharedMemory(checked(name), create=size is not None, size=size or 0, **options)
     if TRACKED:
         resource_tracker.unregister(_tracker_name(shared), "shared_memory")
     return shared
