@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -83,13 +85,22 @@ def write_manifest(
         joints=_joint_orders(contract),
         files={file: _digest(folder, file) for file in names},
         opset=onnxfile.scan(trust.read(folder / model, MODEL_LIMIT), model).opset if target == "onnx" else 0,
-        versions=dict(versions or {}),
+        versions=library_versions() | dict(versions or {}),
         sms=list(sms),
         source_sha256=source_sha256,
         provenance=dict(provenance),
     )
     _write_atomically(folder / MANIFEST, json.dumps(asdict(manifest), indent=1, sort_keys=True) + "\n")
     return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """What is installed of that which makes and runs models."""
+    found = {}
+    for package in ("steadypose", "onnxruntime", "onnx", "torch"):
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, Contract]:

@@ -35,7 +35,7 @@ def compiled() -> list[Path]:
 
 def locate(name_or_dir: str | Path) -> Path:
     """The folder of an engine: a path that holds a manifest, or a name in the store."""
-    for folder in (Path(name_or_dir), PRETRAINED / name_or_dir):
+    for folder in (Path(name_or_dir), PRETRAINED / name_or_dir, compiled_home() / name_or_dir):
         if (folder / MANIFEST).is_file():
             return folder
     raise EngineError(
@@ -66,7 +66,7 @@ def verify(folder: Path | str, device: str = "auto") -> list[str]:
     sequence = load(place)[2]
     for batch in contract.batches:
         engine = _open_on(place, chosen, batch)
-        worst = _check_golden(engine, manifest, sequence, every_row=True)
+        worst = check_golden(engine, manifest, sequence, every_row=True)
         lines.append(f"golden sequence, batch {batch}, {engine.provider}: within {worst:.2g} of {manifest.allowed:.2g}")
     return lines
 
@@ -112,31 +112,36 @@ def _open_on(folder: Path, device: str, batch: int) -> Engine:
             raise EngineError(f"{folder}: compiled for {manifest.target}, not {device}; give the ONNX model's folder")
         engine = _open_compiled(model, manifest, contract, batch)
     elif device in COMPILED:
-        return _open_on(_compiled_from(manifest, device), device, batch)
+        if (built := _compiled_from(manifest, device)) is None:
+            raise EngineError(
+                f"{manifest.name}: not built for {device} on this machine; "
+                f"run `engines build {folder} --target {device}`"
+            )
+        return _open_on(built, device, batch)
     else:
         engine = ort.open_onnx(
             model, folder, contract, manifest.name, manifest.sha256, "cuda" if device == "cuda" else "cpu", batch
         )
-    _check_golden(engine, manifest, sequence)
+    check_golden(engine, manifest, sequence)
     return engine
 
 
 def _open_compiled(model: bytes, manifest: Manifest, contract: Contract, batch: int) -> Engine:
-    from engines import trt
+    from engines import trt_engine
 
-    return trt.open_compiled(model, manifest, contract, batch)
+    return trt_engine.open_compiled(model, manifest, contract, batch)
 
 
-def _compiled_from(manifest: Manifest, target: str) -> Path:
+def _compiled_from(manifest: Manifest, target: str) -> Path | None:
     """The folder this user compiled from the same ONNX file."""
     for folder in compiled():
-        built = read_manifest(folder)[0]
+        try:
+            built = read_manifest(folder)[0]
+        except EngineError:
+            continue  # an unreadable build is none; `engines list` shows it
         if (built.source_sha256, built.target) == (manifest.sha256, target):
             return folder
-    raise EngineError(
-        f"{manifest.name}: not built for {target} on this machine; "
-        f"run `engines build {manifest.name} --target {target}`"
-    )
+    return None
 
 
 def _asked(folder: Path, device: str, batch: int, allow_cpu: bool) -> Engine:
@@ -153,29 +158,32 @@ def _asked(folder: Path, device: str, batch: int, allow_cpu: bool) -> Engine:
 
 
 def _best(folder: Path, batch: int) -> Engine:
-    """What this user compiled on this machine, else the CPU, with why."""
-    target = read_manifest(folder)[0].target
-    passed: list[str] = []
-    for device in [target] if target in COMPILED else [*COMPILED, "cpu"]:
+    """What this user compiled from the model, else the CPU, with why."""
+    manifest = read_manifest(folder)[0]
+    if manifest.target in COMPILED:
+        return _asked(folder, manifest.target, batch, allow_cpu=False)
+    passed = ""
+    for device in (target for target in COMPILED if _compiled_from(manifest, target)):
         try:
             engine = _open_on(folder, device, batch)
         except EngineError as error:
-            if device in ("cpu", target):
-                raise
-            passed.append(str(error))
+            passed += f"; {error}"
             continue
-        engine.reason = f"{device}, the best that verifies here" + "".join(f"; {why}" for why in passed)
+        engine.reason = f"{device}, built on this machine{passed}"
         return engine
-    raise AssertionError("unreachable: the last device answers or raises")
+    engine = _open_on(folder, "cpu", batch)
+    engine.reason = f"cpu, no compiled engine of it runs here{passed}"
+    return engine
 
 
-def _check_golden(engine: Engine, manifest: Manifest, sequence: dict[str, Array], every_row: bool = False) -> float:
+def check_golden(engine: Engine, manifest: Manifest, sequence: dict[str, Array], every_row: bool = False) -> float:
+    """Greatest difference over the golden sequence, or EngineError where it is more than the precision allows."""
     worst = golden.check(engine, sequence, every_row)
     name, distance = max(worst.items(), key=lambda item: item[1])
     if not distance <= manifest.allowed:
         raise EngineError(
             f"{manifest.name}: golden sequence on {engine.provider}: {name} is {distance:.3g} off, "
-            f"{manifest.precision} allows {manifest.allowed:.3g}; damaged weights or a wrong build: "
-            f"fetch or build it again"
+            f"{manifest.precision} allows {manifest.allowed:.3g}; damaged weights, a wrong build or too little "
+            f"precision: fetch it again or build it with --precision fp32"
         )
     return distance

@@ -22,6 +22,7 @@ class Streamed:
         self.contract = replace(engine.contract, kind="step", window=1)
         self.name, self.sha256, self.provider, self.batch = engine.name, engine.sha256, engine.provider, engine.batch
         self.reason, self.degraded = engine.reason, engine.degraded
+        self.threads = getattr(engine, "threads", 0)
         shapes = engine.contract.inputs(engine.batch)  # (B, W, ...)
         self._kept = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
         self._window = {name: np.zeros(shape, np.float32) for name, shape in shapes.items()}
