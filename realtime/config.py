@@ -29,8 +29,9 @@ class SourceConfig:
     fps: float = quantity(30.0, "Hz", 1, 480)
     rotate: Literal[0, 90, 180, 270] = 0  # degrees clockwise
     every_frame: bool = False  # files and the demo: as fast as it can, no frame left out
-    stall_s: float = quantity(1.0, "s", 0.1, 60)  # no picture for so long: DEGRADED, stalled
-    restart_s: float = quantity(3.0, "s", 0.5, 120)  # no picture for so long: the source is opened anew
+    first_picture_s: float = quantity(10.0, "s", 0.1, 120)  # an opened source that gave none yet is waited for so long
+    stall_s: float = quantity(0.5, "s", 0.1, 60)  # no picture for so long: DEGRADED, stalled
+    restart_s: float = quantity(2.5, "s", 0.5, 120)  # no picture for so long: the source is opened anew
     frozen_s: float = quantity(2.0, "s", 0.1, 60)  # the same picture for so long: DEGRADED, frozen
     backoff_s: float = quantity(0.5, "s", 0.05, 60)  # first wait before opening a lost source again
     backoff_max_s: float = quantity(5.0, "s", 0.05, 600)

@@ -1,4 +1,4 @@
-"""No process outlives its supervisor, however that one died: Linux by the kernel, Windows by a job, all by a pipe's end.
+"""No process outlives its supervisor, however that one died: by the kernel (Linux), a job (Windows), a pipe's end.
 
 Knows: prctl, job objects, pipes.  Does not know: stages, what a child does.
 """
@@ -21,7 +21,7 @@ JOB_EXTENDED_LIMITS, JOB_KILL_ON_CLOSE = 9, 0x2000
 
 
 def die_with(supervisor_pid: int) -> None:
-    """Linux: the kernel kills this process with its parent, even when it is wedged.  Elsewhere `obey` and the job do."""
+    """Linux: the kernel kills this process with its parent, even when wedged.  Elsewhere `obey` and the job do."""
     if sys.platform != "linux":
         return
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)

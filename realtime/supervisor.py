@@ -130,8 +130,8 @@ class Supervisor:
             log.warning("source lost, trying again: %s", words.text)
             return None
         if worker.crashes_last_minute() >= self.config.pipeline.max_restarts:
-            times = self.config.pipeline.max_restarts
-            return End(CRASHED, f"{words.text}\nrealtime: stage {words.stage} keeps crashing ({times} restarts in 60 s)")
+            times = f"{self.config.pipeline.max_restarts} restarts in 60 s"
+            return End(CRASHED, f"{words.text}\nrealtime: stage {words.stage} keeps crashing ({times})")
         log.warning("stage %s ended, starting it again: %s", words.stage, words.text.strip().splitlines()[-1])
         return None
 
@@ -162,7 +162,7 @@ class Supervisor:
         )
 
     def _stop(self) -> None:
-        """In the order of the data, so that the last stage still sees the last frame; then whoever is left is killed."""
+        """In the order of the data: the last stage still sees the last frame.  Whoever is left then is killed."""
         deadline = time.monotonic() + STOP_S
         for worker in self.workers:
             worker.ask_to_stop()

@@ -1,0 +1,41 @@
+"""Lift stage: 2D keypoints with reliabilities -> one 3D answer per frame with all people in it.
+
+Knows: the lifter.  Does not know: cameras, addresses, pixels, what the engine is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from realtime import clock
+from realtime.child import Context
+from realtime.lifting import Lifter, open_lifter
+from realtime.messages import Keypoints2D, Pose3D, Stamp
+from realtime.sequence import goes_on
+
+
+def main(ctx: Context) -> None:
+    run(ctx, open_lifter(ctx.config))
+
+
+def run(ctx: Context, lifter: Lifter) -> None:
+    keypoints, poses = ctx.bus.latest("reliable"), ctx.bus.publisher("pose")
+    ctx.tell(**lifter.facts())
+    ctx.ready()
+    last: Stamp | None = None
+    while not ctx.stop.is_set():
+        ctx.beat()
+        found = keypoints.get(timeout_ms=100)
+        if found is None or not goes_on(last, found.stamp):
+            ctx.idle()
+            continue
+        last = found.stamp
+        pose = answer(found, lifter)
+        dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
+        poses.send(replace(pose, dropped=dropped))
+
+
+def answer(found: Keypoints2D, lifter: Lifter) -> Pose3D:
+    began = clock.now_ns()
+    pose = lifter.lift(found)
+    return replace(pose, stage_us=found.stage_us | {"lift": (clock.now_ns() - began) // 1000})

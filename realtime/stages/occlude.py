@@ -1,0 +1,45 @@
+"""Occlude stage: keypoints and the grey picture they were found in -> keypoints with a reliability each.
+
+Knows: the frame ring's grey copies, the occlusion filter.  Does not know: detectors, lifters.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+from realtime import clock
+from realtime.child import Context
+from realtime.frames import FrameReader
+from realtime.messages import Keypoints2D, Stamp
+from realtime.occlusion import OcclusionFilter, open_filter
+from realtime.sequence import goes_on
+
+
+def main(ctx: Context) -> None:
+    run(ctx, open_filter(ctx.config.occlusion))
+
+
+def run(ctx: Context, occlusion: OcclusionFilter) -> None:
+    keypoints, reliable = ctx.bus.latest("keypoints"), ctx.bus.publisher("reliable")
+    ctx.ready()
+    last: Stamp | None = None
+    with closing(FrameReader()) as pixels:
+        while not ctx.stop.is_set():
+            ctx.beat()
+            found = keypoints.get(timeout_ms=100)
+            if found is None or not goes_on(last, found.stamp):
+                ctx.idle()
+                continue
+            last = found.stamp
+            judged = answer(found, pixels, occlusion)
+            dropped = ctx.answered(found.stamp, judged.stage_us["occlude"] * 1000, len(found.people))
+            reliable.send(replace(judged, dropped=dropped))
+
+
+def answer(found: Keypoints2D, pixels: FrameReader, occlusion: OcclusionFilter) -> Keypoints2D:
+    """Without the grey picture, when it was overwritten, there is no flow this time."""
+    began = clock.now_ns()
+    grey, scale = pixels.grey(found) or (None, 1.0)
+    judged = occlusion.update(found, grey, scale)
+    return replace(judged, stage_us=found.stage_us | {"occlude": (clock.now_ns() - began) // 1000})
