@@ -1,0 +1,64 @@
+"""`trainers COMMAND`: which module answers which word.
+
+Knows: names and one line about each.  Does not know: what they do; nothing heavy is imported before it is needed.
+Exit codes: 0 done, 2 something the user can mend (one line says what), 130 Ctrl-C.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from importlib import import_module
+
+from trainers.errors import UserError
+
+COMMANDS = {
+    "prepare": ("trainers.data.prepare", "raw or public motion -> folders for training"),
+    "synthesize": ("trainers.synthesize", "the real detector on rendered people or behind pasted boards -> data"),
+    "train": ("trainers.train", "configs/train/NAME.yaml -> a checkpoint"),
+    "evaluate": ("trainers.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
+    "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
+    "show": ("trainers.show", "a clip and its virtual views as a picture"),
+    "refine": ("trainers.refine", "a recording's poses, optimised against its keypoints"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    if not argv or argv[0] not in COMMANDS:
+        return usage(argv)
+    module, about = COMMANDS[argv[0]]
+    try:
+        command = import_module(module)
+        parser = argparse.ArgumentParser(prog=f"trainers {argv[0]}", description=about)
+        command.add_arguments(parser)
+        return int(command.main(parser.parse_args(argv[1:])) or 0)
+    except UserError as error:
+        print(f"trainers {argv[0]}: {error}", file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        return not_installed(argv[0], error)
+    except KeyboardInterrupt:
+        return 130
+
+
+def usage(argv: list[str]) -> int:
+    lines = "\n".join(f"  {name:<11} {about}" for name, (_, about) in COMMANDS.items())
+    asked = not argv or argv[0] in ("-h", "--help")
+    if not asked:
+        print(f"trainers: {argv[0]!r} is no command; expected one of {', '.join(COMMANDS)}", file=sys.stderr)
+        return 2
+    print(f"usage: trainers COMMAND ... (trainers COMMAND --help says more)\n\n{lines}")
+    return 0 if argv else 2
+
+
+def not_installed(command: str, error: ModuleNotFoundError) -> int:
+    """A missing extra is the user's to mend; a missing module of ours is a bug and keeps its traceback."""
+    if (error.name or "").split(".")[0] in ("trainers", "realtime", "engines"):
+        raise error
+    print(f"trainers {command}: needs {error.name}; pip install 'steadypose[train]'", file=sys.stderr)
+    return 2
+
+
+if __name__ == "__main__":
+    sys.exit(main())

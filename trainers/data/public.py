@@ -1,0 +1,27 @@
+"""Public data sets by name: how each is read.  One row is one `trainers prepare NAME`.
+
+Knows: the readers.  Does not know: their layouts.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from trainers.data import threedhp, threedpw, world
+
+
+@dataclass(frozen=True)
+class Reader:
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    prepare: Callable[[argparse.Namespace], list[str]]  # what was left out, each with its reason
+
+
+READERS = {
+    "h36m": Reader("Human3.6M, VideoPose3D's files", world.add_arguments, world.prepare),
+    "humaneva": Reader("HumanEva-I, VideoPose3D's files", world.add_arguments, world.prepare),
+    "3dhp": Reader("MPI-INF-3DHP, the public conversion", threedhp.add_arguments, threedhp.prepare),
+    "3dpw": Reader("3DPW, for tests", threedpw.add_arguments, threedpw.prepare),
+}

@@ -1,0 +1,38 @@
+"""The one place where a pickled array may be read, and only when the user said so.
+
+Knows: that unpickling runs code.  Does not know: what is inside.
+"""
+
+from __future__ import annotations
+
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainers.errors import UserError
+
+
+def load_trusted(path: Path, trust: bool) -> Any:
+    """What numpy finds in an .npz with object arrays, or in a .pkl; refused without `trust`."""
+    if not path.is_file():
+        raise UserError(f"{path}: no such file")
+    if not trust:
+        raise UserError(
+            f"{path}: holds pickled objects, and reading those can run any code; if you trust where it came from, "
+            "say so once with --trust: it is converted to plain arrays and not needed again"
+        )
+    try:
+        return np.load(path, allow_pickle=True, encoding="latin1")
+    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        raise UserError(f"{path}: not readable ({error}); download it again") from None
+
+
+def member(archive: Any, key: str, path: Path) -> Any:
+    """One object of an .npz."""
+    if not hasattr(archive, "files") or key not in archive.files:
+        found = ", ".join(getattr(archive, "files", [])) or "a bare array"
+        raise UserError(f"{path}: no {key!r} in it (found {found}); is it the file of another data set?")
+    value = archive[key]
+    return value.item() if value.dtype == object and value.ndim == 0 else value

@@ -1,0 +1,98 @@
+"""Recorded views: what a real camera saw, with 3D truth in its axes; folders of `views_<subject>.npz`.
+
+Knows: the folder format.  Does not know: data sets' own layouts, networks, virtual cameras.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.contract import H36M_17, Array
+from trainers.errors import UserError
+
+GUESSED_FOV_DEG = 63.0  # over the longer side, for cameras that nobody calibrated
+
+
+@dataclass(frozen=True)
+class RecordedView:
+    xyz: Array  # (T, 17, 3) m, camera axes, absolute
+    xy: Array  # (T, 17, 2) px
+    score: Array  # (T, 17) 0: not detected
+    valid: NDArray[np.bool_]  # (T,) frames that count
+    fps: float
+    size: tuple[float, float]  # px
+    focal: tuple[float, float]  # px, NaN when unknown
+    centre: tuple[float, float]
+    clip: str
+    subject: str
+    action: str
+    camera: str
+
+    def rays(self) -> Array:
+        """(T, 17, 2) as the runtime computes them, with given or guessed intrinsics."""
+        focal, centre = np.array(self.focal), np.array(self.centre)
+        if not np.isfinite(focal).all():
+            focal = np.full(2, max(self.size) / 2 / np.tan(np.radians(GUESSED_FOV_DEG / 2)))
+            centre = np.array(self.size) / 2
+        return np.asarray((self.xy - centre) / focal, np.float32)
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    views: tuple[RecordedView, ...]
+    known: NDArray[np.bool_]  # (17,) joints that the data set really has
+    name: str = ""
+
+
+def save(folder: Path, subject: str, views: list[RecordedView], known: NDArray[np.bool_]) -> Path:
+    path = folder / f"views_{subject.replace('/', '-')}.npz"
+    partial = path.with_suffix(".partial.npz")
+    np.savez_compressed(
+        partial,
+        **{name: np.concatenate([getattr(v, name) for v in views]) for name in ("xyz", "xy", "score", "valid")},
+        start=np.cumsum([0] + [len(v.xyz) for v in views]).astype(np.int32),
+        **{name: np.array([getattr(v, name) for v in views]) for name in ("fps", "size", "focal", "centre")},
+        **{name: np.array([getattr(v, name) for v in views]) for name in ("clip", "subject", "action", "camera")},
+        known=known,
+    )
+    partial.replace(path)
+    return path
+
+
+def present(folder: Path) -> bool:
+    return any(folder.glob("views_*.npz"))
+
+
+def load(folder: Path) -> ViewSet:
+    views: list[RecordedView] = []
+    known = np.ones(len(H36M_17), bool)
+    for path in sorted(folder.glob("views_*.npz")):
+        try:
+            with np.load(path, allow_pickle=False) as file:
+                arrays = {key: file[key] for key in file.files}
+            views += _views(arrays)
+            known &= arrays["known"]
+        except (OSError, ValueError, KeyError) as error:
+            raise UserError(f"{path}: no readable views ({error}); prepare the folder anew") from None
+    if not views:
+        raise UserError(f"{folder}: no views_*.npz in it; make them: trainers prepare h36m --cameras FILE ...")
+    return ViewSet(tuple(views), known, str(folder))
+
+
+def _views(arrays: dict[str, Any]) -> list[RecordedView]:
+    borders = arrays["start"].tolist()
+    return [
+        RecordedView(
+            *(arrays[name][a:b] for name in ("xyz", "xy", "score", "valid")),
+            float(arrays["fps"][i]),
+            *(tuple(map(float, arrays[name][i])) for name in ("size", "focal", "centre")),
+            *(str(arrays[name][i]) for name in ("clip", "subject", "action", "camera")),
+        )
+        for i, (a, b) in enumerate(pairwise(borders))
+    ]
