@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ PROVENANCE = {"data_notice": "none: random weights", "commit": "", "command": "t
 SMALL = graphs.Tcn(channels=16, blocks=2)
 
 
-def put_model(folder: Path, model: bytes, contract: Contract, **manifest: Any) -> Path:
+def put_model(folder: Path, model: bytes, contract: Contract, extra: Sequence[str] = (), **manifest: Any) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / MODEL).write_bytes(model)
     engine = ort.open_onnx(model, folder, contract, folder.name, "", threads=1)
     sequence = golden.record(engine, golden.inputs(contract))
-    write_manifest(folder, contract, [MODEL], TOLERANCE, PROVENANCE, sequence, **manifest)
+    write_manifest(folder, contract, [MODEL, *extra], TOLERANCE, PROVENANCE, sequence, **manifest)
     return folder
 
 
