@@ -19,10 +19,10 @@ from trainers.recipes import RECIPES, recipe_module
 
 @dataclass(frozen=True)
 class Loop:
-    steps: int = field(default=20000, metadata={"low": 1})
+    steps: int = field(default=20000, metadata={"low": 1, "high": 10_000_000})
     seed: int = 1
-    validate_every: int = field(default=1000, metadata={"low": 1})  # steps
-    checkpoint_every: int = field(default=1000, metadata={"low": 1})  # steps
+    validate_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
+    checkpoint_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     clip_gradient: float = 1.0  # norm; 0 leaves gradients as they are
 
 

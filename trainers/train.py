@@ -8,16 +8,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import time
 from pathlib import Path
 from typing import Any
 
 import torch
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from safetensors.torch import load_file, save_file
 from torch import Generator, Tensor
 
+from trainers.checkpoint import resume, save
 from trainers.errors import UserError
 from trainers.recipes import Recipe, recipe_module
 from trainers.settings import TrainConfig, load
@@ -140,59 +139,10 @@ class Curves:
         figure, axes = plt.subplots(1, 2, figsize=(12, 4))
         for name in names:
             points = [(row["step"], row[name]) for row in self.rows if name in row]
-            axes[name.startswith("val/")].plot(*zip(*points), label=name)
+            axes[int(name.startswith("val/"))].plot(*zip(*points), label=name)
         for axis, title in zip(axes, ("loss", "validation")):
             axis.set(xlabel="step", title=title)
             if axis.lines:
                 axis.legend(fontsize=7)
         figure.savefig(path, dpi=100, bbox_inches="tight")
         plt.close(figure)
-
-
-def save(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], step: int, figures: Any) -> None:
-    """Weights, optimizer state and step in one file, replaced at once."""
-    tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in recipe.model.state_dict().items()}
-    for i, optimizer in enumerate(optimizers):
-        for p, state in optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer{i}.{p}.{k}": torch.as_tensor(v).detach().cpu() for k, v in state.items()}
-    meta = {
-        "step": str(step), "fingerprint": config.fingerprint(), "name": config.name, "recipe": config.recipe,
-        "figures": json.dumps(figures),
-    }  # fmt: skip
-    part = out / "checkpoint.part"
-    save_file(tensors, part, metadata=meta)
-    os.replace(part, out / "checkpoint.safetensors")
-
-
-def resume(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], device: str) -> int:
-    """The step to go on with; 0 where nothing lies."""
-    path = out / "checkpoint.safetensors"
-    if not path.exists():
-        return 0
-    meta = metadata(path)
-    if meta["fingerprint"] != config.fingerprint():
-        raise UserError(
-            f"{path}: trained with other settings ({meta['fingerprint']}, not {config.fingerprint()}); "
-            "give another --out, or --fresh to start anew"
-        )
-    tensors = load_file(path, device=device)
-    recipe.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-    for i, optimizer in enumerate(optimizers):
-        plain = optimizer.state_dict()
-        states: dict[int, dict[str, Tensor]] = {}
-        for key, value in tensors.items():
-            if key.startswith(f"optimizer{i}."):
-                _, p, name = key.split(".", 2)
-                states.setdefault(int(p), {})[name] = value.cpu() if name == "step" else value
-        optimizer.load_state_dict({"state": states, "param_groups": plain["param_groups"]})
-    return int(meta["step"])
-
-
-def metadata(path: Path) -> dict[str, str]:
-    from safetensors import SafetensorError, safe_open
-
-    try:
-        with safe_open(path, framework="pt") as file:
-            return dict(file.metadata() or {})
-    except (SafetensorError, OSError) as error:
-        raise UserError(f"{path}: not a checkpoint of this trainer: {error}") from None

@@ -250,11 +250,11 @@ class LiveLifter(nn.Module):
 
     def __init__(
         self, channels: int = 384, blocks: int = 3, dropout: float = 0.1, threshold: float = 0.5,
-        use_world: bool = True, hold: bool = True, joints_in: str = "blazepose33",
+        use_world: bool = True, hold: bool = True, joints_in: str = "blazepose33", fast: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
         self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold, use_world, hold)
-        self.joints_in, self.channels = joints_in, channels
+        self.joints_in, self.channels, self.fast = joints_in, channels, fast
         dilations = [3**i for i in range(1, blocks + 1)]
         self.expand = CausalConv(self.front.width, channels, 1)
         self.norm, self.drop = nn.BatchNorm1d(channels), nn.Dropout(dropout)
@@ -281,11 +281,12 @@ class LiveLifter(nn.Module):
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
         """17 joints over a whole clip: x (B, T, 17, 2) … -> xyz (B, T, 17, 3), log_sigma (B, T, 17)."""
         features, rotation, _ = self.front.clip(x, reliability, time, world)
-        f = features.transpose(1, 2)
-        y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
-        for block in self.blocks:
-            y = block.clip(y)
-        out, skip = self.head(y).transpose(1, 2), self.skip(f).transpose(1, 2)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+            f = features.transpose(1, 2)
+            y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
+            for block in self.blocks:
+                y = block.clip(y)
+            out, skip = self.head(y).transpose(1, 2).float(), self.skip(f).transpose(1, 2).float()
         return self._answer(out, skip, rotation, reliability)
 
     def step(

@@ -1,0 +1,92 @@
+"""What a training is given: motion folders and synthesized detections, split so that validation people are never seen.
+
+Knows: how a folder shows what it is, one clip format for both sources.  Does not know: networks, losses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+from pathlib import Path
+
+import torch
+from torch import Generator, Tensor
+
+from trainers.data.motion import VALIDATION, MotionSet, load, split
+from trainers.errors import UserError
+
+
+@dataclass(frozen=True)
+class Clips:
+    """B clips of T ticks, 17 joints, as the lifter gets them, and the truth."""
+
+    x: Tensor  # (B, T, 17, 2) rays
+    reliability: Tensor  # (B, T, 17)
+    world: Tensor  # (B, T, 17, 3) m, the detector's own 3D; zeros where absent
+    time: Tensor  # (B, T) s
+    pose: Tensor  # (B, T, 17, 3) m, root-relative, camera axes
+    hidden: Tensor  # (B, T, 17) bool, behind something or outside the picture
+    valid: Tensor  # (B, T) bool, counts
+
+    @staticmethod
+    def join(parts: list[Clips]) -> Clips:
+        return Clips(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Clips)))
+
+
+@dataclass(frozen=True)
+class Footage:
+    """Synthesized detections on the 30 Hz grid: all clips one after the other, as Clips without the batch."""
+
+    x: Tensor  # (N, 17, 2)
+    reliability: Tensor  # (N, 17)
+    world: Tensor
+    pose: Tensor
+    hidden: Tensor
+    start: Tensor  # (S,) first tick of each clip
+    length: Tensor  # (S,)
+
+    def to(self, device: str) -> Footage:
+        return Footage(*(getattr(self, f.name).to(device) for f in fields(Footage)))
+
+    def sample(self, clips: int, ticks: int, g: Generator) -> Clips:
+        """Windows at random places; those that outlast their clip repeat its end, which does not count."""
+        weight = self.length.float()
+        which = torch.multinomial(weight, clips, replacement=True, generator=g)
+        room = (self.length[which] - ticks).clamp_min(0)
+        offset = (torch.rand(clips, generator=g, device=g.device) * (room + 1)).long()
+        steps = torch.arange(ticks, device=g.device)[None] + offset[:, None]
+        last = self.length[which, None] - 1
+        at = self.start[which, None] + steps.minimum(last)
+        time = torch.arange(ticks, device=g.device, dtype=torch.float32).expand(clips, -1) / 30.0
+        valid = steps <= last
+        return Clips(self.x[at], self.reliability[at], self.world[at], time, self.pose[at], self.hidden[at], valid)
+
+
+@dataclass(frozen=True)
+class Corpus:
+    train: MotionSet
+    validation: MotionSet | None
+    rendered_train: Footage | None = None
+    rendered_validation: Footage | None = None
+
+
+def held_out(motion: MotionSet) -> tuple[MotionSet, MotionSet | None]:
+    """The project's validation subjects where the folder has them, else its last subject, else nobody."""
+    theirs = set(motion.subjects)
+    if theirs & set(VALIDATION) and theirs - set(VALIDATION):
+        return split(motion)
+    return split(motion, motion.subjects[-1:]) if len(theirs) > 1 else (motion, None)
+
+
+def open_corpus(folders: list[str]) -> Corpus:
+    if not folders:
+        raise UserError("no data: give --data DIR, a folder made by `trainers prepare` (and one of `synthesize`)")
+    motion = [f for f in folders if list(Path(f).glob("subject_*.npz"))]
+    synthesized = [f for f in folders if f not in motion]
+    if not motion:
+        raise UserError(f"{folders[0]}: no subject_*.npz in it; make a motion folder with `trainers prepare cmu`")
+    train, validation = held_out(MotionSet(tuple(s for f in motion for s in load(f).segments), motion[0]))
+    if not synthesized:
+        return Corpus(train, validation)
+    from trainers.data.footage import read_footage
+
+    return Corpus(train, validation, *read_footage(synthesized))
