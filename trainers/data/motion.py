@@ -176,7 +176,7 @@ def _read(path: Path, actions: dict[str, str]) -> list[Segment]:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             missing = [k for k in KEYS if k not in file.files]
             arrays = {} if missing else {k: file[k] for k in KEYS}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:

@@ -57,10 +57,11 @@ def prepare_cmu(root: Path, out: Path, jobs: int = 1) -> list[str]:
     todo = [t for t in takes if not done(out, takes, t.subject, entries, root)]
     with progress() as bar, workers(jobs) as pool:
         task = bar.add_task("takes", total=len(takes), completed=len(takes) - len(todo))
-        results = zip(todo, (pool.map if pool else map)(read_take, todo))
-        for subject, group in groupby(results, key=lambda pair: pair[0].subject):
+        results = iter((pool.map if pool else map)(read_take, todo))
+        for subject, mine in groupby(todo, key=lambda t: t.subject):
             segments: list[Segment] = []
-            for take, (parts, problem) in group:
+            for take in mine:
+                parts, problem = next(results)
                 segments += parts
                 entries[take.clip] = entry(take, parts, problem, root)
                 bar.update(task, advance=1, description=take.clip)

@@ -74,7 +74,7 @@ def load(folder: Path) -> ViewSet:
     known = np.ones(len(H36M_17), bool)
     for path in sorted(folder.glob("views_*.npz")):
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
                 arrays = {key: file[key] for key in file.files}
             views += _views(arrays)
             known &= arrays["known"]
