@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -35,9 +36,11 @@ log = logging.getLogger("bus")
 
 
 class Reader:
-    """One topic of one publisher."""
+    """One topic of one publisher.  `newest` false: every message in order, as far as a bounded queue allows."""
 
-    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str = "") -> None:
+    def __init__(
+        self, context: zmq.Context[Any], address: str, topic: str, source: str = "", newest: bool = True
+    ) -> None:
         self.topic, self.address = topic, address
         self.received = 0
         self.renewed = 0  # sockets given up for silence
@@ -45,6 +48,7 @@ class Reader:
         self._context, self._row = context, TOPICS[topic]
         self._subject = prefix(topic, source) if source else f"{topic}/".encode()
         self._silence_s = max(SILENCE_S, self._row.max_age_ms / 1000)
+        self._newest = newest and self._row.newest
         self._log_paces: dict[str, Pace] = {}
         self._owner = threading.current_thread()
         self._connect()
@@ -90,7 +94,7 @@ class Reader:
 
     def _connect(self) -> None:
         self._socket = self._context.socket(zmq.SUB)
-        if self._row.newest:
+        if self._newest:
             self._socket.set(zmq.CONFLATE, 1)
         self._socket.set(zmq.RCVHWM, QUEUED)
         self._socket.set(zmq.MAXMSGSIZE, MAX_BYTES)
@@ -103,6 +107,11 @@ class Reader:
 
     def close(self) -> None:
         self._socket.close()
+
+
+def wait_any(readers: Sequence[Reader], timeout_ms: float) -> None:
+    """Until one of them has something; then ask each with `get(0)`."""
+    zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))
 
 
 class Publisher:
@@ -203,4 +212,4 @@ class Bus:
             self._context.term()
 
 
-__all__ = ["Bus", "Publisher", "Reader", "TopicPublisher", "run_directory"]
+__all__ = ["Bus", "Publisher", "Reader", "TopicPublisher", "run_directory", "wait_any"]

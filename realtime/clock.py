@@ -6,12 +6,18 @@ The wall clock is only ever read to be written into `t_capture_unix_ns`; no age 
 
 from __future__ import annotations
 
+import platform
 import sys
 import time
+import uuid
 from collections.abc import Callable
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
 
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
+BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
 
 
 def clock_of(platform: str) -> Callable[[], int]:
@@ -30,6 +36,23 @@ def unix_ns() -> int:
 def age_ms(stamp_ns: int) -> float:
     """Since a stamp of this machine."""
     return (now_ns() - stamp_ns) / NS_PER_MS
+
+
+@cache
+def identity() -> str:
+    """Names the clock behind `now_ns`: stamps of two processes compare only where this is the same.
+
+    Linux says which boot of which kernel this is, containers included; elsewhere the machine itself has to do.
+    """
+    try:
+        name = BOOT_ID.read_text()
+    except OSError:
+        name = machine()
+    return sha256(name.encode()).hexdigest()[:16]
+
+
+def machine() -> str:
+    return f"{platform.node()} {uuid.getnode()}"
 
 
 class Deadline:

@@ -137,6 +137,8 @@ class Hello:
     look_ahead_ms: float
     config_hash: str
     max_age_ms: float = 150.0
+    parents2d: tuple[int, ...] = ()
+    clock: str = ""  # whose monotonic clock the stamps are of
     axes: str = "camera"
     unit: str = "m"
     version: int = VERSION

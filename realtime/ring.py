@@ -46,7 +46,7 @@ class _Ring:
         self.segment.close()
 
 
-class RingWriter:
+class PoseRingWriter:
     """The owner.  A message's number is its count from 1, so that an empty slot is nobody's."""
 
     def __init__(self, bind: str, kind: shm.Kind = shm.KIND) -> None:
@@ -87,7 +87,7 @@ class RingWriter:
         self._ring.close()
 
 
-class RingReader:
+class PoseRingReader:
     """Everything published since it was made, in order; `lost` counts what was overwritten unread."""
 
     def __init__(self, address: str, kind: shm.Kind = shm.KIND) -> None:

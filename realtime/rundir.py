@@ -11,6 +11,7 @@ import errno
 import ipaddress
 import json
 import os
+import secrets
 import socket
 import sqlite3
 import stat
@@ -117,10 +118,16 @@ def run_directory(bind: str, transport: Transport = TRANSPORT) -> Iterator[Path]
             (directory / "ports").write_text(json.dumps(free_ports(list(TOPICS))))
         for topic in TOPICS:
             endpoint(directory, topic)
+        (directory / "boot").write_text(secrets.token_hex(8))
         try:
             yield directory
         finally:
             clear(directory, bind)
+
+
+def boot_id(directory: Path) -> str:
+    """Names this run; the same for all its processes, restarted or not."""
+    return (directory / "boot").read_text()
 
 
 def clear(directory: Path, bind: str) -> None:

@@ -1,0 +1,200 @@
+"""Live poses: `for pose in PoseClient(): ...` or `PoseClient().latest()`; an old pose never passes for a current one.
+
+Knows: the public address, freshness, silence.  Does not know: stages, cameras, where poses come from.
+A pose that is too old, or that does not come, is answered by status STALE: the last frame's stamp and nobody in it.
+Arrays are NumPy's, joints in the order of `client.joints`.  A client that stops, or dies, disturbs nobody.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from types import TracebackType
+from typing import Any
+
+import zmq
+
+from realtime import clock
+from realtime.bus import Reader
+from realtime.clock import NS_PER_MS, Deadline
+from realtime.messages import Health, Hello, Keypoints2D, Pose3D, Truth
+from realtime.publishing import nothing_yet, stale
+from realtime.rundir import BadPlace, is_loopback
+
+ADDRESS = "tcp://127.0.0.1:5555"
+MAX_AGE_MS = 150.0
+SILENCE_MS = 450.0  # then iteration says STALE
+TURN_MS = 50.0
+PAUSE_MS = 500.0  # a turn that took longer: this process itself was stopped
+
+
+class NoStream(TimeoutError):
+    """Nobody publishes at this address."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True)
+class Heard:
+    message: Any
+    received_ns: int
+
+
+class Listener:
+    """One topic, read by a thread of its own, so that the time of receipt is true however seldom anybody asks."""
+
+    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
+        self.count = 0
+        self.news = threading.Condition()
+        self.refused: Counter[str] = Counter()
+        self.renewed = 0
+        self._heard: dict[str, Heard] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source), daemon=True)
+        self._thread.start()
+
+    def _listen(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
+        reader = Reader(context, address, topic, source)
+        while not self._stop.is_set():
+            paused = Deadline(PAUSE_MS)
+            message = reader.get(TURN_MS)
+            self.refused, self.renewed = reader.refused, reader.renewed
+            if message is not None and not paused.passed():  # else nobody knows how long it lay here
+                self._keep(Heard(message, clock.now_ns()))
+        reader.close()
+
+    def _keep(self, heard: Heard) -> None:
+        """Health comes for each stage; of everything else only the newest counts."""
+        with self.news:
+            self._heard[getattr(heard.message, "stage", "")] = heard
+            self.count += 1
+            self.news.notify_all()
+
+    def newest(self) -> Heard | None:
+        return self._heard.get("")
+
+    def all(self) -> dict[str, Heard]:
+        return dict(self._heard)
+
+    def wait(self, seen: int, timeout_s: float) -> int:
+        """Until there is something newer than number `seen`, or time is up; the newest number."""
+        with self.news:
+            self.news.wait_for(lambda: self.count != seen, timeout_s)
+            return self.count
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def join(self) -> None:
+        self._thread.join()
+
+
+class PoseClient:
+    """A subscriber of one publisher; `source` picks one camera where several share an address."""
+
+    def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float = MAX_AGE_MS) -> None:
+        self.address, self.source, self.max_age_ms = address, source, max_age_ms
+        self._loopback = loopback(address)
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._listeners: dict[str, Listener] = {}
+        self._end = weakref.finalize(self, end, self._context, self._listeners)
+        self._poses, self._hellos = self._listener("pose3d"), self._listener("hello")
+
+    def __iter__(self) -> Iterator[Pose3D]:
+        """Each pose as it comes, the newest when several came; STALE whenever nothing came for half a second."""
+        seen, silence = 0, Deadline(SILENCE_MS)
+        while self._end.alive:
+            count = self._poses.wait(seen, silence.left_ms() / 1000)
+            seen, silence, news = count, Deadline(SILENCE_MS), count != seen
+            if self._end.alive:
+                yield self.latest() if news else stale(self.latest())
+
+    def latest(self, max_age_ms: float | None = None) -> Pose3D:
+        """The newest pose, at once; STALE where it is older than `max_age_ms` plus the look-ahead it declares."""
+        heard = self._poses.newest()
+        if heard is None:
+            return nothing_yet(self.source)
+        limit = self.max_age_ms if max_age_ms is None else max_age_ms
+        pose: Pose3D = heard.message
+        return pose if self._age_ms(heard) <= limit + pose.look_ahead_ms else stale(pose)
+
+    def hello(self, timeout_s: float = 3.0) -> Hello:
+        """Who publishes: joint names, axes, engine, ...; NoStream when nobody says hello in time."""
+        if self._hellos.wait(0, timeout_s) == 0:
+            raise NoStream(f"nobody publishes poses at {self.address}; start one with `realtime run --demo`")
+        hello: Hello = self._hellos.all()[""].message
+        return hello
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the joints, in the order of every pose's arrays."""
+        return self.hello().joints
+
+    def keypoints2d(self, max_age_ms: float | None = None) -> Keypoints2D | None:
+        """What the detector saw and how reliable it is; None where that is too old."""
+        return self._recent("keypoints2d", max_age_ms)  # type: ignore[no-any-return]
+
+    def truth(self, max_age_ms: float | None = None) -> Truth | None:
+        """Demo only: what is really there."""
+        return self._recent("truth", max_age_ms)  # type: ignore[no-any-return]
+
+    def health(self) -> dict[str, Health]:
+        """Stage -> how it does, as of the last seconds."""
+        limit_ns = clock.now_ns() - 3000 * NS_PER_MS
+        heard = self._listener("health").all()
+        return {stage: one.message for stage, one in heard.items() if one.received_ns > limit_ns}
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Messages that were none, by what was wrong with them."""
+        return sum((one.refused for one in self._listeners.values()), Counter())
+
+    def _recent(self, topic: str, max_age_ms: float | None) -> Any:
+        heard = self._listener(topic).newest()
+        limit = self.max_age_ms if max_age_ms is None else max_age_ms
+        return heard.message if heard and self._age_ms(heard) <= limit else None
+
+    def _age_ms(self, heard: Heard) -> float:
+        """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt."""
+        now, captured = clock.now_ns(), int(heard.message.stamp.t_capture_ns)
+        published = int(getattr(heard.message, "t_publish_ns", captured))
+        if self._same_clock() and published <= now:
+            return (now - captured) / NS_PER_MS
+        return (published - captured + now - heard.received_ns) / NS_PER_MS
+
+    def _same_clock(self) -> bool:
+        hello = self._hellos.newest()
+        return self._loopback if hello is None else hello.message.clock == clock.identity()
+
+    def _listener(self, topic: str) -> Listener:
+        if topic not in self._listeners:
+            self._listeners[topic] = Listener(self._context, self.address, topic, self.source)
+        return self._listeners[topic]
+
+    def close(self) -> None:
+        """From any thread; iteration ends."""
+        self._end()
+
+    def __enter__(self) -> PoseClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, t: TracebackType | None) -> None:
+        self.close()
+
+
+def end(context: zmq.Context[Any], listeners: dict[str, Listener]) -> None:
+    for listener in listeners.values():
+        listener.stop()
+    for listener in listeners.values():
+        listener.join()
+    context.term()
+
+
+def loopback(address: str) -> bool:
+    try:
+        return is_loopback(address)
+    except BadPlace:
+        return not address.startswith("tcp://")
