@@ -62,10 +62,10 @@ def unit(v: NDArray[Any]) -> F64:
 def body(joints: NDArray[Any], up: NDArray[Any], floor: float = -np.inf, twist: float = 0.0) -> Body:
     """`floor`: height of the floor along `up`; `twist`: pronation of the hands in radians."""
     x = np.asarray(joints, np.float64)
-    hips = _frame(x[J["left_hip"]] - x[J["right_hip"]], x[J["spine"]] - x[J["pelvis"]])
+    hips = frame(x[J["left_hip"]] - x[J["right_hip"]], x[J["spine"]] - x[J["pelvis"]])
     shoulders = x[J["left_shoulder"]] - x[J["right_shoulder"]]
-    chest = _frame(shoulders, x[J["thorax"]] - x[J["spine"]])
-    head = _head_frame(x, chest)
+    chest = frame(shoulders, x[J["thorax"]] - x[J["spine"]])
+    head = head_frame(x, chest)
     hands = np.stack([_hand_frame(x, side, chest, twist) for side in SIDES])
     feet = np.stack([_foot_frame(x, side, hips, np.asarray(up, np.float64), floor) for side in SIDES])
     scale = _scale(x)
@@ -77,14 +77,14 @@ def _scale(x: F64) -> float:
     return float(sum(np.linalg.norm(x[J[a]] - x[J[b]]) for a, b in pairs) / 1.33)
 
 
-def _frame(left: F64, up: F64) -> F64:
+def frame(left: F64, up: F64) -> F64:
     """Orthonormal rows left, up, front; `left` is kept, `up` bends."""
     side = unit(left)
     front = unit(np.cross(side, up))
     return np.stack([side, np.cross(front, side), front])
 
 
-def _head_frame(x: F64, chest: F64) -> F64:
+def head_frame(x: F64, chest: F64) -> F64:
     thorax, nose, crown = x[J["thorax"]], x[J["nose"]], x[J["head"]]
     left = unit(np.cross(unit(crown - thorax), unit(nose - thorax)) + 0.1 * chest[0])
     rise = crown - nose
