@@ -1,0 +1,37 @@
+"""The other side of the bench: the same detector in a bare loop, one process, nothing else.
+
+Knows: the film, the detector.  Does not know: stages, sockets, poses.
+Run as a program: prints one JSON object.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+
+from realtime.bench.film import open_film, there_and_back
+from realtime.config import DetectorConfig
+from realtime.detector import open_detector
+
+
+def loop(path: str, seconds: float, people: int) -> dict[str, float]:
+    """As many frames as it can in `seconds`, after a warm-up of one second."""
+    film = open_film(path)
+    detector = open_detector(DetectorConfig(people=people))
+    took: list[float] = []
+    found = index = 0
+    begin = time.perf_counter() + 1.0
+    while (now := time.perf_counter()) < begin + seconds:
+        image = film[there_and_back(index, len(film))].copy()
+        answer = detector.detect(image, index * 33)
+        index += 1
+        if now >= begin:
+            took.append(time.perf_counter() - now)
+            found += bool(answer)
+    detector.close()
+    return {"frames": len(took), "hz": len(took) / sum(took), "found": found / len(took)}
+
+
+if __name__ == "__main__":
+    print(json.dumps(loop(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))))

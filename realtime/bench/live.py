@@ -1,0 +1,42 @@
+"""One side of the bench: the pipeline as `realtime run` has it, with a film in place of the camera.
+
+Knows: the pipeline's table, its settings.  Does not know: what is measured.
+Run as a program with the settings as JSON; prints one JSON line a second.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+from realtime import pipeline, supervisor
+from realtime.bench.film import FilmSource, open_film
+from realtime.child import Context
+from realtime.config import RunConfig
+from realtime.pipeline import Table
+from realtime.settings import load
+from realtime.stages import capture
+from realtime.terminal import as_json
+
+
+def film_capture(ctx: Context) -> None:
+    """The capture stage; only its source differs."""
+    capture.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
+
+
+def table() -> Table:
+    return pipeline.LIVE | {"capture": replace(pipeline.LIVE["capture"], main="realtime.bench.live:film_capture")}
+
+
+def settings(given: dict[str, object]) -> RunConfig:
+    return load(None, {key: (key, value) for key, value in given.items()})
+
+
+def main(given: str) -> int:
+    config = settings(json.loads(given))
+    return supervisor.run(config, table(), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))

@@ -1,0 +1,100 @@
+"""Measurements of all rounds -> rows of a table and one JSON object.
+
+Knows: percentiles, medians over rounds, the aims.  Does not know: how anything was measured.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import numpy as np
+
+from realtime.bench.collect import F64, Poses
+
+PERCENTILES = (50, 95, 99)
+STAGES = ("detector", "detect", "occlude", "lift")
+AIMS = {
+    "added_p50_ms": 3.0,
+    "added_p99_ms": 10.0,
+    "throughput_ratio": 0.9,
+    "memory_mb": 800.0,
+    "first_pose_s": 5.0,
+    "dropped_share": 0.05,
+}
+
+
+@dataclass(frozen=True)
+class LiveRound:
+    """One start of the pipeline at the camera's rate."""
+
+    poses: Poses
+    first_pose_s: float  # from starting the program
+    cpu_share: float  # of one core
+    memory_mb: float
+    hz: float
+
+
+@dataclass(frozen=True)
+class Result:
+    live: list[LiveRound]
+    flood_hz: list[float]  # poses a second of the pipeline when frames come faster than it can answer
+    bare_hz: list[float]  # frames a second of the bare loop
+
+
+def percentiles(values: F64) -> dict[str, float]:
+    found = np.percentile(values, PERCENTILES) if len(values) else [float("nan")] * len(PERCENTILES)
+    return {f"p{p}_ms": round(float(v), 3) for p, v in zip(PERCENTILES, found)}
+
+
+def latencies(rounds: list[LiveRound]) -> dict[str, dict[str, float]]:
+    """Every row of the table that is a latency, over the frames of all rounds."""
+    rows = {stage: np.concatenate([r.poses.stage_ms(stage) for r in rounds]) for stage in STAGES}
+    rows["capture to publish"] = np.concatenate([r.poses.end_to_end_ms() for r in rounds])
+    rows["added to the detector"] = np.concatenate([r.poses.added_ms() for r in rounds])
+    return {name: percentiles(values) for name, values in rows.items()}
+
+
+def figures(result: Result) -> dict[str, Any]:
+    """The JSON object that is printed last."""
+    table = latencies(result.live)
+    answered = sum(len(r.poses.seqs) for r in result.live)
+    lost = sum(r.poses.lost() for r in result.live)
+    return {
+        "latency": table,
+        "added_p50_ms": table["added to the detector"]["p50_ms"],
+        "added_p99_ms": table["added to the detector"]["p99_ms"],
+        "answered": answered,
+        "dropped": lost,
+        "dropped_share": round(lost / max(1, lost + answered), 4),
+        "live_hz": round(median(r.hz for r in result.live), 2),
+        "pipeline_hz": round(median(result.flood_hz), 2),
+        "bare_hz": round(median(result.bare_hz), 2),
+        "throughput_ratio": round(median(a / b for a, b in zip(result.flood_hz, result.bare_hz)), 3),
+        "cpu_share": round(median(r.cpu_share for r in result.live), 3),
+        "memory_mb": round(median(r.memory_mb for r in result.live), 1),
+        "first_pose_s": round(median(r.first_pose_s for r in result.live), 2),
+        "rounds": len(result.live),
+    }
+
+
+def reached(name: str, value: float) -> bool:
+    return value >= AIMS[name] if name == "throughput_ratio" else value <= AIMS[name]
+
+
+def lines(found: dict[str, Any]) -> list[str]:
+    """The table as plain text."""
+    text = [f"{'':<24}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"]
+    for name, row in found["latency"].items():
+        text.append(f"{name:<24}" + "".join(f"{row[f'p{p}_ms']:>10.2f}" for p in PERCENTILES))
+    text += ["", f"{'':<24}{'found':>10}{'aim':>10}"]
+    for name, aim in AIMS.items():
+        sign = ">=" if name == "throughput_ratio" else "<="
+        mark = "" if reached(name, found[name]) else "   missed"
+        text.append(f"{name:<24}{found[name]:>10g}{sign + format(aim, 'g'):>10}{mark}")
+    text.append(f"{'cpu_share (of a core)':<24}{found['cpu_share']:>10g}")
+    text.append(
+        f"pipeline {found['pipeline_hz']:g} Hz, bare loop {found['bare_hz']:g} Hz, live {found['live_hz']:g} Hz"
+    )
+    return text
