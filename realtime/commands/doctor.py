@@ -86,7 +86,7 @@ def show(found: list[Finding]) -> None:
 
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for wrap in ("ellipsis", "ellipsis", "fold"):
-        table.add_column(overflow=wrap)  # type: ignore[arg-type]
+        table.add_column(overflow=wrap)
     for finding in found:
         mend = f"\n[dim]{escape(finding.mend)}[/]" if finding.mend and finding.level != "good" else ""
         table.add_row(MARKS[finding.level], finding.what, escape(finding.found) + mend)
