@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,8 @@ def save(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], 
             tensors |= {f"optimizer{i}.{p}.{k}": torch.as_tensor(v).detach().cpu() for k, v in state.items()}
     meta = {
         "step": str(step), "fingerprint": config.fingerprint(), "name": config.name, "recipe": config.recipe,
-        "figures": json.dumps(figures),
+        "figures": json.dumps(figures), "settings": json.dumps(asdict(config.settings)),
+        "command": f"trainers train configs/train/{config.name}.yaml",
     }  # fmt: skip
     part = out / "checkpoint.part"
     save_file(tensors, part, metadata=meta)

@@ -245,6 +245,21 @@ class FrontEnd(nn.Module):
         return torch.cat([joints.flatten(-2), whole], -1), rotation
 
 
+def lift_mapped(
+    model: LiveLifter | HoldLifter, given: dict[str, Tensor], state: dict[str, Tensor]
+) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+    to = model.joint_map
+    world = (
+        to.points(given["world"])
+        if "world" in given
+        else torch.zeros_like(to.points(given["x"])[..., :1]).expand(-1, -1, 3)
+    )
+    xyz, log_sigma, after = model.step(
+        to.points(given["x"]), to.reliability(given["reliability"]), given["dt"], world, given["reset"], state
+    )
+    return (xyz, log_sigma), after
+
+
 class LiveLifter(nn.Module):
     """Front end + causal TCN + sigma.  Receptive field 1 + 2 (1 + 3 + 9 + …) ticks."""
 
@@ -303,6 +318,10 @@ class LiveLifter(nn.Module):
         xyz, log_sigma = self._answer(out, skip, rotation, reliability)
         return xyz, log_sigma, new
 
+    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        return lift_mapped(self, given, state)
+
     def _answer(self, out: Tensor, skip: Tensor, rotation: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
         xyz = (out[..., :51] + skip).unflatten(-1, (17, 3))
         xyz = (xyz - xyz[..., :1, :]) @ rotation.transpose(-1, -2)
@@ -340,6 +359,10 @@ class HoldLifter(nn.Module):
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         features, rotation, held, new = self.front.step(x, reliability, dt, world, reset > 0.5, state)
         return (*self._answer(features, rotation, held), new)
+
+    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        return lift_mapped(self, given, state)
 
     def _answer(self, features: Tensor, rotation: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
         fresh = features[..., : 17 * JOINT_FEATURES].unflatten(-1, (17, JOINT_FEATURES))[..., 4]
