@@ -58,7 +58,8 @@ def build(model: str | Path, order: Order, progress: trt.Progress | None = None)
         library, onnx, str(source.folder / source.manifest.model), contract, contract.batches, sms,
         _read_if_there(cache), progress,
     )  # fmt: skip
-    _write_privately(cache, timed)
+    if timed:
+        _write_privately(cache, timed)
     folder = _install(source, order, contract, engine, sms, _made_by(library))
     return folder, _try_here(folder, sms)
 
@@ -86,7 +87,7 @@ def _precise(source: Source, order: Order) -> bytes:
 
 
 def _check_precision(source: Source, order: Order, onnx: bytes) -> None:
-    """The golden sequence on the CPU with the precision that was asked for."""
+    """The golden sequence on the CPU, which widens fp16 again: it judges the weights; a GPU judges the arithmetic."""
     engine = ort.open_onnx(onnx, source.folder, source.contract, source.manifest.name, "", threads=1,
                            batch=source.contract.batches[0])  # fmt: skip
     manifest = replace(source.manifest, precision=_precision(source, order), tolerance=_tolerance(source))

@@ -80,14 +80,13 @@ def compile_onnx(
     library: Flavour, onnx: bytes, name: str, contract: Contract, batches: Sequence[int], sms: Sequence[int],
     cache: bytes = b"", progress: Progress | None = None,
 ) -> tuple[bytes, bytes]:  # fmt: skip
-    """Builds an engine with one profile per batch; returns it and the timing cache."""
+    """Builds an engine with one profile per batch; returns it and the timing cache (empty where there is none)."""
     builder, network = parse(library, onnx, name)
     config = builder.create_builder_config()
     for batch in batches:
         config.add_optimization_profile(_profile(builder, contract, batch))
     _aim(library, config, sms)
-    if not config.set_timing_cache(config.create_timing_cache(cache), False):
-        config.set_timing_cache(config.create_timing_cache(b""), False)
+    timed = library.target == "tensorrt" and _time_with(config, cache)
     monitor = _monitor(library.module, progress) if progress else None
     if monitor is not None:
         config.progress_monitor = monitor
@@ -97,8 +96,7 @@ def compile_onnx(
             f"{name}: {LIBRARY[library.target]} {library.version} cannot build it ({library.complaint}); "
             f"try other --sm, --batch or --precision, or --target onnx"
         )
-    timed = config.get_timing_cache()
-    return bytes(built), bytes(timed.serialize()) if timed is not None else b""
+    return bytes(built), bytes(config.get_timing_cache().serialize()) if timed else b""
 
 
 def deserialise(library: Flavour, data: bytes, name: str) -> Any:
@@ -136,6 +134,12 @@ def _profile(builder: Any, contract: Contract, batch: int) -> Any:
     for tensor, shape in contract.inputs(batch).items():
         profile.set_shape(tensor, shape, shape, shape)
     return profile
+
+
+def _time_with(config: Any, cache: bytes) -> bool:
+    """Attaches what earlier builds timed, or an empty cache; RTX times nothing and has none."""
+    earlier, none = config.create_timing_cache(cache), config.create_timing_cache(b"")
+    return bool(config.set_timing_cache(earlier, False) or config.set_timing_cache(none, False))
 
 
 def _aim(library: Flavour, config: Any, sms: Sequence[int]) -> None:
