@@ -34,6 +34,13 @@ class JointSet:
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
 
+    def outwards(self) -> list[int]:
+        """Every joint after its parent."""
+        order: list[int] = []
+        while len(order) < len(self):
+            order += [j for j, p in enumerate(self.parents) if j not in order and (p < 0 or p in order)]
+        return order
+
     def mirror(self) -> NDArray[np.int64]:
         """Permutation that exchanges left and right."""
         order = np.arange(len(self))
