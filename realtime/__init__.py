@@ -1,0 +1,23 @@
+"""Live 3D human poses from one webcam, honest about the joints the camera could not see.
+
+Knows: what users import.  Does not know: how any of it works; each name loads its room when it is first asked for.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from realtime.client import PoseClient
+    from realtime.offline import process
+
+__all__ = ["PoseClient", "process"]
+
+_ROOMS = {"PoseClient": "realtime.client", "process": "realtime.offline"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _ROOMS:
+        raise AttributeError(f"module 'realtime' has no attribute {name!r}; it offers {', '.join(__all__)}")
+    return getattr(import_module(_ROOMS[name]), name)

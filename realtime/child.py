@@ -23,11 +23,12 @@ from realtime import board, clock
 from realtime.board import Board
 from realtime.bus import Bus
 from realtime.config import RunConfig
+from realtime.handover import GroupBus
 from realtime.logs import start_logging
 from realtime.messages import Health, Stamp
 from realtime.meter import Meter
 from realtime.orphans import die_with, obey
-from realtime.pipeline import Table, inside
+from realtime.pipeline import Table
 
 LAST_WORDS_LIMIT = 32_768  # bytes
 JOIN_S = 0.7  # for the other stages of a process whose end has come
@@ -65,7 +66,7 @@ def decode_last_words(data: bytes) -> LastWords:
 class Context:
     """What a stage's main is given."""
 
-    def __init__(self, stage: str, plan: Plan, bus: Bus, stop: threading.Event) -> None:
+    def __init__(self, stage: str, plan: Plan, bus: GroupBus, stop: threading.Event) -> None:
         self.stage, self.config, self.bus, self.stop = stage, plan.config, bus, stop
         self.directory, self.table = plan.directory, plan.table
         self.log = logging.getLogger(stage)
@@ -152,7 +153,7 @@ def main(plan: Plan, control: Connection) -> None:
 def run_stages(plan: Plan, stop: threading.Event) -> LastWords | None:
     """The last words of the stage that failed first, if one did."""
     stages = {name: stage for name, stage in plan.table.items() if stage.process == plan.process}
-    bus = Bus(plan.directory, inside(plan.table, plan.process))
+    bus = GroupBus(Bus(plan.directory), plan.table, plan.process)
     failed: list[LastWords] = []
 
     def run_one(name: str) -> None:

@@ -44,6 +44,8 @@ def processes(table: Table) -> dict[str, dict[str, Stage]]:
     return grouped
 
 
-def inside(table: Table, process: str) -> frozenset[str]:
-    """Topics whose producer lies in this process."""
-    return frozenset(topic for stage in table.values() if stage.process == process for topic in stage.produces)
+def handed_over(table: Table, process: str) -> frozenset[str]:
+    """Topics that one stage of this process produces and another one consumes."""
+    inside = [(name, stage) for name, stage in table.items() if stage.process == process]
+    pairs = [(a, b) for name, a in inside for other, b in inside if name != other]
+    return frozenset(topic for a, b in pairs for topic in a.produces if topic in b.consumes)

@@ -72,6 +72,10 @@ class Stamper:
         if self._fixed is not None:
             self._fixed += 1
 
+    def skip(self) -> None:
+        """A picture came and was damaged: a gap in `seq`, which everyone behind counts as a drop."""
+        self.seq += 1
+
     def stamp(self, shape: tuple[int, ...], t_capture_ns: int, t_unix_ns: int) -> Stamp:
         if self.shape is None:
             self.shape = shape

@@ -62,7 +62,7 @@ class End:
 
 def run(config: RunConfig, table: Table | None = None, report: Report | None = None) -> int:
     """The whole run, from the first process to the last; answers the exit code.  Says what is wrong in one line."""
-    chosen = table or pipeline.table_for(config)
+    chosen = table or (pipeline.FILE if sources.is_file_run(config.source) else pipeline.LIVE)
     sources.check(config.source)
     with run_directory(config.publish.bind) as directory:
         end = Supervisor(config, chosen, directory).run(report or (lambda _: None))

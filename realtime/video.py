@@ -32,7 +32,12 @@ def backends(platform: str) -> tuple[int, ...]:
 
 
 def prepare(platform: str) -> None:
-    """Before the first device is opened: MSMF's hardware transforms take a minute to open a camera."""
+    """Before the first device is opened: FFmpeg says nothing, frames do not wait in its queues.
+
+    MSMF's hardware transforms would take a minute to open a camera.
+    """
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay")
     if platform == "win32":
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
@@ -65,12 +70,17 @@ def ask(capture: Any, config: SourceConfig) -> None:
 
 
 def _open_stream(spec: str) -> cv2.VideoCapture:
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay")
     timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
     if not capture.isOpened():
         raise SourceError(f"source {without_secret(spec)}: no video there, or no answer within 5 s; is the camera on?")
     return capture
+
+
+def open_packets(capture: Any) -> bool:
+    """Pictures of an MJPG stream as they were sent: FFmpeg would hide damage and squeeze new sizes into the old."""
+    is_mjpg = int(capture.get(cv2.CAP_PROP_FOURCC)) == cv2.VideoWriter.fourcc(*"MJPG")
+    return is_mjpg and bool(capture.set(cv2.CAP_PROP_FORMAT, -1))
 
 
 def open_file(config: SourceConfig, stamper: Stamper) -> FileVideo:
@@ -95,17 +105,28 @@ class LiveVideo:
 
     def __init__(self, capture: Any, config: SourceConfig, stamper: Stamper) -> None:
         self._capture, self._rotate, self._stamper = capture, config.rotate, stamper
+        self._packets = kind_of(config.spec) == "stream" and open_packets(capture)
         self.fps = float(capture.get(cv2.CAP_PROP_FPS))
         self.size = (_whole(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), _whole(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
 
     def read(self) -> Picture:
         grabbed = self._capture.grab()
         now_ns, unix_ns = clock.now_ns(), clock.unix_ns()
-        good, image = self._capture.retrieve() if grabbed else (False, None)
-        if not good or image is None or image.size == 0:
+        if not grabbed:
+            raise BadPicture
+        image = self._retrieve()
+        if image is None:
+            self._stamper.skip()
             raise BadPicture
         image = upright(image, self._rotate)
         return Picture(image, self._stamper.stamp(image.shape, now_ns, unix_ns))
+
+    def _retrieve(self) -> Any:
+        """None for a damaged picture."""
+        good, image = self._capture.retrieve()
+        if not good or image is None or image.size == 0:
+            return None
+        return cv2.imdecode(image, cv2.IMREAD_COLOR) if self._packets else image
 
     def close(self) -> None:
         self._capture.release()

@@ -6,15 +6,20 @@ Knows: the lifter.  Does not know: cameras, addresses, pixels, what the engine i
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from realtime import clock
 from realtime.child import Context
-from realtime.lifting import Lifter, open_lifter
 from realtime.messages import Keypoints2D, Pose3D, Stamp
 from realtime.sequence import goes_on
 
+if TYPE_CHECKING:
+    from realtime.lifting import Lifter
+
 
 def main(ctx: Context) -> None:
+    from realtime.lifting import open_lifter
+
     run(ctx, open_lifter(ctx.config))
 
 

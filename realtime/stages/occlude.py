@@ -7,16 +7,21 @@ from __future__ import annotations
 
 from contextlib import closing
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from realtime import clock
 from realtime.child import Context
 from realtime.frames import FrameReader
 from realtime.messages import Keypoints2D, Stamp
-from realtime.occlusion import OcclusionFilter, open_filter
 from realtime.sequence import goes_on
+
+if TYPE_CHECKING:
+    from realtime.occlusion import OcclusionFilter
 
 
 def main(ctx: Context) -> None:
+    from realtime.occlusion import open_filter
+
     run(ctx, open_filter(ctx.config.occlusion))
 
 
