@@ -145,9 +145,15 @@ def _release(memory: memoryview, mapping: Any) -> None:
         mapping.close()
 
 
+class _Shared(SharedMemory):
+    def __del__(self) -> None:
+        with contextlib.suppress(BufferError, OSError):
+            self.close()
+
+
 def _untracked(name: str, size: int | None = None) -> SharedMemory:
     options: dict[str, Any] = {} if TRACKED else {"track": False}
-    shared = SharedMemory(checked(name), create=size is not None, size=size or 0, **options)
+    shared = _Shared(checked(name), create=size is not None, size=size or 0, **options)
     if TRACKED:
         resource_tracker.unregister(_tracker_name(shared), "shared_memory")
     return shared
