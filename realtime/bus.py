@@ -117,7 +117,7 @@ def wait_any(readers: Sequence[Reader], timeout_ms: float) -> None:
 class Publisher:
     """Sends messages of one topic, or, on the public address, of several.  Never waits, whoever does not read."""
 
-    def __init__(self, context: zmq.Context[Any], addresses: list[str], newest: bool = True) -> None:
+    def __init__(self, context: zmq.Context[Any], address: str, newest: bool = True) -> None:
         self.sent = 0
         self.refused: Counter[str] = Counter()
         self._log_pace = Pace(1.0)
@@ -128,8 +128,7 @@ class Publisher:
         self._socket.set(zmq.SNDHWM, QUEUED)
         self._socket.set(zmq.LINGER, 0)
         self._socket.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
-        for address in addresses:
-            self._socket.bind(address)
+        self._socket.bind(address)
 
     def send_on(self, topic: str, source: str, message: Message) -> bytes:
         """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
@@ -160,8 +159,8 @@ class Publisher:
 class TopicPublisher(Publisher):
     """One topic inside a run; every message names its source itself."""
 
-    def __init__(self, context: zmq.Context[Any], addresses: list[str], topic: str) -> None:
-        super().__init__(context, addresses, TOPICS[topic].newest)
+    def __init__(self, context: zmq.Context[Any], address: str, topic: str) -> None:
+        super().__init__(context, address, TOPICS[topic].newest)
         self.topic = topic
 
     def send(self, message: Any) -> bytes:
@@ -169,28 +168,26 @@ class TopicPublisher(Publisher):
 
 
 class Bus:
-    """All topics of one process of a run; those in `local` are produced inside it."""
+    """The topics of a run, for one of its processes."""
 
-    def __init__(self, directory: Path, local: frozenset[str] = frozenset()) -> None:
-        self._directory, self._local = directory, local
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
         self._context: zmq.Context[Any] = zmq.Context()
         self._pid = os.getpid()
         self._sockets: list[Reader | Publisher] = []
 
     def latest(self, topic: str) -> Reader:
-        address = f"inproc://{topic}" if topic in self._local else endpoint(self._directory, topic)
-        return self._keep(Reader(self._own_context(), address, topic))
+        return self._keep(Reader(self._own_context(), endpoint(self._directory, topic), topic))
 
     def publisher(self, topic: str) -> TopicPublisher:
-        addresses = [f"inproc://{topic}", endpoint(self._directory, topic)]
-        return self._keep(TopicPublisher(self._own_context(), addresses, topic))
+        return self._keep(TopicPublisher(self._own_context(), endpoint(self._directory, topic), topic))
 
     def public(self, bind: str, insecure: bool = False) -> Publisher:
         """Where clients connect; beyond this machine only when told so."""
         if not insecure and not is_loopback(bind):
             raise BadPlace(f"{bind} is open to other machines, to anyone, without keys: --insecure allows it")
         try:
-            return self._keep(Publisher(self._own_context(), [bind], newest=False))
+            return self._keep(Publisher(self._own_context(), bind, newest=False))
         except zmq.ZMQError as error:
             raise unbindable(bind, OSError(error.errno, str(error))) from error
 

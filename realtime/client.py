@@ -158,12 +158,19 @@ class PoseClient:
         return heard.message if heard and self._age_ms(heard) <= limit else None
 
     def _age_ms(self, heard: Heard) -> float:
-        """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt."""
-        now, captured = clock.now_ns(), int(heard.message.stamp.t_capture_ns)
-        published = int(getattr(heard.message, "t_publish_ns", captured))
-        if self._same_clock() and published <= now:
-            return (now - captured) / NS_PER_MS
-        return (published - captured + now - heard.received_ns) / NS_PER_MS
+        """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt.
+
+        What comes from a file was captured long ago: its age is the time since it was published.
+        """
+        now, live, captured = clock.now_ns(), self._live(), int(heard.message.stamp.t_capture_ns)
+        published = int(getattr(heard.message, "t_publish_ns", captured if live else heard.received_ns))
+        spent = published - captured if live else 0
+        since = now - (published if self._same_clock() and published <= now else heard.received_ns)
+        return (spent + since) / NS_PER_MS
+
+    def _live(self) -> bool:
+        heard = self._poses.newest()
+        return heard is None or heard.message.live
 
     def _same_clock(self) -> bool:
         hello = self._hellos.newest()

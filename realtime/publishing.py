@@ -55,8 +55,7 @@ class Publication:
         now = now_ns()
         if self.max_age_ms is not None and not is_current(pose, now, self.max_age_ms):
             pose, self.too_old = stale(pose), self.too_old + 1
-        self._heard_ns, self._last = now, pose
-        self._keep(self._port.send_on("pose3d", self.source, replace(pose, t_publish_ns=now)))
+        self._say(pose, now)
 
     def keypoints(self, keypoints: Keypoints2D) -> None:
         self._keep(self._port.send_on("keypoints2d", self.source, keypoints))
@@ -68,8 +67,12 @@ class Publication:
         """Call it often: says STALE, with the last frame's stamp, once nothing came for too long."""
         now = now_ns()
         if (now - self._heard_ns) / NS_PER_MS >= SILENCE_MS:
-            self._heard_ns, self._last = now, stale(self._last)
-            self._keep(self._port.send_on("pose3d", self.source, replace(self._last, t_publish_ns=now)))
+            self._say(stale(self._last), now)
+
+    def _say(self, pose: Pose3D, now: int) -> None:
+        self._heard_ns, self._last = now, pose
+        told = replace(pose, t_publish_ns=now, live=self.max_age_ms is not None)
+        self._keep(self._port.send_on("pose3d", self.source, told))
 
     def each_second(self, hello: Hello | None, health: Iterable[Health]) -> None:
         """Who speaks, once that is known, and how each stage does."""
