@@ -105,9 +105,9 @@ class Pose3D:
     up_source: UpSource = "assumed"
     look_ahead_ms: float = 0.0
     t_publish_ns: int = 0
-    live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
     dropped: int = 0
     stage_us: dict[str, int] = field(default_factory=dict)
+    live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
 
 
 @dataclass(frozen=True)
