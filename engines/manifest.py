@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, fields
 from importlib import metadata
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -142,13 +143,19 @@ def _joint_orders(contract: Contract) -> dict[str, list[str]]:
 
 
 def _check_joint_orders(path: Path, manifest: Manifest, contract: Contract) -> None:
-    ours = _joint_orders(contract)
-    for name in ours.keys() | manifest.joints.keys():
-        mine, theirs = ours.get(name), manifest.joints.get(name)
-        if mine != theirs:
-            raise EngineError(
-                f"{path}: joints of {name} are {theirs} there, {mine} here; export the model again with this version"
-            )
+    ours, theirs = _joint_orders(contract), manifest.joints
+    if ours.keys() != theirs.keys():
+        raise EngineError(
+            f"{path}: lists joints of {', '.join(sorted(theirs))}, its contract is for {', '.join(sorted(ours))}; "
+            f"export the model again"
+        )
+    for name, joints in ours.items():
+        for index, (mine, other) in enumerate(zip_longest(joints, theirs[name])):
+            if mine != other:
+                raise EngineError(
+                    f"{path}: joint {index} of {name} is {other} there, {mine} here; "
+                    f"export the model again with this version"
+                )
 
 
 def _digest(folder: Path, name: str) -> dict[str, Any]:
