@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
+import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -153,7 +157,9 @@ def forbidden(source):
             yield from ((node.lineno, name) for name in names if name.split(".")[0] in FORBIDDEN_IMPORTS)
         if isinstance(node, ast.Call):
             name = ast.unparse(node.func)
-            if name.split(".")[-1] in FORBIDDEN_CALLS and not name.startswith(("re.", "self.")) or name == "yaml.load":
+            if (
+                name.split(".")[-1] in FORBIDDEN_CALLS and not name.startswith(("re.", "self."))
+            ) or name == "yaml.load":
                 yield node.lineno, name
             if any(k.arg == "allow_pickle" and getattr(k.value, "value", True) for k in node.keywords):
                 yield node.lineno, "allow_pickle"
@@ -185,4 +191,47 @@ def test_g7_the_search_itself_finds_each(source):
 
 def test_g7_torch_is_not_even_loaded():
     code = "import sys, realtime, realtime.settings, engines; sys.exit('torch' in sys.modules)"
-    assert subprocess.run(["python", "-c", code], cwd=ROOT, check=False).returncode == 0
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
+
+
+def run_for_a_second(folder, runtime, **environment):
+    """The real supervisor, its stages and a rendered man; answers the last report."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    given = {"source.spec": "demo", "source.width": 96, "source.height": 64, "terminal.seconds": 1.0}
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.fakes.run", json.dumps(given | {"publish.bind": f"tcp://127.0.0.1:{port}"})],
+        cwd=folder,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "STEADYPOSE_RUNTIME_DIR": str(runtime)} | environment,
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def test_g9_spaces_and_unicode_in_every_path_work(runtime_dir):
+    folder = runtime_dir / "Büro 2 的"
+    folder.mkdir(mode=0o700)
+    found = run_for_a_second(folder, folder / "r ü", TMPDIR=str(folder), HOME=str(folder))
+    assert found["answered"] > 10
+
+
+def test_g9_settings_and_films_may_have_them_too(runtime_dir, capfd):
+    folder = runtime_dir / "drei  Räume 室"
+    folder.mkdir(mode=0o700)
+    path = folder / "meine Einstellungen.yaml"
+    path.write_text(f"source:\n  spec: '{folder}/kein Film ☂.mp4'\n", encoding="utf-8")
+    assert cli.main(["run", "--config", str(path)]) == 2
+    assert "kein Film ☂.mp4" in capfd.readouterr().err
+
+
+def test_g10_a_run_leaves_no_picture_and_no_pose_on_disk(runtime_dir):
+    places = {name: str(runtime_dir / name) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME", "XDG_RUNTIME_DIR", "work")}
+    for place in places.values():
+        Path(place).mkdir(mode=0o700)
+    runtime = runtime_dir / "r"
+    found = run_for_a_second(places["work"], runtime, **places)
+    assert found["answered"] > 10
+    left = sorted(path for path in runtime_dir.rglob("*") if path.is_file())
+    assert [path.name for path in left if runtime not in path.parents] == []
+    assert all(path.stat().st_size < 200 for path in left), left
