@@ -7,6 +7,7 @@ A scene is pure: frame k of it is the same picture in every process and order.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import cv2
@@ -47,9 +48,13 @@ class Scene:
     def camera(self, k: int) -> Camera:
         return self.base if not self.sway.any() else _swayed(self.base, self.sway[k])
 
+    @cached_property
+    def bodies(self) -> list[Body]:
+        cameras = [self.camera(k) for k in range(len(self))]
+        return [flesh_out(c.to_camera(x), c, self.twist) for c, x in zip(cameras, self.joints)]
+
     def body(self, k: int) -> Body:
-        camera = self.camera(k)
-        return flesh_out(camera.to_camera(self.joints[k]), camera, self.twist)
+        return self.bodies[k]
 
     def boards(self, k: int) -> tuple[Board, ...]:
         now = [event for event in self.events if event.first <= k < event.last]
@@ -89,7 +94,7 @@ def _draw_camera(joints: F64, rng: np.random.Generator) -> Camera:
     fov = float(rng.uniform(40, 100))
     focal = 0.5 * max(size) / np.tan(np.radians(fov) / 2)
     close = rng.random() < 0.2  # webcam on a desk: legs out of the picture for the whole clip
-    share = rng.uniform(1.1, 2.0) if close else rng.uniform(0.3, 0.95)
+    share = rng.uniform(1.1, 2.0) if close else rng.uniform(0.33, 0.95)
     distance = float(np.clip(1.7 * focal / (share * size[1]), 0.9 if close else 1.5, 8.0))
     pitch = np.radians(np.clip(rng.normal(6, 8), -20, 25) if rng.random() < 0.7 else rng.uniform(-36, 36))
     roll = float(rng.normal(0, 2.5) if rng.random() < 0.75 else rng.uniform(-36, 36))

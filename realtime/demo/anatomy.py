@@ -21,6 +21,7 @@ SIDES = ("left", "right")
 _SHARED = [name for name in H36M_17.joints if name in B]
 _FROM = [J[name] for name in _SHARED]
 _TO = [B[name] for name in _SHARED]
+_YZX, _ZXY = np.array([1, 2, 0]), np.array([2, 0, 1])
 NOSE_FORWARD = 0.095  # metres from the axis of the skull to the tip of the nose
 
 # face points from the tip of the nose: left, up, forward, in metres of an adult head
@@ -56,7 +57,12 @@ class Body:
 
 
 def unit(v: NDArray[Any]) -> F64:
-    return np.asarray(v / np.maximum(np.linalg.norm(v, axis=-1, keepdims=True), 1e-9))
+    return np.asarray(v / np.maximum(np.sqrt((v * v).sum(-1, keepdims=True)), 1e-9))
+
+
+def cross(a: NDArray[Any], b: NDArray[Any]) -> F64:
+    """As np.cross of (..., 3), at a fifth of its cost for single vectors."""
+    return np.asarray(a[..., _YZX] * b[..., _ZXY] - a[..., _ZXY] * b[..., _YZX])
 
 
 def body(joints: NDArray[Any], up: NDArray[Any], floor: float = -np.inf, twist: float = 0.0) -> Body:
@@ -80,21 +86,21 @@ def _scale(x: F64) -> float:
 def frame(left: F64, up: F64) -> F64:
     """Orthonormal rows left, up, front; `left` is kept, `up` bends."""
     side = unit(left)
-    front = unit(np.cross(side, up))
-    return np.stack([side, np.cross(front, side), front])
+    front = unit(cross(side, up))
+    return np.stack([side, cross(front, side), front])
 
 
 def head_frame(x: F64, chest: F64) -> F64:
     thorax, nose, crown = x[J["thorax"]], x[J["nose"]], x[J["head"]]
-    left = unit(np.cross(unit(crown - thorax), unit(nose - thorax)) + 0.1 * chest[0])
+    left = unit(cross(unit(crown - thorax), unit(nose - thorax)) + 0.1 * chest[0])
     rise = crown - nose
     rise = rise - left * (rise @ left)
     length = max(float(np.linalg.norm(rise)), 1e-6)
     lean = float(np.clip(NOSE_FORWARD / length, 0.3, 0.85))  # sine of the angle between rise and the skull's axis
     along = rise / length
-    ahead = np.cross(left, along)
+    ahead = cross(left, along)
     up = along * np.sqrt(1 - lean**2) + ahead * lean
-    return np.stack([left, up, np.cross(left, up)])
+    return np.stack([left, up, cross(left, up)])
 
 
 def _hand_frame(x: F64, side: str, chest: F64, twist: float) -> F64:
@@ -103,9 +109,9 @@ def _hand_frame(x: F64, side: str, chest: F64, twist: float) -> F64:
     bend = unit(along) - unit(elbow - shoulder)  # where the elbow folds to
     thumb = bend + 0.25 * chest[2]
     thumb = unit(thumb - along * (thumb @ along))
-    palm = np.cross(thumb, along) * (-1 if side == "left" else 1)
+    palm = cross(thumb, along) * (-1 if side == "left" else 1)
     thumb = thumb * np.cos(twist) + palm * np.sin(twist)
-    return np.stack([thumb, along, np.cross(thumb, along) * (-1 if side == "left" else 1)])
+    return np.stack([thumb, along, cross(thumb, along) * (-1 if side == "left" else 1)])
 
 
 def _foot_frame(x: F64, side: str, hips: F64, up: F64, floor: float) -> F64:
@@ -117,8 +123,8 @@ def _foot_frame(x: F64, side: str, hips: F64, up: F64, floor: float) -> F64:
     standing = _standing(float(ankle @ up) - floor, float(shin @ up))
     level = unit(front - up * (front @ up) + 1e-9)
     front = unit(front * (1 - standing) + level * standing - shin * 0.15 * (1 - standing))
-    outward = unit(np.cross(shin, front)) if abs(shin @ front) < 0.999 else hips[0]
-    return np.stack([outward, np.cross(front, outward), front])
+    outward = unit(cross(shin, front)) if abs(shin @ front) < 0.999 else hips[0]
+    return np.stack([outward, cross(front, outward), front])
 
 
 def _standing(height: float, upright: float) -> float:

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.anatomy import Body, J, unit
+from realtime.demo.anatomy import Body, J, cross, unit
 from realtime.demo.camera import NEAR, Camera
 from realtime.demo.clothing import dress
 from realtime.demo.face import features
@@ -50,7 +50,7 @@ def _skin_polygons(person: Body, look: Look, camera: Camera, light: F64) -> tupl
     at = corners(rings)
     q = at[quads]  # (Q, 4, 3)
     middle = q.mean(1)
-    normal = unit(np.cross(q[:, 2] - q[:, 0], q[:, 3] - q[:, 1]))
+    normal = unit(cross(q[:, 2] - q[:, 0], q[:, 3] - q[:, 1]))
     outward = np.sign((normal * (middle - (rings.centre[ring] + rings.centre[ring + 1]) / 2)).sum(1))
     normal *= outward[:, None]
     towards = unit(-middle)

@@ -131,12 +131,11 @@ def _furniture(look: Look, reach: float, rng: np.random.Generator) -> list[Panel
 def _draw(image: Image, panel: Panel, camera: Camera) -> None:
     """Paints a panel; what lies behind the camera is clipped away."""
     corners = panel.corner + np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) @ np.stack([panel.across, panel.along])
-    outline = clip_near(camera.to_camera(corners))
+    outline = clip(camera.to_camera(corners), camera)
     if len(outline) < 3:
         return
     mask = np.zeros(image.shape[:2], np.uint8)
-    at = np.clip(camera.project(outline) - 0.5, -20000, 20000)
-    cv2.fillConvexPoly(mask, np.asarray(at * 16, np.int32), 255, cv2.LINE_8, 4)
+    cv2.fillConvexPoly(mask, np.asarray((camera.project(outline) - 0.5) * 16, np.int32), 255, cv2.LINE_8, 4)
     x, y, w, h = cv2.boundingRect(mask)
     if w == 0 or h == 0:
         return
@@ -150,12 +149,21 @@ def _draw(image: Image, panel: Panel, camera: Camera) -> None:
     cv2.copyTo(warped, mask[y : y + h, x : x + w], image[y : y + h, x : x + w])
 
 
-def clip_near(points: NDArray[Any], near: float = NEAR) -> F64:
-    """A convex polygon (N, 3) in camera axes, cut at z = near."""
+def clip(points: NDArray[Any], camera: Camera) -> F64:
+    """A convex polygon (N, 3) in camera axes, cut to what the camera sees and a little more."""
+    wide, high = camera.width * 0.6 / camera.focal, camera.height * 0.6 / camera.focal
+    sides = [(0, 0, 1, -NEAR), (1, 0, wide, 0), (-1, 0, wide, 0), (0, 1, high, 0), (0, -1, high, 0)]
+    for *normal, offset in sides:
+        points = _cut(points, points @ np.array(normal, np.float64) + offset) if len(points) else points
+    return np.asarray(points)
+
+
+def _cut(points: NDArray[Any], distance: F64) -> F64:
+    """What of a convex polygon lies on the positive side."""
     kept = []
-    for a, b in zip(points, np.roll(points, -1, axis=0)):
-        if a[2] >= near:
+    for a, b, da, db in zip(points, np.roll(points, -1, axis=0), distance, np.roll(distance, -1)):
+        if da >= 0:
             kept.append(a)
-        if (a[2] >= near) != (b[2] >= near):
-            kept.append(a + (b - a) * ((near - a[2]) / (b[2] - a[2])))
+        if (da >= 0) != (db >= 0):
+            kept.append(a + (b - a) * (da / (da - db)))
     return np.array(kept).reshape(-1, 3)

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.anatomy import SIDES, Body, J, unit
+from realtime.demo.anatomy import SIDES, Body, J, cross, unit
 from realtime.demo.looks import Look
 
 F64 = NDArray[np.float64]
@@ -134,7 +134,7 @@ def _limbs(person: Body, look: Look) -> Rings:
     size = (radius * _CAP_SIZE)[..., None]
     return Rings(
         centre.reshape(-1, 3),
-        (np.cross(deep, axis)[:, None] * size).reshape(-1, 3),
+        (cross(deep, axis)[:, None] * size).reshape(-1, 3),
         (deep[:, None] * size).reshape(-1, 3),
     )
 
@@ -153,7 +153,7 @@ def _trunk(person: Body, look: Look) -> Rings:
     )
     side = unit(unit(across_hips) * (1 - u) + unit(across_chest) * u)
     half = 0.5 * (np.linalg.norm(across_hips) * (1 - u) + np.linalg.norm(across_chest) * u)
-    front = unit(np.cross(side, unit(person.hips[1] * (1 - u) + person.chest[1] * u)))
+    front = unit(cross(side, unit(person.hips[1] * (1 - u) + person.chest[1] * u)))
     stand_off = look.loose * (t < 1.0)
     wide = half * TRUNK[:, 1:2] + TRUNK[:, 2:3] * person.scale * look.girth + stand_off
     centre = centre + front * TRUNK[:, 4:5] * person.scale
@@ -169,7 +169,7 @@ def _neck(person: Body) -> Rings:
     size = np.array([0.066, 0.056, 0.054, 0.056])[:, None] * s
     axis = unit(high - low)
     side = unit(person.chest[0] - axis * (person.chest[0] @ axis))
-    return Rings(low + (high - low) * t, side * size, np.cross(side, axis) * size)
+    return Rings(low + (high - low) * t, side * size, cross(side, axis) * size)
 
 
 def _skull(person: Body) -> F64:
@@ -203,7 +203,7 @@ def _skirt(person: Body, look: Look) -> Rings:
     centre, apart = (legs[0] + legs[1]) / 2, legs[0] - legs[1]
     down = unit(unit(np.gradient(centre, axis=0)))
     side = unit(person.hips[0] - down * (down @ person.hips[0])[:, None])
-    front = np.cross(down, side) * -1
+    front = cross(down, side) * -1
     width = np.abs((apart * side).sum(1, keepdims=True)) / 2 + (0.085 + 0.03 * np.maximum(t, 0)) * person.scale
     depth = np.abs((apart * front).sum(1, keepdims=True)) / 2 + (0.115 + 0.015 * np.maximum(t, 0)) * person.scale
     return Rings(centre, side * (width + look.loose), front * (depth + look.loose))
@@ -217,7 +217,7 @@ def _along_leg(x: F64, side: str, reach: F64) -> F64:
 def _hand(person: Body, i: int) -> Rings:
     s, (thumb, along, _) = person.scale, person.hands[i]
     wrist = person.joints[J[f"{SIDES[i]}_wrist"]]
-    palm = np.cross(thumb, along)
+    palm = cross(thumb, along)
     return Rings(wrist + s * HAND_T[:, None] * along, s * _HAND_WIDE[:, None] * thumb, s * _HAND_THICK[:, None] * palm)
 
 
@@ -226,8 +226,8 @@ def _thumb(person: Body, i: int) -> Rings:
     root = person.joints[J[f"{SIDES[i]}_wrist"]] + s * (0.018 * thumb + 0.022 * along)
     way = unit(0.55 * thumb + 0.8 * along + 0.2 * palm)
     size = s * np.array([0.010, 0.014, 0.012, 0.010, 0.007, 0.002])[:, None]
-    side = unit(np.cross(way, palm))
-    return Rings(root + s * THUMB_T[:, None] * way, side * size, np.cross(side, way) * size)
+    side = unit(cross(way, palm))
+    return Rings(root + s * THUMB_T[:, None] * way, side * size, cross(side, way) * size)
 
 
 def _foot(person: Body, i: int) -> Rings:
