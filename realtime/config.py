@@ -96,7 +96,7 @@ class LiftConfig:
     allow_cpu: bool = False  # asked for a GPU, found none: go on, DEGRADED, instead of exit 6
     inferred_ms: float = quantity(1000.0, "ms", 0, 10000)  # unseen up to here: INFERRED
     held_ms: float = quantity(2000.0, "ms", 0, 20000)  # up to here: HELD; then ABSENT
-    gate: float = quantity(4.0, "standard deviations; 0: off", 0, 100)  # innovation gate
+    gate: float = quantity(1.0, "times what a body can do; 0: off", 0, 100)  # innovation gate
     max_gap_ms: float = quantity(1000.0, "ms", 34, 60000)  # a longer gap in the stream: state forgotten
 
 

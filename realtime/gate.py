@@ -35,7 +35,7 @@ class Gate:
     def doubted(
         self, t_ns: int, xy: F32, reliable: NDArray[np.bool_], height_px: float, bone_px: F32
     ) -> NDArray[np.bool_]:
-        """(J,) claims to doubt now.  height_px: of the person; bone_px (J,): longest picture of each bone, 0 unknown."""
+        """(J,) claims to doubt now.  height_px: of the person; bone_px (J,): each bone at full length, 0 unknown."""
         doubt = np.zeros(len(self.joints), bool)
         if self.strength <= 0 or height_px <= 0:
             return doubt

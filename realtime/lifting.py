@@ -24,6 +24,7 @@ from realtime.root import Gravity, Stature, fit_root
 from realtime.states import FEWEST_SEEN, JointMemory
 
 UNSURE_M = 1.0  # sigma of a joint of which nothing is known
+LEARNED_THRESHOLD = 0.5  # of every reliability network: as likely seen as hidden
 FEWEST_FOR_ROOT = 3  # joints seen; with fewer the root stays where it was
 
 
@@ -58,7 +59,12 @@ def open_lifter(config: RunConfig) -> Lifter:
     """The engine asked for, verified and warmed up, ready for as many people as the run may meet."""
     batch = next(b for b in BATCHES if b >= config.detector.people)
     engine = open_engine(config.lift.engine, config.lift.device, batch, config.lift.allow_cpu)
-    return Lifter(engine, config.lift, config.camera, config.occlusion.source_and_threshold())
+    return Lifter(engine, config.lift, config.camera, reliability_of(config))
+
+
+def reliability_of(config: RunConfig) -> tuple[str, float]:
+    """What the occlusion filter's reliability is, and from where on it calls a keypoint seen."""
+    return ("learned", LEARNED_THRESHOLD) if config.occlusion.engine else ("eq2", config.occlusion.threshold)
 
 
 class Lifter:

@@ -53,8 +53,8 @@ class Chain:
     def answer(self, picture: Picture) -> list[Answer]:
         found = self.find(picture)
         self._waiting.append((found, picture.truth))
-        pose, took = _timed(lambda: self.lifter.lift(found))
-        return [] if pose is None else [self._answered(pose, took)]
+        poses, took = _timed(lambda: self.lifter.lift(found))
+        return [self._answered(pose, took) for pose in poses]
 
     def flush(self) -> list[Answer]:
         """What still waited for frames that will not come."""

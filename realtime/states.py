@@ -40,7 +40,7 @@ class JointMemory:
         state = np.select(
             [observed, never | (age > self.held_ms), age > self.inferred_ms], [OBSERVED, ABSENT, HELD], INFERRED
         )
-        return state.astype(np.uint8), age.astype(np.float32)
+        return state.astype(np.uint8), np.asarray(age, np.float32)
 
     def keep_bones(self, xyz: F32, state: U8) -> F32:
         """Joints that became HELD keep the bone they had when they did."""
@@ -58,9 +58,7 @@ class JointMemory:
         for joint in self.joints.outwards():
             if held[joint]:
                 out[joint] = out[parents[joint]] + self._bones[joint]
-            elif parents[joint] >= 0 and held[parents[joint]]:
-                out[joint] = out[parents[joint]] + now[joint] if state[joint] == ABSENT else xyz[joint]
-        return out
+        return np.asarray(out, np.float32)
 
 
 def bones(xyz: F32, parents: NDArray[np.int64]) -> F32:

@@ -35,12 +35,14 @@ def run(ctx: Context, lifter: Lifter) -> None:
             ctx.idle()
             continue
         last = found.stamp
-        pose = answer(found, lifter)
-        dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
-        poses.send(replace(pose, dropped=dropped))
+        for pose in answers(found, lifter):
+            dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
+            poses.send(replace(pose, dropped=dropped))
 
 
-def answer(found: Keypoints2D, lifter: Lifter) -> Pose3D:
+def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:
+    """One, its own; of a lifter that looks ahead, those that waited for this frame."""
     began = clock.now_ns()
-    pose = lifter.lift(found)
-    return replace(pose, stage_us=found.stage_us | {"lift": (clock.now_ns() - began) // 1000})
+    poses = lifter.lift(found)
+    took = (clock.now_ns() - began) // 1000
+    return [replace(pose, stage_us=pose.stage_us | {"lift": took}) for pose in poses]
