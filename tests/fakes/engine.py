@@ -1,44 +1,106 @@
-"""An engine without a network: it answers zeros, and fails as it is told - slow to load, slow at first, stuck, raising.
+"""An engine that answers a standing man in no time; told by FAKES (see detector.py) how to misbehave.
 
-Knows: the contract's shapes.  Does not know: stages, files.
+lift_s                    time of each call, asleep
+lifter_load_s             time to open
+first_call_s              time of the first call
+raise_at                  the first process raises at this call
+block_at                  the first process never comes back from this call
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import replace
 
 import numpy as np
 
-from engines.contract import Array, Contract
+from engines.contract import H36M_17, Contract, mapping
+from realtime import offline
+from realtime.messages import Keypoints2D, Person2D, Person3D, Pose3D
+from realtime.stages import lift, occlude
+from realtime.tracking import Tracker
+from tests.fakes.detector import FakeDetector, fakes, hang_in_c
 
-LIFT = Contract("lift", "step", "blazepose33", "h36m17", receptive_field=1)
+# (J, 3) m, camera axes: x right, y down, z forward
+MAN = np.array(
+    [(0, 0, 0), (-0.12, 0, 0), (-0.13, 0.42, 0), (-0.13, 0.85, 0.02), (0.12, 0, 0), (0.13, 0.42, 0), (0.13, 0.85, 0.02),
+     (0, -0.25, 0), (0, -0.5, 0), (0, -0.62, -0.08), (0, -0.75, 0), (0.18, -0.47, 0), (0.25, -0.2, 0), (0.28, 0.05, 0),
+     (-0.18, -0.47, 0), (-0.25, -0.2, 0), (-0.28, 0.05, 0)],
+    np.float32,
+)  # fmt: skip
 
 
-@dataclass
 class FakeEngine:
-    contract: Contract = LIFT
-    batch: int = 1
-    step_s: float = 0.0
-    first_s: float = 0.0  # of the first call
-    blocks_at: int = -1  # call that never returns
-    raises_at: int = -1  # call that fails as a runtime without memory does
-    name: str = "fake"
-    sha256: str = "0" * 64
-    provider: str = "cpu"
-    reason: str = "fake"
-    degraded: str = ""
-    calls: int = field(default=0)
+    contract = Contract("lift", "single", "blazepose33", "h36m17", receptive_field=1)
+    name, sha256, provider = "fake", "0" * 64, "cpu"
 
-    def run(self, inputs: Mapping[str, Array], commit: bool = True) -> dict[str, Array]:
+    def __init__(self, batch: int = 1, first_start: bool = True) -> None:
+        self.batch, self.told, self.calls, self.first_start = batch, fakes(), 0, first_start
+        time.sleep(self.told.get("lifter_load_s", 0))
+
+    def run(self, inputs: dict[str, np.ndarray], commit: bool = True) -> dict[str, np.ndarray]:
         self.calls += 1
-        time.sleep(self.first_s if self.calls == 1 else self.step_s)
-        while self.calls == self.blocks_at:
-            time.sleep(1)
-        if self.calls == self.raises_at:
-            raise RuntimeError(f"out of memory at call {self.calls}")
-        return {n: np.zeros(s, np.float32) for n, s in self.contract.outputs(self.batch).items() if "_state" not in n}
+        time.sleep(self.told.get("lift_s", 0) + (self.told.get("first_call_s", 0) if self.calls == 1 else 0))
+        if self.first_start and self.calls == self.told.get("raise_at"):
+            raise RuntimeError("out of memory, says the fake engine")
+        if self.first_start and self.calls == self.told.get("block_at"):
+            hang_in_c()
+        joints = len(H36M_17)
+        return {"xyz": np.tile(MAN, (self.batch, 1, 1)), "log_sigma": np.full((self.batch, joints), -3, np.float32)}
 
-    def zero_state(self) -> None:
-        return
+    def zero_state(self) -> None: ...
+
+
+class PlainLifter:
+    """The least that stands between keypoints and an engine; whoever tests the real one does not need processes."""
+
+    def __init__(self, engine: FakeEngine) -> None:
+        self.engine = engine
+
+    def facts(self) -> dict:
+        c = self.engine.contract
+        return {
+            "engine": self.engine.name, "engine_sha256": self.engine.sha256, "provider": self.engine.provider,
+            "joints": H36M_17.joints, "parents": H36M_17.parents, "look_ahead_ms": 0.0,
+            "reliability_source": c.reliability_source, "threshold": c.threshold,
+        }  # fmt: skip
+
+    def lift(self, found: Keypoints2D) -> Pose3D:
+        people = tuple(self._person(one) for one in found.people)
+        return Pose3D(found.stamp, found.width, found.height, "OK" if people else "NO_PERSON", people)
+
+    def flush(self) -> list[Pose3D]:
+        return []
+
+    def _person(self, person: Person2D) -> Person3D:
+        out = self.engine.run({"x": person.xy[None]})
+        zero, one = np.zeros(len(H36M_17), np.float32), np.ones(len(H36M_17), np.float32)
+        xy = (mapping("blazepose33", "h36m17") @ person.xy).astype(np.float32)
+        seen = zero.astype(np.uint8)
+        return Person3D(person.id, "TRACKED", out["xyz"][0], np.exp(out["log_sigma"][0]), seen, zero, one, xy)
+
+
+class PlainFilter:
+    """Reliability is the score."""
+
+    def update(self, found: Keypoints2D, grey, scale) -> Keypoints2D:
+        return replace(found, people=tuple(replace(one, reliability=one.score) for one in found.people))
+
+
+def occlude_main(ctx) -> None:
+    occlude.run(ctx, PlainFilter())
+
+
+def main(ctx) -> None:
+    if fakes().get("crash") == "lift":
+        raise RuntimeError("the fake engine was told to crash")
+    lift.run(ctx, PlainLifter(FakeEngine(first_start=ctx.starts == 0)))
+
+
+def file_main(ctx) -> None:
+    offline.run(ctx, lambda: fake_chain(ctx.config))
+
+
+def fake_chain(config) -> offline.Chain:
+    detector, engine = FakeDetector(), FakeEngine()
+    return offline.Chain(detector, Tracker(config.detector.people), PlainFilter(), PlainLifter(engine))
