@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engines import golden, onnxfile, ort, trust, window
+from engines import golden, onnxfile, ort, trust
 from engines.contract import Array, Contract
 from engines.engine import Engine
 from engines.errors import EngineError
@@ -45,7 +45,7 @@ def locate(name_or_dir: str | Path) -> Path:
 
 
 def open_engine(name_or_dir: str | Path, device: str = "auto", batch: int = 1, allow_cpu: bool = False) -> Engine:
-    """A verified, golden-checked engine that takes one frame at a time (`engines.window`), or EngineError.
+    """A verified, golden-checked and thereby warmed-up engine, or EngineError.
 
     `auto` takes an engine this user compiled from the same model, else the CPU; a named device is given or refused,
     and replaced by the CPU only with `allow_cpu` (then `degraded` says what is missing).
@@ -53,8 +53,7 @@ def open_engine(name_or_dir: str | Path, device: str = "auto", batch: int = 1, a
     folder = locate(name_or_dir)
     if device not in DEVICES:
         raise EngineError(f"{folder.name}: unknown device {device!r}, known: {', '.join(DEVICES)}")
-    engine = _best(folder, batch) if device == "auto" else _asked(folder, device, batch, allow_cpu)
-    return window.stream(engine)
+    return _best(folder, batch) if device == "auto" else _asked(folder, device, batch, allow_cpu)
 
 
 def verify(folder: Path | str, device: str = "auto") -> list[str]:

@@ -158,6 +158,12 @@ def clip_answers(net: Tcn, inputs: dict[str, np.ndarray]) -> tuple[np.ndarray, n
     return answer[..., :3], answer[..., 3]
 
 
+def windows_of(inputs: dict[str, np.ndarray], frames: int, t: int) -> dict[str, np.ndarray]:
+    """The window of a clip that ends at frame t, preceded by copies of the first frame: (1, frames, ...)."""
+    rows = np.maximum(np.arange(t - frames + 1, t + 1), 0)
+    return {name: value[rows][None] for name, value in inputs.items()}
+
+
 def graph_contract(frames: int = 9) -> Contract:
     return Contract("lift", "window", "h36m17", "h36m17", frames, window=frames)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,25 +41,12 @@ def test_an_engine_opens_by_name_and_by_folder(step: Path) -> None:
         assert not engine.degraded
 
 
-@pytest.mark.parametrize("put", [models.put_step, models.put_window], ids=["step", "window"])
-def test_every_kind_answers_one_frame_at_a_time(home: Path, put: object) -> None:
-    engine = engines.open_engine(put(home / "any"), batch=4)  # type: ignore[operator]
+@pytest.mark.parametrize(("put", "kind"), [(models.put_step, "step"), (models.put_window, "window")])
+def test_every_kind_opens_in_every_batch(home: Path, put: Callable[[Path], Path], kind: str) -> None:
+    engine = engines.open_engine(put(home / "any"), batch=4)
     inputs = {name: np.ones(shape, np.float32) for name, shape in engine.contract.inputs(4).items()}
-    assert engine.contract.kind == "step"
+    assert engine.contract.kind == kind
     assert engine.run(inputs)["xyz"].shape == (4, 17, 3)
-
-
-def test_a_window_can_be_as_long_as_it_likes_and_keeps_its_own_history(home: Path) -> None:
-    """A slot that was reset later sees only copies of its own first frame before it."""
-    engine = engines.open_engine(models.put_window(home / "window"), batch=4)
-    rng = np.random.default_rng(0)
-    frames = rng.normal(0, 0.3, (10, 4, 17, 2)).astype(np.float32)
-    other = {"reliability": np.ones((4, 17), np.float32), "dt": np.full(4, 1 / 30, np.float32)}
-    for t in range(10):
-        reset = np.array([t == 0, t in (0, 6), t == 0, t == 0], np.float32)
-        answer = engine.run({"x": frames[t], "reset": reset, **other})["xyz"]
-    late = {"x": frames[6:, 1], "reliability": np.ones((4, 17), np.float32), "dt": np.full(4, 1 / 30, np.float32)}
-    np.testing.assert_allclose(answer[1], graphs.clip_answers(models.SMALL, late)[0][-1], atol=1e-5)
 
 
 def test_verify_says_what_it_checked(step: Path) -> None:

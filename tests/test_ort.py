@@ -5,8 +5,8 @@ from __future__ import annotations
 import statistics
 import time
 import tracemalloc
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -15,7 +15,6 @@ from engines import ort
 from engines.contract import Array
 from engines.engine import Engine
 from engines.errors import EngineError
-from engines.window import Streamed
 from tests import graphs
 from tests.fakes.models import SMALL
 
@@ -40,7 +39,7 @@ def window_engine(net: graphs.Tcn = SMALL, batch: int = 1, strided: bool = False
     return ort.open_onnx(model, Path(), contract, "window", "", "cpu", batch, threads=1)
 
 
-def streamed(engine: Engine, frames: dict[str, Array], resets: set[int] = frozenset({0})) -> Array:  # type: ignore[assignment]
+def streamed(engine: Engine, frames: dict[str, Array], resets: Collection[int] = (0,)) -> Array:
     """xyz of every frame, one call each, batch 1."""
     answers = []
     for t in range(len(frames["dt"])):
@@ -49,18 +48,25 @@ def streamed(engine: Engine, frames: dict[str, Array], resets: set[int] = frozen
     return np.array(answers)
 
 
-@pytest.mark.parametrize("make", [step_engine, lambda: Streamed(window_engine())], ids=["step", "window"])
-def test_a_stream_equals_its_clip_with_resets_inside(make: Any) -> None:
+def test_a_stream_equals_its_clip_with_resets_inside() -> None:
     frames = clip()
-    answers = streamed(make(), frames, resets={0, 20, 21, 45})
+    answers = streamed(step_engine(), frames, resets={0, 20, 21, 45})
     for start, stop in ((0, 20), (20, 21), (21, 45), (45, FRAMES)):
         part = {name: value[start:stop] for name, value in frames.items()}
         np.testing.assert_allclose(answers[start:stop], graphs.clip_answers(SMALL, part)[0], atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [step_engine, lambda: Streamed(window_engine())], ids=["step", "window"])
-def test_an_uncommitted_frame_is_answered_and_forgotten(make: Any) -> None:
-    frames, other, engine = clip(), clip(seed=1), make()
+@pytest.mark.parametrize("strided", [False, True], ids=["dilated", "strided"])
+def test_a_window_at_every_frame_equals_its_clip(strided: bool) -> None:
+    frames, engine = clip(), window_engine(strided=strided)
+    expected = graphs.clip_answers(SMALL, frames)[0]
+    for t in range(FRAMES):
+        answer = engine.run(graphs.windows_of(frames, SMALL.receptive_field, t))["xyz"][0]
+        np.testing.assert_allclose(answer, expected[t], atol=1e-5)
+
+
+def test_an_uncommitted_frame_is_answered_and_forgotten() -> None:
+    frames, other, engine = clip(), clip(seed=1), step_engine()
     expected = graphs.clip_answers(SMALL, frames)[0]
     for t in range(FRAMES):
         reset = np.full(1, t == 0, np.float32)
@@ -84,9 +90,9 @@ def test_slots_do_not_see_each_other() -> None:
 
 def test_zero_state_is_as_before_the_first_call() -> None:
     engine, frames = step_engine(), clip(5)
-    before = streamed(engine, frames, resets=set())
+    before = streamed(engine, frames, resets=())
     engine.zero_state()
-    np.testing.assert_array_equal(streamed(engine, frames, resets=set()), before)
+    np.testing.assert_array_equal(streamed(engine, frames, resets=()), before)
 
 
 def test_state_swaps_between_two_buffers_and_a_step_allocates_nothing() -> None:

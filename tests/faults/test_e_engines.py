@@ -340,29 +340,34 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(trust.os, "fstat", seen)
 
 
-def played(engine: engines.Engine, clip: dict[str, Any], resets: list[int]) -> Any:
-    answers = []
-    for t in range(len(clip["dt"])):
-        now = {name: value[t : t + 1] for name, value in clip.items()} | {"reset": np.full(1, t in resets, np.float32)}
-        answers.append(engine.run(now)["xyz"][0].copy())
-    return np.array(answers)
+DROPPED = (10, 11, 12, 40, 70)  # nobody ever sees these frames
+RESETS = (0, 30, 31)  # of those that are left
 
 
-@pytest.mark.parametrize("put", [models.put_step, models.put_window], ids=["step", "window"])
-def test_e13_streaming_equals_the_whole_clip(home: Path, put: Any) -> None:
-    """Frame by frame through the opened engine against the whole clip at once; resets and dropped frames included."""
-    engine, golden_inputs = engines.open_engine(put(home / "m")), golden.inputs(graphs.step_contract(models.SMALL), 90)
-    clip = {name: golden_inputs[f"in_{name}"][:, 0] for name in ("x", "reliability", "dt")}
-    kept = [t for t in range(90) if t not in (10, 11, 12, 40, 70)]  # dropped frames: nobody ever sees them
-    clip = {name: value[kept] for name, value in clip.items()}
-    resets = [0, 30, 31]
-    whole = np.concatenate(
-        [
-            graphs.clip_answers(models.SMALL, {name: value[a:b] for name, value in clip.items()})[0]
-            for a, b in zip(resets, [*resets[1:], len(kept)])
-        ]
-    )
-    assert np.abs(played(engine, clip, resets) - whole).max() < 1e-4
+def clip_and_answers() -> tuple[dict[str, Any], Any]:
+    """A clip with frames missing, and what the whole network answers on each part between resets at once."""
+    sequence = golden.inputs(graphs.step_contract(models.SMALL), frames=90)
+    kept = [t for t in range(90) if t not in DROPPED]
+    clip = {name: sequence[f"in_{name}"][kept, 0] for name in ("x", "reliability", "dt")}
+    parts = [{n: v[a:b] for n, v in clip.items()} for a, b in zip(RESETS, [*RESETS[1:], len(kept)])]
+    return clip, np.concatenate([graphs.clip_answers(models.SMALL, part)[0] for part in parts])
+
+
+def test_e13_a_step_frame_by_frame_equals_the_whole_clip(step: Path) -> None:
+    engine, (clip, whole) = engines.open_engine(step), clip_and_answers()
+    for t, expected in enumerate(whole):
+        now = {name: value[t : t + 1] for name, value in clip.items()}
+        answer = engine.run(now | {"reset": np.full(1, t in RESETS, np.float32)})["xyz"][0]
+        assert np.abs(answer - expected).max() < 1e-4
+
+
+def test_e13_a_window_frame_by_frame_equals_the_whole_clip(home: Path) -> None:
+    engine, (clip, whole) = engines.open_engine(models.put_window(home / "window")), clip_and_answers()
+    for t, expected in enumerate(whole):
+        start = max(reset for reset in RESETS if reset <= t)
+        part = {name: value[start:] for name, value in clip.items()}
+        answer = engine.run(graphs.windows_of(part, engine.contract.window, t - start))["xyz"][0]
+        assert np.abs(answer - expected).max() < 1e-4
 
 
 @pytest.mark.parametrize("name", store.names())
