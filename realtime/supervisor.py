@@ -49,6 +49,7 @@ class Snapshot:
     dropped: int
     seconds: float  # since the first pose
     ready: bool
+    pids: dict[str, int | None]  # of each process
 
 
 Report = Callable[[Snapshot], None]
@@ -93,6 +94,10 @@ class Supervisor:
                 self._stop()
         report(self.snapshot())
         return end
+
+    def stop(self) -> None:
+        """As SIGTERM does; for whoever runs this in a thread."""
+        self._signals.append(signal.SIGTERM)
 
     def _watch(self, report: Report) -> End:
         last = time.monotonic()
@@ -159,6 +164,7 @@ class Supervisor:
             dropped=int(row["dropped"]),
             seconds=time.monotonic() - self._first_pose_s if self._first_pose_s else 0.0,
             ready=all(worker.ready for worker in self.workers),
+            pids={worker.name: worker.pid for worker in self.workers},
         )
 
     def _stop(self) -> None:

@@ -154,11 +154,12 @@ class Worker:
             row["restarts"], row["reconnects"] = _recent(self._crashes, now), _recent(self._reconnects, now)
 
     def _after_loss(self, config: RunConfig) -> float:
-        wait_s = min(config.source.backoff_s * 2**self._losses_in_a_row, config.source.backoff_max_s)
+        wait_s: float = min(config.source.backoff_s * 2**self._losses_in_a_row, config.source.backoff_max_s)
         self._losses_in_a_row = min(self._losses_in_a_row + 1, 30)
         return wait_s
 
     def _after_crash(self, now: float) -> float:
+        """Seconds to wait: none for the first crash in a while."""
         self._crashes.append(now)
         again = self.crashes_last_minute() - 2
         return 0.0 if again < 0 else min(PACING_S * 2**again, PACING_MAX_S)

@@ -26,7 +26,7 @@ def main(ctx: Context) -> None:
 def run(ctx: Context, lifter: Lifter) -> None:
     keypoints, poses = ctx.bus.latest("reliable"), ctx.bus.publisher("pose")
     ctx.tell(**lifter.facts())
-    ctx.ready()
+    ctx.degraded(lifter.engine.degraded) if lifter.engine.degraded else ctx.ready()
     last: Stamp | None = None
     while not ctx.stop.is_set():
         ctx.beat()

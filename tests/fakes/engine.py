@@ -32,7 +32,7 @@ MAN = np.array(
 
 class FakeEngine:
     contract = Contract("lift", "single", "blazepose33", "h36m17", receptive_field=1)
-    name, sha256, provider = "fake", "0" * 64, "cpu"
+    name, sha256, provider, reason, degraded = "fake", "0" * 64, "cpu", "", ""
 
     def __init__(self, batch: int = 1, first_start: bool = True) -> None:
         self.batch, self.told, self.calls, self.first_start = batch, fakes(), 0, first_start
@@ -65,9 +65,10 @@ class PlainLifter:
             "reliability_source": c.reliability_source, "threshold": c.threshold,
         }  # fmt: skip
 
-    def lift(self, found: Keypoints2D) -> Pose3D:
+    def lift(self, found: Keypoints2D) -> list[Pose3D]:
         people = tuple(self._person(one) for one in found.people)
-        return Pose3D(found.stamp, found.width, found.height, "OK" if people else "NO_PERSON", people)
+        status, used = "OK" if people else "NO_PERSON", found.stage_us
+        return [Pose3D(found.stamp, found.width, found.height, status, people, stage_us=used)]
 
     def flush(self) -> list[Pose3D]:
         return []
