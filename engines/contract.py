@@ -109,11 +109,11 @@ _TRUNK = {
 }
 _EARS = {"left_ear": 0.5, "right_ear": 0.5}
 _RECIPES: dict[tuple[str, str], dict[str, dict[str, float]]] = {
-    # the crown lies above the ears by about three times the distance between mouth and eyes
+    # the head joint lies above the ears by 1.3 times the distance between mouth and eyes
     ("blazepose33", "h36m17"): {
         **_LIMBS, **_TRUNK,
-        "head": {"left_ear": 0.5, "right_ear": 0.5, "left_eye": 1.4, "right_eye": 1.4, "mouth_left": -1.4,
-                 "mouth_right": -1.4},
+        "head": {"left_ear": 0.5, "right_ear": 0.5, "left_eye": 0.65, "right_eye": 0.65, "mouth_left": -0.65,
+                 "mouth_right": -0.65},
     },
     # without a mouth: above the ears, as far as the nose lies below the eyes, four times
     ("coco17", "h36m17"): {
