@@ -1,0 +1,194 @@
+"""The shipped lifter's recipe: virtual cameras with a detector's errors, mixed with what the real detector said.
+
+Knows: what a training batch is, the losses and their weights.  Does not know: the loop, checkpoints, the runtime.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import AdamW, Optimizer
+
+from engines.contract import H36M_17
+from trainers import masks
+from trainers.augment import Augmentation, augment
+from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
+from trainers.checkpoint import weights
+from trainers.data import bank as banks
+from trainers.data.corpus import Clips, Corpus, open_corpus
+from trainers.metrics import LIMB_JOINTS, joint_errors
+from trainers.models.live import LiveLifter, last_seen
+from trainers.noise import Detections, NoiseRange, observe
+
+ORDER = torch.from_numpy(H36M_17.mirror())
+
+
+@dataclass(frozen=True)
+class MaskShares:
+    """Share of clips each mask falls on."""
+
+    boards: float = 0.35
+    limbs: float = 0.25
+    halves: float = 0.12
+    legs_out: float = 0.12
+    last_gaps: float = 0.10
+    point_runs: float = 0.05
+    frame_runs: float = 0.05
+
+
+@dataclass(frozen=True)
+class Settings:
+    channels: int = 384
+    blocks: int = 3
+    dropout: float = 0.0
+    fast: bool = True  # the network's products in bfloat16 while it trains
+    init: str = ""  # a finished run to start from
+    world: bool = True  # takes the detector's own 3D
+    hold: bool = True  # hidden keypoints hang on their parent's last offset
+    batch: int = field(default=256, metadata={"low": 1, "high": 10_000_000})  # clips
+    ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
+    rendered: float = 0.5  # share of a batch that comes from synthesized detections, where there are any
+    rate: float = 1e-3
+    warm_up: int = 200  # steps
+    decay: float = 1e-4  # of weights
+    hidden_weight: float = 1.5  # of hidden joints in the loss, open ones: 1
+    lost_weight: float = 0.2  # of joints unseen for more than 2 s
+    velocity: float = 1.5  # weight of the error of steps from tick to tick
+    bones: float = 0.2  # weight of the error of bone lengths
+    likelihood: float = 0.02  # weight of sigma's likelihood
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 128
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> LiveRecipe:
+    return LiveRecipe(settings, open_corpus(data), device, steps)
+
+
+def network(settings: Mapping[str, Any]) -> LiveLifter:
+    return LiveLifter(
+        settings["channels"], settings["blocks"], settings["dropout"], use_world=settings["world"],
+        hold=settings["hold"], fast=settings["fast"],
+    )  # fmt: skip
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> LiveLifter:
+    """The trained network as it is exported."""
+    model = network(settings)
+    model.load_state_dict(trained)
+    return model
+
+
+class LiveRecipe:
+    def __init__(self, settings: Settings, corpus: Corpus, device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device, self.steps = settings, device, steps
+        self.model = network(vars(settings))
+        if settings.init:
+            self.model.load_state_dict(weights(settings.init))
+        self.model.to(device)
+        self.export = self.model
+        self.train_bank = banks.bank(corpus.train, device)
+        self.rendered = corpus.rendered_train.to(device) if corpus.rendered_train else None
+        g = Generator(device).manual_seed(20)
+        check = banks.bank(corpus.validation or corpus.train, device)
+        self.checks = {"virtual": self._virtual(check, settings.validation_clips, g, plain=True)}
+        if corpus.rendered_validation:
+            found = corpus.rendered_validation.to(device)
+            self.checks["rendered"] = found.sample(settings.validation_clips, settings.ticks, g)
+
+    def optimizers(self) -> list[Optimizer]:
+        return [AdamW(self.model.parameters(), lr=self.settings.rate, weight_decay=self.settings.decay)]
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to a hundredth."""
+        part = step / max(self.steps, 1)
+        return min(1.0, (step + 1) / self.settings.warm_up) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
+
+    def batch(self, step: int, generator: Generator) -> Clips:
+        from_detector = int(self.settings.batch * self.settings.rendered) if self.rendered else 0
+        parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
+        if self.rendered and from_detector:
+            parts.append(self.rendered.sample(from_detector, self.settings.ticks, generator))
+        return parts[0] if len(parts) == 1 else Clips.join(parts)
+
+    def _virtual(self, source: banks.Bank, clips: int, g: Generator, plain: bool = False) -> Clips:
+        times = tick_times(clips, self.settings.ticks, g)
+        motion = banks.sample(source, times, g)
+        if not plain:
+            motion = augment(motion, self.settings.augment, g)
+        view = sample_views(motion, self.settings.cameras, g)
+        flip = torch.rand(clips, generator=g, device=g.device) < 0.5
+        return seen_by_detector(mirrored(view, flip), times, self.settings.noise, vars(self.settings.masks), g)
+
+    def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
+        s = self.settings
+        xyz, log_sigma = self.model.clip(batch.x, batch.reliability, batch.time, batch.world)
+        weight = self._weights(batch)
+        error = joint_errors(xyz, batch.pose)
+        moved = joint_errors(xyz.diff(dim=1), batch.pose.diff(dim=1))
+        square = (xyz.detach() - batch.pose).square().mean(-1)
+        likelihood = 0.5 * square * torch.exp(-2 * log_sigma) + log_sigma
+        return {
+            "position": weighted(error, weight),
+            "velocity": s.velocity * weighted(moved, weight[:, 1:]),
+            "bones": s.bones * weighted((bone_lengths(xyz) - bone_lengths(batch.pose)).abs(), weight[..., 1:]),
+            "sigma": s.likelihood * weighted(likelihood, (weight > 0).float()),
+        }
+
+    def _weights(self, batch: Clips) -> Tensor:
+        """(B, T, 17): what counts how much."""
+        s = self.settings
+        seen = batch.reliability >= 0.5
+        index = last_seen(seen)
+        since = batch.time[..., None] - batch.time[..., None].expand_as(seen).gather(1, index.clamp_min(0))
+        lost = (index < 0) | (since > 2.0)
+        weight = torch.where(seen & ~batch.hidden, 1.0, s.hidden_weight)
+        return torch.where(lost, s.lost_weight, weight) * batch.valid[..., None]
+
+    def validate(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, clips in self.checks.items():
+            xyz, log_sigma = self.model.clip(clips.x, clips.reliability, clips.time, clips.world)
+            found |= {f"{name} {k}": v for k, v in figures(xyz, log_sigma, clips).items()}
+        return found
+
+
+def figures(xyz: Tensor, log_sigma: Tensor, clips: Clips, after: int = 15) -> dict[str, float]:
+    """mm on limbs, open and hidden (at most 1 s), after half a second; the detector's own 3D beside it."""
+    limbs = list(LIMB_JOINTS)
+    valid = clips.valid[:, after:, None].expand(-1, -1, len(limbs))
+    seen = last_seen(~clips.hidden)
+    age = clips.time[..., None] - clips.time[..., None].expand_as(seen).gather(1, seen.clamp_min(0))
+    recent = ((seen >= 0) & (age <= 1.0))[:, after:, limbs] & valid
+    hidden = clips.hidden[:, after:, limbs]
+    masks_ = {"open": ~hidden & valid, "hidden": hidden & recent}
+    error = joint_errors(xyz, clips.pose)[:, after:, limbs] * 1000
+    inside = ((xyz - clips.pose).abs() <= log_sigma.exp()[..., None]).float().mean(-1)[:, after:, limbs]
+    found = {k: float(error[m].mean()) for k, m in masks_.items()}
+    step = joint_errors(xyz.diff(dim=1), clips.pose.diff(dim=1))[:, after - 1 :, limbs] * 1000
+    found["velocity"] = float(step[valid].mean())
+    return found | {f"within sigma, {k}": float(inside[m].mean()) for k, m in masks_.items()}
+
+
+def bone_lengths(xyz: Tensor) -> Tensor:
+    """(…, 17, 3) -> (…, 16) m."""
+    return (xyz[..., 1:, :] - xyz[..., list(H36M_17.parents[1:]), :]).norm(dim=-1)
+
+
+def weighted(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum().clamp_min(1e-6)
+
+
+def seen_by_detector(view: View, times: Tensor, noise: NoiseRange, shares: Mapping[str, float], g: Generator) -> Clips:
+    hidden = masks.mixed(view.rays, g, shares) | ~view.inside
+    found: Detections = observe(view, hidden, noise, ORDER.to(g.device), g)
+    valid = torch.ones_like(times, dtype=torch.bool)
+    return Clips(found.x, found.reliability, found.world, times, view.pose, hidden, valid)
