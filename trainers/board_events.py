@@ -71,13 +71,13 @@ def draw_events(stage: Stage, rng: np.random.Generator) -> tuple[BoardEvent, ...
     return tuple(_event(stage, first, last, rng) for first, last in draw_spans(stage.count, stage.fps, rng))
 
 
-def draw_spans(count: int, fps: float, rng: np.random.Generator) -> list[tuple[int, int]]:
+def draw_spans(count: int, fps: float, rng: np.random.Generator, pause_s: float = 0.8) -> list[tuple[int, int]]:
     """Frames [first, last) of 0.1 to 2 s, mostly under one, with pauses between."""
     spans, at = [], rng.uniform(0.3, 1.0)
     while at * fps < count - 3:
         seconds = rng.uniform(0.1, 1.0) if rng.random() < 0.7 else rng.uniform(1.0, 2.0)
         spans.append((int(at * fps), min(count, int((at + seconds) * fps) + 1)))
-        at += seconds + rng.exponential(0.8) + 0.15
+        at += seconds + rng.exponential(pause_s) + 0.15
     return spans
 
 

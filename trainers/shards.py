@@ -99,6 +99,13 @@ _ENCODE = {
 }  # fmt: skip
 
 
+_SHAPES: dict[str, tuple[int, ...]] = {  # of one frame
+    **dict.fromkeys(("t", "detected"), ()), **dict.fromkeys(("xy", "truth_xy", "moved"), (33, 2)),
+    **dict.fromkeys(("score", "presence", "back_error", "patch_error", "flow_known", "trusted"), (33,)),
+    **dict.fromkeys(("world", "xyz33"), (33, 3)), "root": (3,), "xyz": (17, 3), "hidden": (50,),
+}  # fmt: skip
+
+
 def _from_px(values: Array) -> Array:
     return values.astype(np.float32) / np.float32(PX)
 
@@ -128,9 +135,13 @@ def shard_path(folder: Path, number: int) -> Path:
 
 
 def write_shard(folder: Path, number: int, clips: list[Clip]) -> Path:
-    """Complete or not at all."""
+    """Complete or not at all; no clips make an empty shard."""
+    nothing = {name: np.zeros((0, *shape)) for name, shape in _SHAPES.items()}
     frames = {
-        name: np.concatenate([_coded(_ENCODE, name, np.asarray(getattr(c, name))) for c in clips]) for name in _ENCODE
+        name: np.concatenate(
+            [_coded(_ENCODE, name, part) for part in (nothing[name], *(getattr(c, name) for c in clips))]
+        )
+        for name in _ENCODE
     }
     heads = {name: np.array([getattr(c, name) for c in clips], np.str_) for name in ("name", "subject", "kind", "pool")}
     path = shard_path(folder, number)
@@ -140,7 +151,7 @@ def write_shard(folder: Path, number: int, clips: list[Clip]) -> Path:
             file,
             start=np.cumsum([0] + [len(c) for c in clips]).astype(np.int32),
             fps=np.array([c.fps for c in clips], np.float32),
-            camera=np.array([(c.width, c.height, c.focal, c.cx, c.cy) for c in clips], np.float32),
+            camera=np.array([(c.width, c.height, c.focal, c.cx, c.cy) for c in clips], np.float32).reshape(-1, 5),
             **heads,
             **frames,
         )
@@ -160,6 +171,9 @@ def read_shard(path: Path) -> list[Clip]:
     if missing:
         raise UserError(f"{path}: arrays {', '.join(sorted(missing))} are missing; synthesize the folder anew")
     borders = data["start"].tolist()
+    odd = [n for n, shape in _SHAPES.items() if data[n].shape != (borders[-1], *shape)]
+    if odd:
+        raise UserError(f"{path}: {odd[0]} has shape {data[odd[0]].shape}, expected {(borders[-1], *_SHAPES[odd[0]])}")
     return [_clip(data, i, a, b) for i, (a, b) in enumerate(pairwise(borders))]
 
 

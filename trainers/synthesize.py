@@ -8,6 +8,7 @@ Every shard is a function of (settings, its number): two runs, or one that was k
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from collections.abc import Callable, Iterator
@@ -192,3 +193,35 @@ class Progress:
         line = f"{self._done}/{self._total} shards  {self._frames} frames  {self._frames / seconds:.1f} frames/s"
         self._report.write(f"{line}  {left / 60:.1f} min left{end}")
         self._report.flush()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    rendered = kinds.add_parser("rendered", help="rendered people on training motion")
+    rendered.add_argument("--motion", type=Path, required=True, help="folder of subject_*.npz")
+    rendered.add_argument("--frames", type=int, default=100_000)
+    rendered.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
+    boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
+    boards.add_argument("videos", nargs="+", metavar="VIDEO")
+    boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
+    for kind in (rendered, boards):
+        kind.add_argument("--out", type=Path, required=True)
+        kind.add_argument("--workers", type=int, default=1, help="processes, one core each")
+        kind.add_argument("--seed", type=int, default=0)
+        kind.add_argument(
+            "--model", default="auto", help="detector bundle (.task); auto: the one of realtime fetch-model"
+        )
+        kind.add_argument(
+            "--resume", action="store_true", help="go on where an earlier run of the same settings stopped"
+        )
+
+
+def main(args: argparse.Namespace) -> int:
+    shared = {"workers": args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
+    if args.kind == "rendered":
+        synthesize_rendered(args.motion, args.out, args.frames, part=args.part, **shared)
+    else:
+        from trainers.pasted import synthesize_boards
+
+        synthesize_boards(args.videos, args.out, args.passes, **shared)
+    return 0
