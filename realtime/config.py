@@ -88,6 +88,10 @@ class OcclusionConfig:
     engine: str = ""  # learned reliability engine: name or folder; empty: Eq. 2
     cues: CueConfig = field(default_factory=CueConfig)
 
+    def source_and_threshold(self) -> tuple[str, float]:
+        """What the reliabilities that leave the filter are made of, and from where on they mean "observed"."""
+        return ("learned" if self.engine else "eq2"), self.threshold
+
 
 @dataclass(frozen=True)
 class LiftConfig:

@@ -69,15 +69,14 @@ def features(past: Past | None, seen: Seen, flow: Flow | None, dt: float, joints
 
     `past` None starts a track.  `flow` traces `past.xy` into this frame; None when the pixels were lost.
     """
+    now = remembered(past, seen, dt)
     if past is None:
-        past, flow = Past(seen.xy, np.zeros_like(seen.xy), -dt), None
+        past, flow = now, None
     size = box_size(seen.xy)
-    velocity = (seen.xy - past.xy) / max(dt, 1e-3)
-    now = Past(seen.xy, velocity, past.age_s + dt)
     columns = {
         **_confidence(seen),
         **_flow(seen, flow, size),
-        **_motion(past, seen, velocity, size),
+        **_motion(past, now, size),
         **_shape(seen, joints, size),
         "age": min(now.age_s, 2.0) / 2,
     }
@@ -87,14 +86,20 @@ def features(past: Past | None, seen: Seen, flow: Flow | None, dt: float, joints
     return np.clip(np.nan_to_num(table), -LIMIT, LIMIT), now
 
 
+def remembered(past: Past | None, seen: Seen, dt: float) -> Past:
+    if past is None:
+        return Past(seen.xy, np.zeros_like(seen.xy), 0.0)
+    return Past(seen.xy, np.asarray((seen.xy - past.xy) / max(dt, 1e-3), np.float32), past.age_s + dt)
+
+
 def residual(xy: F32, flow: Flow, size: float) -> F32:
     """(J,) box heights: |o - d| of Eq. 2 of Cheng 2019.  Both steps start at the last keypoint: their ends differ."""
     return np.asarray(np.linalg.norm(flow.moved - xy, axis=1) / size, np.float32)
 
 
-def acceleration(before: F32, velocity: F32, size: float) -> F32:
+def acceleration(past: Past, now: Past, size: float) -> F32:
     """(J,) box heights: change of the step of one tick."""
-    return np.asarray(np.linalg.norm(velocity - before, axis=1) * TICK_S / size, np.float32)
+    return np.asarray(np.linalg.norm(now.velocity - past.velocity, axis=1) * TICK_S / size, np.float32)
 
 
 def border_distance(xy: F32, width: int, height: int) -> F32:
@@ -119,12 +124,12 @@ def _flow(seen: Seen, flow: Flow | None, size: float) -> Columns:
     return dict(zip(names, (*(column * known for column in parted), known)))
 
 
-def _motion(past: Past, seen: Seen, velocity: F32, size: float) -> Columns:
-    step = velocity * (TICK_S / size * 10)  # (J, 2)
+def _motion(past: Past, now: Past, size: float) -> Columns:
+    step = now.velocity * (TICK_S / size * 10)  # (J, 2)
     body = np.median(step, 0)
     return {
         "speed": np.linalg.norm(step - body, axis=1).astype(np.float32),
-        "acceleration": acceleration(past.velocity, velocity, size) * 10,
+        "acceleration": acceleration(past, now, size) * 10,
         "speed_x": step[:, 0],
         "speed_y": step[:, 1],
     }

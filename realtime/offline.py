@@ -88,7 +88,7 @@ def open_chain(config: RunConfig, first_id: int = 1) -> Chain:
     from realtime.lifting import open_lifter
     from realtime.occlusion import open_filter
 
-    lifter, occlusion = open_lifter(config), open_filter(config.occlusion)
+    lifter, occlusion = open_lifter(config), open_filter(config.occlusion, config.detector.people)
     tracker = Tracker(config.detector.people, config.tracking.lost_s, first_id)
     return Chain(open_detector(config.detector), tracker, occlusion, lifter)
 

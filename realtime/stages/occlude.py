@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def main(ctx: Context) -> None:
     from realtime.occlusion import open_filter
 
-    run(ctx, open_filter(ctx.config.occlusion))
+    run(ctx, open_filter(ctx.config.occlusion, ctx.config.detector.people))
 
 
 def run(ctx: Context, occlusion: OcclusionFilter) -> None:
