@@ -1,0 +1,112 @@
+"""An engine driven over trials frame by frame, exactly as the live pipeline feeds it.
+
+Knows: engines, the runtime's feeding of people, joint sets, mirror images.  Does not know: measures, files of reports.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from engines import open_engine
+from engines.contract import H36M_17, JOINT_SETS, Array
+from engines.engine import Engine
+from engines.errors import EngineError
+from engines.manifest import MANIFEST
+from realtime.feeding import Given, feed_for
+from trainers.errors import UserError
+from trainers.spread import spread, spread_reliability
+from trainers.trials import Trial, flipped
+
+BATCH = 16
+GAP_NS = 10_000_000_000  # clips have no gaps
+Answer = tuple[Array, Array | None]  # xyz (T, 17, 3) m, sigma (T, 17) m or nothing
+
+
+@contextmanager
+def engine_of(model: str) -> Iterator[Engine]:
+    """Opened and verified; a checkpoint is exported first, into a folder that is gone afterwards."""
+    path = Path(model)
+    trained = path.is_file() or (path.is_dir() and not (path / MANIFEST).exists())
+    with tempfile.TemporaryDirectory() as made:
+        if trained:
+            from trainers.export import export
+            from trainers.trained import rebuild
+
+            rebuilt, provenance, figures = rebuild(model)
+            export(rebuilt, Path(made) / path.stem, provenance, figures)
+            path = Path(made) / path.stem
+        try:
+            yield open_engine(str(path), "auto", BATCH)
+        except EngineError as error:
+            raise UserError(str(error)) from None
+
+
+def answered(engine: Engine, trials: Iterable[Trial], flip: bool = False) -> Iterator[tuple[Trial, Answer]]:
+    """Every trial with its answers, several at a time; `flip`: the mean of the clip and its mirror image."""
+    for group in groups(trials, engine.batch):
+        answers = lift(engine, group)
+        if flip:
+            answers = [mean(a, b) for a, b in zip(answers, mirrored(engine, group))]
+        yield from zip(group, answers)
+
+
+def groups(trials: Iterable[Trial], size: int) -> Iterator[list[Trial]]:
+    """Clips that may share a batch: of one frame rate, of about one length."""
+    waiting = sorted(trials, key=lambda t: (t.fps, t.joints, len(t.x)))
+    while waiting:
+        first = waiting[0]
+        group = [t for t in waiting[:size] if (t.fps, t.joints) == (first.fps, first.joints)]
+        yield group
+        waiting = waiting[len(group) :]
+
+
+def lift(engine: Engine, group: list[Trial]) -> list[Answer]:
+    """(xyz (T, 17, 3), sigma (T, 17)) of each clip: fed as different people of one stream, as `realtime` feeds them."""
+    feed = feed_for(engine, GAP_NS)
+    feed.reset()
+    people = [given(t, engine.contract.joints_in) for t in group]
+    answers: list[dict[int, Any]] = []
+    for k in range(max(len(p) for p in people)):
+        answers += [
+            found
+            for _, found in feed.feed(
+                round(k / group[0].fps * 1e9), {i: p[min(k, len(p) - 1)] for i, p in enumerate(people)}
+            )
+        ]
+    answers += [found for _, found in feed.flush()]
+    return [_stacked([a[i] for a in answers[: len(p)]]) for i, p in enumerate(people)]
+
+
+def given(trial: Trial, joints: str) -> list[Given]:
+    """The clip frame by frame, in the engine's joint set."""
+    x, reliability, world = trial.x, trial.reliability, trial.world
+    if trial.joints != joints:
+        if trial.joints != H36M_17.name:
+            raise UserError(f"the network takes {joints}, the clips hold {trial.joints}; no way from one to the other")
+        x, world = spread(x, joints), spread(world, joints)
+        reliability = spread_reliability(reliability, joints)
+    return [Given(*frame) for frame in zip(x, reliability, world)]
+
+
+def _stacked(found: list[Any]) -> Answer:
+    sigma = None if found[0].log_sigma is None else np.exp(np.stack([f.log_sigma for f in found]))
+    return np.stack([f.xyz for f in found]), sigma
+
+
+def mirrored(engine: Engine, group: list[Trial]) -> list[Answer]:
+    """Answers to the mirror images, mirrored back."""
+    order = JOINT_SETS[group[0].joints].mirror()
+    back, sign = H36M_17.mirror(), np.array([-1, 1, 1], np.float32)
+    found = lift(engine, [flipped(t, order) for t in group])
+    return [(xyz[:, back] * sign, None if sigma is None else sigma[:, back]) for xyz, sigma in found]
+
+
+def mean(a: Answer, b: Answer) -> Answer:
+    sigma = None if a[1] is None or b[1] is None else (a[1] + b[1]) / 2
+    return (a[0] + b[0]) / 2, sigma

@@ -1,0 +1,74 @@
+"""A report of figures as a table on the terminal, a picture and a JSON.
+
+Knows: the layout of `scores.report`.  Does not know: engines, how figures are made.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+MEASURE = {1: "mpjpe", 2: "p_mpjpe", 3: "n_mpjpe"}  # by protocol
+HEADERS = ("mm:", "MPJPE", "P-MPJPE", "N-MPJPE", "MPJVE", "accel", "PCK150", "AUC", "joints")
+
+
+def write(found: dict[str, Any], out: Path, protocol: int) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "report.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
+    show(found, Console(width=110), MEASURE[protocol])
+    plot(found, out / "report.png", MEASURE[protocol])
+    print(f"{out}/report.json, {out}/report.png")
+
+
+def show(found: dict[str, Any], console: Console, measure: str) -> None:
+    table = Table(*HEADERS, box=box.SIMPLE)
+    for name, row in found["parts"].items():
+        if row["joints"]:
+            table.add_row(name, *_row(row))
+    console.print(table)
+    for title in ("actions", *found["conditions"]):
+        rows = found["actions"] if title == "actions" else found["conditions"][title]
+        values = [f"{name} {row[measure]:.1f}" for name, row in rows.items() if row["joints"]]
+        average = np.mean([row[measure] for row in rows.values() if row["joints"]])
+        console.print(f"{title} ({measure}, mm): {', '.join(values)}; mean {average:.1f}", highlight=False)
+    console.print("after a reset (mm):", ", ".join(f"{n} frames {v:.1f}" for n, v in found["after reset"].items()))
+    for name, shares in found["coverage"].items():
+        if shares:
+            console.print(f"sigma, {name}: {shares['1.0']:.1%} within 1, {shares['1.96']:.1%} within 1.96")
+    if "boards" in found:
+        flags = found["boards"]["flags"]
+        console.print("flags on boards:", ", ".join(f"{k} {v:.3f}" for k, v in flags.items()), highlight=False)
+        for name, row in found["boards"]["parts"].items():
+            if row["joints"]:
+                console.print(f"boards, {name}: {row['p_mpjpe']:.1f} mm from the run without boards, aligned")
+
+
+def _row(row: dict[str, float]) -> list[str]:
+    lengths = [f"{row[k]:.1f}" for k in ("mpjpe", "p_mpjpe", "n_mpjpe", "mpjve", "acceleration")]
+    return [*lengths, f"{row['pck150']:.1%}", f"{row['auc']:.1%}", f"{row['joints']:.0f}"]
+
+
+def plot(found: dict[str, Any], path: Path, measure: str) -> None:
+    import matplotlib
+
+    matplotlib.use("Agg")
+    import matplotlib.pyplot as plt
+
+    figure, axes = plt.subplots(1, 3, figsize=(15, 4.5))
+    for axis, name in zip(axes, ("parts", "joints")):
+        rows = {k: v for k, v in found[name].items() if v["joints"]}
+        axis.barh(list(rows), [v[measure] for v in rows.values()])
+        axis.set(xlabel=f"{measure}, mm", title=name)
+        axis.invert_yaxis()
+    seen = found["after reset"]
+    axes[2].plot([int(n) for n in seen], list(seen.values()), "o-")
+    axes[2].set(xscale="log", xlabel="frames since a reset", ylabel="mpjpe of limbs, mm", title="after a reset", ylim=0)
+    figure.tight_layout()
+    figure.savefig(path, dpi=90)
+    plt.close(figure)
