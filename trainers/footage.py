@@ -50,8 +50,9 @@ class Stretch:
 
 def survey(video: str, model: str) -> list[Stretch]:
     """Every stretch of a video, found with as many people as there are."""
+    fps, size = _properties(video)
     detector = open_detector(DetectorConfig(model=model, people=PEOPLE))
-    tracker, rows, fps, size = Tracker(PEOPLE, lost_s=0.3, first_id=0), [], *_properties(video)
+    tracker, rows = Tracker(PEOPLE, lost_s=0.3, first_id=0), []
     for k, image in enumerate(frames(video)):
         t_ns = round(k / fps * 1e9)
         found = detector.detect(image, round(t_ns / 1e6))

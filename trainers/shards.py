@@ -161,7 +161,7 @@ def write_shard(folder: Path, number: int, clips: list[Clip]) -> Path:
 
 def read_shard(path: Path) -> list[Clip]:
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
             data = {name: file[name] for name in file.files}
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
         raise UserError(

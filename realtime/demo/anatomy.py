@@ -27,7 +27,7 @@ NOSE_FORWARD = 0.095  # metres from the axis of the skull to the tip of the nose
 # face points from the tip of the nose: left, up, forward, in metres of an adult head
 _FACE = {
     "eye_inner": (0.017, 0.036, -0.022), "eye": (0.032, 0.036, -0.026), "eye_outer": (0.047, 0.035, -0.034),
-    "ear": (0.077, 0.014, -0.105), "mouth": (0.025, -0.033, -0.017),
+    "ear": (0.066, 0.026, -0.100), "mouth": (0.025, -0.033, -0.017),
 }  # fmt: skip
 _FACE_NAMES = [
     (f"{'mouth_' + side if part == 'mouth' else side + '_' + part}", part, 1 - 2 * i)
