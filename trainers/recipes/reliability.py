@@ -1,0 +1,147 @@
+"""The reliability network's recipe: cues of rendered and of boarded real footage -> which keypoints are right.
+
+Knows: what is drawn, the loss, how hidden joints are told apart.  Does not know: the loop, the runtime.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.nn.functional import binary_cross_entropy_with_logits
+from torch.optim import AdamW, Optimizer
+
+from engines.contract import BLAZEPOSE_33
+from trainers.data.footage import Cues, Track, collect, tracks
+from trainers.errors import UserError
+from trainers.models.reliability import ReliabilityNet, mirrored
+from trainers.shards import read_clips
+
+LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
+BODY = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name.split("_")[-1] in LIMBS]
+AFTER = 5  # frames of a window that only fill the history
+
+
+@dataclass(frozen=True)
+class Settings:
+    channels: int = 96
+    blocks: int = 2
+    dropout: float = 0.1
+    batch: int = field(default=64, metadata={"low": 1, "high": 10_000_000})  # windows
+    ticks: int = field(default=64, metadata={"low": 8, "high": 10_000})
+    real: float = 0.5  # share of windows from boards on real footage, where there are any
+    rate: float = 1e-3
+    decay: float = 1e-3  # of weights
+    noise: float = 0.05  # standard deviation added to every cue
+    held_out_video: str = ""  # boards on videos whose name holds this are for validation only
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ReliabilityRecipe:
+    return ReliabilityRecipe(settings, data, device, steps)
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> ReliabilityNet:
+    model = ReliabilityNet(settings["channels"], settings["blocks"], settings["dropout"])
+    model.load_state_dict(trained)
+    return model
+
+
+class ReliabilityRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device, self.steps = settings, device, steps
+        self.model = ReliabilityNet(settings.channels, settings.blocks, settings.dropout).to(device)
+        self.export = self.model
+        found = [t for folder in data for clip in read_clips(Path(folder)) for t in tracks(clip)]
+        held = [self._held_out(t) for t in found]
+        learn = [t for t, h in zip(found, held) if not h]
+        if not learn:
+            raise UserError("no shards to learn from: give --data DIR made by `trainers synthesize rendered|boards`")
+        self.train = collect(learn)
+        self.checks = {
+            kind: collect(chosen)
+            for kind in ("rendered", "boards")
+            if (chosen := [t for t, h in zip(found, held) if h and t.clip.kind == kind])
+        }
+
+    def _held_out(self, track: Track) -> bool:
+        video = self.settings.held_out_video
+        return (
+            track.clip.pool == "heldout" if track.clip.kind == "rendered" else bool(video) and video in track.clip.name
+        )
+
+    def optimizers(self) -> list[Optimizer]:
+        return [AdamW(self.model.parameters(), lr=self.settings.rate, weight_decay=self.settings.decay)]
+
+    def learning_rate(self, step: int) -> float:
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * step / max(self.steps, 1)))
+
+    def batch(self, step: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor]:
+        s, data = self.settings, self.train
+        weight = data.length.float()
+        both = bool(data.real.any()) and not bool(data.real.all())
+        if both:
+            real, total = data.real.float(), weight.clone()
+            weight = weight * (
+                real * s.real / (total * real).sum() + (1 - real) * (1 - s.real) / (total * (1 - real)).sum()
+            )
+        at = torch.multinomial(weight, s.batch, replacement=True, generator=generator)
+        frames = data.windows(at, s.ticks, generator)
+        features, right, counts = data.features[frames].float(), data.right[frames], data.counts[frames]
+        flip = torch.rand(s.batch, generator=generator) < 0.5
+        order = torch.from_numpy(BLAZEPOSE_33.mirror())
+        features[flip] = mirrored(features[flip])
+        right[flip], counts[flip] = right[flip][:, :, order], counts[flip][:, :, order]
+        features = features + s.noise * torch.randn(features.shape, generator=generator)
+        return tuple(v.to(self.device) for v in (features, right.float(), counts.float()))  # type: ignore[return-value]
+
+    def losses(self, batch: tuple[Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
+        features, right, counts = batch
+        each = binary_cross_entropy_with_logits(self.model.clip(features), right, reduction="none")
+        counts = counts[:, AFTER:]
+        return {"cross entropy": (each[:, AFTER:] * counts).sum() / counts.sum().clamp_min(1)}
+
+    def validate(self) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, cues in (self.checks or {"training": self.train}).items():
+            reliability = judged(self.model, cues)
+            body = cues.counts[:, BODY]
+            covered, told = cues.covered[:, BODY][body], reliability[:, BODY][body]
+            found |= {f"{name} {k}": v for k, v in telling(told, covered, ~cues.right[:, BODY][body]).items()}
+        return found
+
+
+def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
+    """Reliability (N, J) of every frame of every track."""
+    parts = []
+    for first, length in zip(cues.start.tolist(), cues.length.tolist()):
+        clip = cues.features[first : first + length].float()[None].to(next(model.parameters()).device)
+        parts.append(torch.sigmoid(model.clip(clip))[0].cpu())
+    return torch.cat(parts)
+
+
+def telling(reliability: Tensor, covered: Tensor, wrong: Tensor) -> dict[str, float]:
+    """How well low reliability tells covered joints (and wrong ones): area under ROC, precision and recall at 0.5."""
+    flagged = reliability < 0.5
+    return {
+        "AUC covered": area_under_roc(-reliability, covered),
+        "AUC wrong": area_under_roc(-reliability, wrong),
+        "precision": float((flagged & covered).sum() / flagged.sum().clamp_min(1)),
+        "precision, covered or wrong": float((flagged & (covered | wrong)).sum() / flagged.sum().clamp_min(1)),
+        "recall": float((flagged & covered).sum() / covered.sum().clamp_min(1)),
+    }
+
+
+def area_under_roc(score: Tensor, positive: Tensor) -> float:
+    """Chance that a positive scores above a negative; ties count half."""
+    _, place, count = torch.unique(score, return_inverse=True, return_counts=True)
+    rank = torch.cumsum(count, 0).double() - (count.double() - 1) / 2
+    p, n = int(positive.sum()), int((~positive).sum())
+    if p == 0 or n == 0:
+        return math.nan
+    return float((rank[place][positive].sum() - p * (p + 1) / 2) / p / n)
