@@ -11,11 +11,11 @@ import os
 import sys
 import tempfile
 import weakref
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import IO, Any, Protocol
 
 import cv2
 import numpy as np
@@ -143,7 +143,7 @@ def _landmarker(model: Path, config: DetectorConfig) -> Any:
             _find_anything(model)
             landmarker = _create(model, config)
         except (RuntimeError, ValueError) as error:
-            raise ModelError(f"MediaPipe refuses {model}: {error} {said()} The default model: {COMMAND}") from error
+            raise ModelError(f"MediaPipe refuses {model}: {error}. {said()} The default model: {COMMAND}") from error
     _landmarkers.add(landmarker)
     return landmarker
 
@@ -178,14 +178,19 @@ def _let_go() -> None:
 
 
 @contextmanager
-def _chatter() -> Iterator[Any]:
+def _chatter() -> Iterator[Callable[[], str]]:
     """Keeps the remarks that MediaPipe's native code writes to stderr while it opens out of the user's terminal."""
     sys.stderr.flush()
     with tempfile.TemporaryFile() as remarks:
         terminal = os.dup(2)
         os.dup2(remarks.fileno(), 2)
         try:
-            yield lambda: (remarks.seek(0), remarks.read().decode(errors="replace"))[1]
+            yield lambda: _said(remarks)
         finally:
             os.dup2(terminal, 2)
             os.close(terminal)
+
+
+def _said(remarks: IO[bytes]) -> str:
+    remarks.seek(0)
+    return " ".join(remarks.read(2000).decode(errors="replace").split())

@@ -40,6 +40,8 @@ TIMEOUT_S = 600.0
 class ModelError(RuntimeError):
     """The detector's model is missing, broken or cannot be fetched; the message names the next command."""
 
+    exit_code = 6
+
 
 def cache_dir() -> Path:
     """Where this user's system keeps what can be fetched again."""
