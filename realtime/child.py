@@ -33,6 +33,7 @@ from realtime.pipeline import Table
 LAST_WORDS_LIMIT = 32_768  # bytes
 JOIN_S = 0.7  # for the other stages of a process whose end has come
 
+_LEAVING = threading.Lock()
 Kind = Literal["refused", "lost", "crash"]
 
 
@@ -142,25 +143,20 @@ def main(plan: Plan, control: Connection) -> None:
     start_logging()
     stop = threading.Event()
     threading.Thread(target=obey, args=(control, stop), daemon=True).start()
-    words = run_stages(plan, stop)
-    if words:
-        _say(control, words)
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(words.code if words else 0)
+    run_stages(plan, stop, lambda words: _leave(control, words))
+    _leave(control, None)
 
 
-def run_stages(plan: Plan, stop: threading.Event) -> LastWords | None:
-    """The last words of the stage that failed first, if one did."""
+def run_stages(plan: Plan, stop: threading.Event, fail: Callable[[LastWords], None]) -> None:
+    """Until all of them have ended; the first that fails takes its process with it at once."""
     stages = {name: stage for name, stage in plan.table.items() if stage.process == plan.process}
     bus = GroupBus(Bus(plan.directory), plan.table, plan.process)
-    failed: list[LastWords] = []
 
     def run_one(name: str) -> None:
         try:
             load(stages[name].main)(Context(name, plan, bus, stop))
         except BaseException as error:  # noqa: BLE001 - whatever ends a stage is its last words
-            failed.append(last_words(name, error, plan.board))
+            fail(last_words(name, error, plan.board))
         finally:
             stop.set()
 
@@ -172,7 +168,6 @@ def run_stages(plan: Plan, stop: threading.Event) -> LastWords | None:
     for thread in threads:
         thread.join(JOIN_S)
     bus.close()
-    return failed[0] if failed else None
 
 
 def load(path: str) -> Callable[[Context], None]:
@@ -191,11 +186,17 @@ def last_words(stage: str, error: BaseException, table: Board) -> LastWords:
     return LastWords(stage, "crash", 1, "".join(traceback.format_exception(error)))
 
 
-def _say(control: Connection, words: LastWords) -> None:
-    try:
-        control.send_bytes(words.encode())
-    except OSError:
-        sys.stderr.write(f"{words.stage}: {words.text}\n")
+def _leave(control: Connection, words: LastWords | None) -> None:
+    """Whatever still hangs in a library is left behind."""
+    with _LEAVING:
+        try:
+            if words:
+                control.send_bytes(words.encode())
+        except OSError:
+            sys.stderr.write(f"{words}\n")
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(words.code if words else 0)
 
 
 def ignore_signals() -> None:

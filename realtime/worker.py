@@ -96,8 +96,11 @@ class Worker:
             return None
         self._process.kill()
         self._process.join()
+        words = self._read_last_words()
         self._bury()
-        return LastWords(silent, "crash", 1, f"stage {silent} gave no sign of life for {self._allowance(silent):g} s")
+        return words or LastWords(
+            silent, "crash", 1, f"stage {silent} gave no sign of life for {self._allowance(silent):g} s"
+        )
 
     def _silent(self, now: float) -> str | None:
         for stage, row in self._rows.items():
