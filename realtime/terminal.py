@@ -42,7 +42,20 @@ def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
             yield report
     else:
         print(f"poses on {config.publish.bind}{viewer(config)}", flush=True)
-        yield lambda snapshot: print(as_line(snapshot, newest()), flush=True)
+        yield plain_lines(newest)
+
+
+def plain_lines(newest: Newest) -> Report:
+    """One line a second, but never the same one twice in a row."""
+    last = [""]
+
+    def report(snapshot: Snapshot) -> None:
+        line = as_line(snapshot, newest())
+        if line != last[0]:
+            print(line, flush=True)
+        last[0] = line
+
+    return report
 
 
 def viewer(config: RunConfig) -> str:
@@ -58,7 +71,7 @@ def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
 
 
 def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
-    if not snapshot.ready:
+    if not snapshot.answered:
         waiting = ", ".join(s.stage for s in snapshot.stages if s.state not in ("READY", "DEGRADED"))
         return f"starting: {waiting or 'first pose'}"
     worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY"]

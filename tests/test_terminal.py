@@ -51,9 +51,16 @@ def test_a_line_counts_states_and_never_places_a_joint_that_is_absent():
 
 def test_starting_nobody_and_nothing_current_are_three_different_lines():
     stages = (replace(STAGES[0]), Health("detect", "STARTING"), Health("lift", "STARTING"))
-    assert terminal.as_line(snapshot(ready=False, stages=stages), None) == "starting: detect, lift"
+    assert terminal.as_line(snapshot(ready=False, answered=0, stages=stages), None) == "starting: detect, lift"
     assert "nobody in view" in terminal.as_line(snapshot(), replace(pose(0, 0, 0, 0), status="NO_PERSON", people=()))
     assert "no current pose" in terminal.as_line(snapshot(), None)
+
+
+def test_plain_lines_never_repeat_themselves(capsys):
+    report = terminal.plain_lines(lambda: None)
+    for answered in (0, 0, 0, 5):
+        report(snapshot(ready=False, answered=answered))
+    assert len(capsys.readouterr().out.splitlines()) == 2
 
 
 def test_a_json_line_is_flat_complete_and_json():

@@ -110,7 +110,7 @@ def main(args: argparse.Namespace) -> int:
             show(snapshot)
 
         code = supervisor.run(config, report=report)
-    if seen and not config.terminal.quiet and not config.terminal.json:
+    if seen and seen[0].answered and not config.terminal.quiet and not config.terminal.json:
         print(summary(seen[0]))
     return code
 
