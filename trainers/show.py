@@ -18,7 +18,7 @@ from trainers.cameras import CameraRange, View, sample_views
 from trainers.cylinder_man import visible
 from trainers.data import motion
 from trainers.data.motion import Segment
-from trainers.models.live import toward
+from trainers.trials import facing
 
 LEFT, RIGHT, MIDDLE = "tab:blue", "tab:red", "0.35"
 POSES = 6
@@ -73,8 +73,7 @@ def views(segment: Segment, moments: Array, cameras: int, seed: int) -> View:
 
 def hidden(view: View) -> Tensor:
     """(B, T, 17) bool: behind the own body, or outside the picture."""
-    ray = view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1)
-    return ~visible(view.pose @ toward(ray)) | ~view.inside
+    return ~visible(facing(view)) | ~view.inside
 
 
 def _view(axis: Any, view: View, which: int) -> None:

@@ -24,8 +24,10 @@ def spread(points: Array, joints: str) -> Array:
     out = np.matmul(_copies(joints), points).astype(np.float32)
     weights = mapping(joints, H36M_17.name)
     head = H36M_17.index("head")
-    skull = [i for i, w in enumerate(weights[head]) if w]
+    skull = [i for i, name in enumerate(JOINT_SETS[joints].joints) if weights[head, i] and name not in H36M_17.joints]
     miss = points[..., head, :] - np.matmul(weights[head], out)  # moved along the mapping's own weights
+    if not skull:
+        return out
     push = weights[head, skull] / np.square(weights[head, skull]).sum()
     out[..., skull, :] += push[:, None] * miss[..., None, :]
     return out

@@ -26,7 +26,7 @@ from trainers.data.motion import MotionSet
 from trainers.data.views import RecordedView
 from trainers.errors import UserError
 from trainers.models.live import toward
-from trainers.noise import NoiseRange, observe
+from trainers.noise import Detections, NoiseRange, observe
 
 CLIP_S = 8.0
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -36,9 +36,6 @@ SUITES: dict[str, dict[str, float]] = {  # share of clips that each mask falls o
     "mixed": {"boards": 0.4, "limbs": 0.4, "halves": 0.15, "legs_out": 0.15},
 }
 DETECTOR = NoiseRange(world_missing=0)
-SILENT = NoiseRange(
-    white=0, drift=0, bias=0, believed=0, doubted=0, swap=0, world_bias=0, world_drift=0, world_turn=0, world_missing=0,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -65,7 +62,7 @@ def from_motion(
     suite: str,
     seed: int = 1,
     fps: float = 30.0,
-    silent: bool = False,
+    perfect: bool = False,
     limits: CameraRange | None = None,
 ) -> Iterator[Trial]:
     """Every segment, in pieces of at most 8 s, each from one virtual camera of its own."""
@@ -77,28 +74,32 @@ def from_motion(
             first, last = piece * segment.seconds / pieces, (piece + 1) * segment.seconds / pieces
             times = torch.arange(first, last - 1 / segment.fps, 1 / fps)
             xyz = banks.gather(alone, torch.tensor([0]), (times * segment.fps)[None])
-            yield _virtual(xyz, segment, fps, SUITES[suite], silent, limits or CameraRange(), generator)
+            yield _virtual(xyz, segment, fps, SUITES[suite], perfect, limits or CameraRange(), generator)
 
 
 def _virtual(
-    xyz: Tensor, segment: motions.Segment, fps: float, shares: dict[str, float], silent: bool, limits: CameraRange,
+    xyz: Tensor, segment: motions.Segment, fps: float, shares: dict[str, float], perfect: bool, limits: CameraRange,
     g: Generator,
 ) -> Trial:  # fmt: skip
     xyz = mirror(xyz, torch.rand(1, generator=g) < 0.5)
     view = sample_views(xyz, limits, g)
     hidden = masks.mixed(view.rays, g, shares) | ~view.inside
-    seen = observe(view, hidden, SILENT if silent else DETECTOR, ORDER, g)
+    seen = exact(view, hidden) if perfect else observe(view, hidden, DETECTOR, ORDER, g)
     return Trial(
         segment.clip, segment.subject, segment.action, fps, H36M_17.name, seen.x[0].numpy(),
         seen.reliability[0].numpy(), seen.world[0].numpy(), view.pose[0].numpy(), hidden[0].numpy(),
-        _behind_itself(view)[0].numpy() & ~hidden[0].numpy(), np.ones(hidden.shape[1:], bool), conditions(view),
+        (~visible(facing(view)))[0].numpy() & ~hidden[0].numpy(), np.ones(hidden.shape[1:], bool), conditions(view),
     )  # fmt: skip
 
 
-def _behind_itself(view: View) -> Tensor:
-    """(B, T, 17) bool, along the ray to the pelvis."""
-    ray = view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1)
-    return ~visible(view.pose @ toward(ray))
+def facing(view: View) -> Tensor:
+    """(B, T, 17, 3) the pose as a camera sees it that looks at the pelvis."""
+    return view.pose @ toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
+
+
+def exact(view: View, hidden: Tensor) -> Detections:
+    """A detector without errors that knows what it cannot see."""
+    return Detections(view.rays, (~hidden).float(), facing(view))
 
 
 def conditions(view: View) -> dict[str, str]:
