@@ -70,7 +70,7 @@ class Slots:
 
 
 class StepFeed:
-    """Engines of kind step: state inside, kept when a tick has passed."""
+    """Engines of kind step: state inside, kept when a tick has passed.  Kind single: a step without state."""
 
     def __init__(self, engine: Engine, max_gap_ns: int) -> None:
         self.engine, self.ahead_ns = engine, engine.contract.look_ahead * TICK_NS
@@ -79,6 +79,7 @@ class StepFeed:
         self._pending: deque[int] = deque()
         shapes = engine.contract.inputs(engine.batch)
         self._tensors = {k: np.zeros(s, np.float32) for k, s in shapes.items() if not k.startswith("state_")}
+        self._no_reset = np.zeros(engine.batch, np.float32)
 
     def reset(self) -> None:
         self._grid.restart()
@@ -122,11 +123,12 @@ class StepFeed:
     def _call(self, people: People, dt_s: float, commit: bool) -> dict[int, Lifted]:
         tensors, slots = self._tensors, self._slots
         tensors["reliability"][:] = 0.0
-        tensors["reset"][:] = 1.0
         tensors["dt"][:] = dt_s
+        reset = tensors.get("reset", self._no_reset)
+        reset[:] = 1.0
         for i, row in slots.rows.items():
             put(tensors, row, people[i])
-            tensors["reset"][row] = float(i in slots.fresh)
+            reset[row] = float(i in slots.fresh)
         out = self.engine.run(tensors, commit=commit)
         if commit:
             slots.fresh.clear()
@@ -162,7 +164,7 @@ class WindowFeed:
             while len(past) > 2 and past[1][0] < t_ns - self._span_ns - self.ahead_ns:
                 past.popleft()
         self._frames.append((t_ns, tuple(chosen)))
-        answers = self._answer(t_ns + (HALF_NS if self.ahead_ns else 0))
+        answers = self._answer(t_ns + (TICK_NS // 4 if self.ahead_ns else 0))
         alive = {i for _, ids in self._frames for i in ids} | set(chosen)
         self._history = {i: h for i, h in self._history.items() if i in alive}
         return answers
@@ -217,4 +219,4 @@ def taken(out: dict[str, F32], row: int) -> Lifted:
 def feed_for(engine: Engine, max_gap_ns: int) -> StepFeed | WindowFeed:
     if engine.contract.task != "lift":
         raise ValueError(f"{engine.name}: task {engine.contract.task}, expected lift")
-    return StepFeed(engine, max_gap_ns) if engine.contract.kind == "step" else WindowFeed(engine, max_gap_ns)
+    return WindowFeed(engine, max_gap_ns) if engine.contract.kind == "window" else StepFeed(engine, max_gap_ns)
