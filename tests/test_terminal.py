@@ -25,7 +25,7 @@ STAGES = (
 
 def snapshot(**changes):
     facts = {"detector": "mediapipe", "engine": "causal-small", "provider": "cpu", "joints": JOINTS}
-    whole = Snapshot(STAGES, facts, 1, 300, 290, 10, 10.0, True)
+    whole = Snapshot(STAGES, facts, 1, 300, 290, 10, 10.0, True, pids={"capture": 17})
     return replace(whole, **changes)
 
 
