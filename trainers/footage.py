@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,10 @@ from trainers.errors import UserError
 
 Image = NDArray[np.uint8]
 PEOPLE = 6  # most that are followed at once
-SURE = 0.6  # mean visibility of a frame that counts
+SURE, SURE_SHARE = 0.6, 0.45  # visibility of a sure point, share of sure points in a frame that counts
+GAP = 4  # frames; the person may be unsure for so long within a stretch
 SMALLEST_PX = 80  # box height
-SHORTEST_S, LONGEST_S = 1.5, 6.0
+SHORTEST_S, LONGEST_S = 1.0, 6.0
 LARGEST_PX = 960  # longer side of the pictures that are worked on
 _ROOM = 0.35  # of the box height around the person
 
@@ -96,7 +96,7 @@ def _stretches(video: str, fps: float, size: tuple[int, int], rows: list[Keypoin
     sure: dict[int, dict[int, NDArray[Any]]] = {}
     for k, row in enumerate(rows):
         for person in row.people:
-            if person.score.mean() > SURE and box_size(person.xy) > SMALLEST_PX:
+            if (person.score > SURE).mean() >= SURE_SHARE and box_size(person.xy) > SMALLEST_PX:
                 sure.setdefault(person.id, {})[k] = person.xy
     alone = max((len(row.people) for row in rows), default=0) <= 1
     found = []
@@ -108,11 +108,14 @@ def _stretches(video: str, fps: float, size: tuple[int, int], rows: list[Keypoin
 
 
 def _runs(numbers: list[int], fps: float) -> list[list[int]]:
-    """Unbroken runs, cut to LONGEST_S; the short ones are left out."""
-    runs = [[n for _, n in group] for _, group in groupby(enumerate(numbers), key=lambda pair: pair[1] - pair[0])]
+    """Frames of runs without a gap beyond GAP, cut to LONGEST_S; the short ones are left out."""
+    borders = np.flatnonzero(np.diff(numbers) > GAP) + 1
+    runs = [part.tolist() for part in np.split(np.array(numbers), borders)]
     longest = int(LONGEST_S * fps)
-    cut = [run[i : i + longest] for run in runs for i in range(0, len(run), longest)]
-    return [run for run in cut if len(run) >= SHORTEST_S * fps]
+    cut = [
+        [n for n in run if first <= n < first + longest] for run in runs for first in range(run[0], run[-1], longest)
+    ]
+    return [run for run in cut if run and run[-1] - run[0] + 1 >= SHORTEST_S * fps]
 
 
 def _stretch(video: str, fps: float, size: tuple[int, int], run: list[int], xy: NDArray[Any], alone: bool) -> Stretch:
@@ -120,9 +123,9 @@ def _stretch(video: str, fps: float, size: tuple[int, int], run: list[int], xy: 
     low, high = np.maximum(xy.min((0, 1)) - room, 0), np.minimum(xy.max((0, 1)) + room, size)
     x, y, w, h = (0, 0, *size) if alone else (int(low[0]), int(low[1]), int(high[0] - low[0]), int(high[1] - low[1]))
     scale = min(1.0, LARGEST_PX / max(w, h))
-    middle = (np.median(xy, 1) - (x, y)) * scale
-    path = tuple((float(a), float(b)) for a, b in middle)
-    return Stretch(video, run[0], run[-1] + 1, fps, (x, y, w, h), scale, path)
+    middle, every = (np.median(xy, 1) - (x, y)) * scale, np.arange(run[0], run[-1] + 1)
+    path = zip(*(np.interp(every, run, middle[:, k]).tolist() for k in (0, 1)))
+    return Stretch(video, run[0], run[-1] + 1, fps, (x, y, w, h), scale, tuple(path))
 
 
 def follows(stretch: Stretch, xy: NDArray[Any], detected: NDArray[Any]) -> NDArray[np.bool_]:

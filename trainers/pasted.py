@@ -55,7 +55,8 @@ def synthesize_boards(
     settings = BoardsSettings(tuple(videos), passes, seed, model)
     stretches = [stretch for video in videos for stretch in survey(video, model)]
     if not stretches:
-        raise UserError(f"{', '.join(videos)}: nobody is clearly seen for 1.5 s; boards need footage of whole people")
+        named = ", ".join(videos)
+        raise UserError(f"{named}: nobody is clearly seen for a second; boards need footage of whole people")
     out.mkdir(parents=True, exist_ok=True)
     (out / "stretches.json").write_text(json.dumps([asdict(s) for s in stretches]) + "\n")
     return run(settings, paste_shard, out, len(stretches), workers, resume, report)
