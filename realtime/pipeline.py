@@ -35,6 +35,11 @@ FILE: Table = {
     "file": Stage("realtime.offline:main", "file", (), PUBLIC, 5.0, 120.0),
 }
 
+# Beside either, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.
+RECORD: Table = {
+    "record": Stage("realtime.stages.record:main", "record", (), (), 5.0, 30.0),
+}
+
 
 def processes(table: Table) -> dict[str, dict[str, Stage]]:
     """Process -> its stages, in the order of the table."""

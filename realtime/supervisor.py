@@ -25,7 +25,7 @@ from realtime.child import LastWords
 from realtime.config import RunConfig
 from realtime.messages import Health
 from realtime.orphans import kill_children_with_this_process
-from realtime.pipeline import Table
+from realtime.pipeline import RECORD, Table
 from realtime.worker import Worker
 
 ENDED, CRASHED, INTERRUPTED = 0, 5, 130
@@ -64,6 +64,8 @@ class End:
 def run(config: RunConfig, table: Table | None = None, report: Report | None = None) -> int:
     """The whole run, from the first process to the last; answers the exit code.  Says what is wrong in one line."""
     chosen = table or (pipeline.FILE if sources.is_file_run(config.source) else pipeline.LIVE)
+    if config.record.file:
+        chosen = chosen | RECORD
     sources.check(config.source)
     with run_directory(config.publish.bind) as directory:
         end = Supervisor(config, chosen, directory).run(report or (lambda _: None))
@@ -123,7 +125,8 @@ class Supervisor:
                 if end := self._judge(worker, words):
                     return end
                 worker.plan_restart(now, words, self.config)
-        if not any(worker.running or worker.due_s is not None for worker in self.workers):
+        makers = [worker for worker in self.workers if worker.name not in RECORD]
+        if not any(worker.running or worker.due_s is not None for worker in makers):
             return End(ENDED)
         return End(ENDED) if self._time_is_up(now) else None
 
@@ -150,7 +153,7 @@ class Supervisor:
         return int(self.board.row(self._last_stage())["answered"])
 
     def _last_stage(self) -> str:
-        return "lift" if "lift" in self.table else list(self.table)[-1]
+        return "lift" if "lift" in self.table else [name for name in self.table if name not in RECORD][-1]
 
     def snapshot(self) -> Snapshot:
         row = self.board.row(self._last_stage())

@@ -8,6 +8,7 @@ from __future__ import annotations
 import numpy as np
 
 from engines.contract import BLAZEPOSE_33, H36M_17, mapping
+from realtime import clock
 from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Keypoints2D, Person2D, Person3D, Pose3D, Stamp
 
 WIDTH, HEIGHT, FOCAL = 640, 480, 554.0
@@ -16,7 +17,7 @@ AGE_OF_STATE = {OBSERVED: 0.0, INFERRED: 400.0, HELD: 1500.0, ABSENT: 4000.0}
 
 HELLO = Hello(
     "boot-1", "cam0", H36M_17.joints, H36M_17.parents, BLAZEPOSE_33.joints, "eq2", 0.5, "walker", "0" * 64, "none",
-    0.0, "walk",
+    0.0, "walk", parents2d=BLAZEPOSE_33.parents, clock=clock.identity(),
 )  # fmt: skip
 
 

@@ -1,0 +1,74 @@
+"""A thread that follows one stream and hands every message on, as the bytes that were published.
+
+Knows: the public topics, when to make a picture.  Does not know: pages, browsers, who takes the messages.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+import zmq
+
+from realtime.bus import Reader, wait_any
+from realtime.clock import identity
+from realtime.messages import Health, Hello
+from realtime.viewer.picture import Pictures
+
+log = logging.getLogger("viewer")
+
+ALWAYS = ("pose3d", "hello", "health", "truth")
+TURN_MS = 100
+
+Take = Callable[[str, bytes], None]  # kind (newest of a kind counts), message
+
+
+class Feed(threading.Thread):
+    def __init__(self, connect: str, take: Take, with_video: bool) -> None:
+        super().__init__(name="viewer-feed", daemon=True)
+        self.pictures_wanted = False  # does any page show them?
+        self.same_clock = False  # are the stream's stamps of this machine's clock?
+        self._connect, self._take = connect, take
+        self._pictures = Pictures() if with_video else None
+        self._stopping = threading.Event()
+
+    @property
+    def missed_pictures(self) -> int:
+        return self._pictures.missed if self._pictures else 0
+
+    def run(self) -> None:
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        topics = (*ALWAYS, "keypoints2d") if self._pictures else ALWAYS
+        readers = [Reader(context, self._connect, topic) for topic in topics]
+        try:
+            while not self._stopping.is_set():
+                wait_any(readers, TURN_MS)
+                for reader in readers:
+                    self._pass_on(reader)
+        finally:
+            for reader in readers:
+                reader.close()
+            context.term()
+            if self._pictures:
+                self._pictures.close()
+
+    def _pass_on(self, reader: Reader) -> None:
+        message, data = reader.get_with_bytes(0)
+        if message is None:
+            return
+        if isinstance(message, Hello):
+            self.same_clock = message.clock == identity()
+        if reader.topic != "keypoints2d":
+            self._take(kind_of(reader.topic, message), data)
+        elif self._pictures and self.pictures_wanted and (picture := self._pictures.encode(message)):
+            self._take("picture", picture)
+
+    def close(self) -> None:
+        self._stopping.set()
+        self.join(timeout=2.0)
+
+
+def kind_of(topic: str, message: object) -> str:
+    """Stages' reports do not replace each other, everything else of one topic does."""
+    return f"{topic}/{message.stage}" if isinstance(message, Health) else topic
