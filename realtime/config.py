@@ -129,6 +129,7 @@ class RecordConfig:
 class ViewConfig:
     open: bool = False  # serve the viewer beside the pipeline
     http: str = "127.0.0.1:8008"
+    with_video: bool = False  # the camera's picture too: a picture of people, on this machine only
     mirror: bool = False  # display only; messages stay unmirrored
 
 

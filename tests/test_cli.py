@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import socket
 import subprocess
 import sys
 from types import SimpleNamespace
@@ -84,6 +85,7 @@ def test_only_one_source_can_be_asked_for(capsys):
         (["--view"], "view", "open", True),
         (["--http", "127.0.0.1:9000"], "view", "http", "127.0.0.1:9000"),
         (["--mirror"], "view", "mirror", True),
+        (["--with-video"], "view", "with_video", True),
         (["--seconds", "5"], "terminal", "seconds", 5.0),
         (["--json"], "terminal", "json", True),
         (["--quiet"], "terminal", "quiet", True),
@@ -107,6 +109,19 @@ def test_the_demo_knows_its_own_lens_unless_told_otherwise(tmp_path):
     assert config_of("--demo").camera.fov_deg == run.DEMO_FOV_DEG
     assert config_of("--demo", "--fov", "75").camera.fov_deg == 75.0
     assert config_of("--camera", "0").camera.fov_deg is None
+
+
+def test_a_client_finds_what_is_bound_to_every_address():
+    assert run.connectable("tcp://0.0.0.0:5555") == run.connectable("tcp://*:5555") == "tcp://127.0.0.1:5555"
+    assert run.connectable("tcp://[::]:5555") == "tcp://[::1]:5555"
+    assert run.connectable("tcp://127.0.0.1:1") == "tcp://127.0.0.1:1"
+
+
+def test_a_taken_port_of_the_viewer_is_told_before_anything_starts(capfd):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        assert cli.main(["run", "--demo", "--view", "--http", address, "--quiet"]) == 3
+    assert address.split(":")[1] in capfd.readouterr().err
 
 
 class Refused(Exception):

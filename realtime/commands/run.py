@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -40,6 +40,7 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "--every-frame": ("source.every_frame", "no frame left out, as fast as it goes (files and the demo)"),
     "--insecure": ("publish.insecure", "allow a bind beyond this machine: anyone who reaches it can read the poses"),
     "--view": ("view.open", "serve the viewer beside the pipeline"),
+    "--with-video": ("view.with_video", "the viewer shows the camera's picture too"),
     "--mirror": ("view.mirror", "mirror what is displayed; messages stay as they are"),
     "--json": ("terminal.json", "one JSON line a second"),
     "--quiet": ("terminal.quiet", "print nothing"),
@@ -103,7 +104,7 @@ def main(args: argparse.Namespace) -> int:
     if config.detector.model == "auto":
         ensure_model()
     seen: list[Snapshot] = []
-    with newest_pose(config) as newest, terminal(config, newest) as show:
+    with newest_pose(config) as newest, viewer(config), terminal(config, newest) as show:
 
         def report(snapshot: Snapshot) -> None:
             seen[:] = [snapshot]
@@ -126,13 +127,36 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
         yield lambda: None
         return
     limit_ms = ANY_AGE_MS if is_file_run(config.source) else None
-    with PoseClient(config.publish.bind, max_age_ms=config.publish.max_age_ms) as client:
+    with PoseClient(connectable(config.publish.bind), max_age_ms=config.publish.max_age_ms) as client:
 
         def newest() -> Pose3D | None:
             pose = client.latest(limit_ms)
             return None if pose.status == "STALE" else pose
 
         yield newest
+
+
+def viewer(config: RunConfig) -> AbstractContextManager[None]:
+    """Beside the run, in a process of its own, when asked for."""
+    from realtime.companion import beside
+    from realtime.rundir import Busy, check_free
+    from realtime.viewer.access import parse_http
+
+    if not config.view.open:
+        return nullcontext()
+    listen = parse_http(config.view.http)
+    try:
+        check_free(f"tcp://{config.view.http}")
+    except Busy as error:
+        raise Busy(f"viewer: port {listen.port} is in use; choose another: --http 127.0.0.1:PORT") from error
+    command = ["view", "--connect", connectable(config.publish.bind), "--http", config.view.http]
+    command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
+    return beside(command + ["--no-open"] * config.terminal.quiet)
+
+
+def connectable(bind: str) -> str:
+    """Where a client on this machine finds what is bound to every address of it."""
+    return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
 
 
 def warn_if_open(config: RunConfig) -> None:
