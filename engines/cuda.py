@@ -118,7 +118,8 @@ def _pycuda() -> Any:
         import pycuda.driver as cuda
     except ImportError as error:
         raise EngineError(
-            f"PyCUDA is missing ({error}); `pip install steadypose[tensorrt]` (it compiles: CUDA's headers are needed)"
+            f"PyCUDA cannot be loaded ({error}); it needs NVIDIA's driver and `pip install steadypose[tensorrt]`, "
+            f"which compiles it with CUDA's headers"
         ) from None
     try:
         cuda.init()

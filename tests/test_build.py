@@ -48,7 +48,7 @@ def test_a_real_engine_is_built_for_absent_gpus(home: Path, which: str) -> None:
     assert manifest.source_sha256 == read_manifest(source)[0].sha256
     assert manifest.versions["platform"] == trt.this_platform()
     assert contract.batches == (1, 4, 16)
-    assert checked.startswith("built, not run: PyCUDA is missing")
+    assert checked.startswith("built, not run: PyCUDA cannot be loaded")
     assert "Building engine" in phases
     weights = sum(entry.size for entry in weights_of(source))
     assert len(trust.read_compiled(folder / "model.engine", MODEL_LIMIT)) > 4 * weights, "holds the weights"

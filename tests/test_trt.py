@@ -153,5 +153,5 @@ def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> N
 def test_without_pycuda_the_gpu_is_refused_with_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "pycuda", None)
     monkeypatch.setitem(sys.modules, "pycuda.driver", None)
-    with pytest.raises(EngineError, match=r"PyCUDA is missing .*; `pip install steadypose\[tensorrt\]"):
+    with pytest.raises(EngineError, match=r"PyCUDA cannot be loaded .* `pip install steadypose\[tensorrt\]"):
         cuda.open_gpu()
