@@ -45,6 +45,7 @@ def _main(command: list[str], control: Connection, parent_pid: int) -> None:
     from realtime import cli
 
     die_with(parent_pid)
+    sys.stdout = sys.stderr  # the run's own output may be JSON that somebody reads
     threading.Thread(target=_end_with, args=(control,), daemon=True).start()
     code = cli.main(command)
     sys.stderr.flush()
