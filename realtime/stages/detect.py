@@ -12,8 +12,8 @@ from realtime import clock
 from realtime.child import Context
 from realtime.detector import Detector, open_detector
 from realtime.frames import FrameReader
-from realtime.messages import Frame, Keypoints2D, Stamp
-from realtime.sequence import goes_on, starts_anew
+from realtime.messages import Frame, Keypoints2D
+from realtime.sequence import Order, starts_anew
 from realtime.tracking import Tracker
 
 IDS_PER_START = 100_000  # ids are never used again, not even after a restart
@@ -32,12 +32,13 @@ def run(ctx: Context, detector: Detector) -> None:
     tracker = Tracker(ctx.config.detector.people, ctx.config.tracking.lost_s, 1 + ctx.starts * IDS_PER_START)
     ctx.tell(detector=detector.name, joints2d=detector.joints.joints, parents2d=detector.joints.parents)
     ctx.ready()
-    last: Stamp | None = None
+    order = Order(ctx.log)
     with closing(FrameReader()) as pixels:
         while not ctx.stop.is_set():
             ctx.beat()
             frame = frames.get(timeout_ms=100)
-            if frame is None or not goes_on(last, frame.stamp):
+            last = order.last
+            if frame is None or not order.takes(frame.stamp):
                 ctx.idle()
                 continue
             if starts_anew(last, frame.stamp):
@@ -45,7 +46,6 @@ def run(ctx: Context, detector: Detector) -> None:
             found = answer(frame, pixels, detector, tracker)
             if found is None:
                 continue
-            last = frame.stamp
             dropped = ctx.answered(frame.stamp, found.stage_us["detect"] * 1000, len(found.people))
             keypoints.send(replace(found, dropped=dropped))
 

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from realtime import clock
 from realtime.child import Context
-from realtime.messages import Keypoints2D, Pose3D, Stamp
-from realtime.sequence import goes_on
+from realtime.messages import Keypoints2D, Pose3D
+from realtime.sequence import Order
 
 if TYPE_CHECKING:
     from realtime.lifting import Lifter
@@ -27,14 +27,13 @@ def run(ctx: Context, lifter: Lifter) -> None:
     keypoints, poses = ctx.bus.latest("reliable"), ctx.bus.publisher("pose")
     ctx.tell(**lifter.facts())
     ctx.degraded(lifter.engine.degraded) if lifter.engine.degraded else ctx.ready()
-    last: Stamp | None = None
+    order = Order(ctx.log)
     while not ctx.stop.is_set():
         ctx.beat()
         found = keypoints.get(timeout_ms=100)
-        if found is None or not goes_on(last, found.stamp):
+        if found is None or not order.takes(found.stamp):
             ctx.idle()
             continue
-        last = found.stamp
         for pose in answers(found, lifter):
             dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
             poses.send(replace(pose, dropped=dropped))

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from realtime import clock
 from realtime.child import Context
 from realtime.frames import FrameReader
-from realtime.messages import Keypoints2D, Stamp
-from realtime.sequence import goes_on
+from realtime.messages import Keypoints2D
+from realtime.sequence import Order
 
 if TYPE_CHECKING:
     from realtime.occlusion import OcclusionFilter
@@ -28,15 +28,14 @@ def main(ctx: Context) -> None:
 def run(ctx: Context, occlusion: OcclusionFilter) -> None:
     keypoints, reliable = ctx.bus.latest("keypoints"), ctx.bus.publisher("reliable")
     ctx.ready()
-    last: Stamp | None = None
+    order = Order(ctx.log)
     with closing(FrameReader()) as pixels:
         while not ctx.stop.is_set():
             ctx.beat()
             found = keypoints.get(timeout_ms=100)
-            if found is None or not goes_on(last, found.stamp):
+            if found is None or not order.takes(found.stamp):
                 ctx.idle()
                 continue
-            last = found.stamp
             judged = answer(found, pixels, occlusion)
             dropped = ctx.answered(found.stamp, judged.stage_us["occlude"] * 1000, len(found.people))
             reliable.send(replace(judged, dropped=dropped))
