@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from engines.contract import H36M_17
+from tests.fakes.walkers import standing_bones
 from trainers import cylinder_man as cm
+from trainers.bones import joints
 from trainers.cameras import rotation
 from trainers.data.asf_amc import read_amc, read_asf
 from trainers.data.bvh import read_bvh
@@ -99,12 +101,9 @@ def test_limbs_agree_even_where_joints_lie_inside_another_part(poses):
 
 
 def standing() -> torch.Tensor:
-    from tests.test_augment import REST, SIDE
-    from trainers.bones import joints
-
-    rest = REST.clone()
-    rest[:, 0] *= torch.where(SIDE == 0, 1.0, SIDE)
-    return joints(rest) * torch.tensor([-1.0, -1, -1]) + torch.tensor([0, 1.0, 0])  # facing the camera, y down
+    return joints(standing_bones()) * torch.tensor([-1.0, -1, -1]) + torch.tensor(
+        [0, 1.0, 0]
+    )  # facing the camera, y down
 
 
 def test_a_wrist_behind_the_back_is_hidden_and_in_front_is_not():

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 import torch
 
-from engines.contract import H36M_17, Contract
-from tests.test_augment import walkers
+from engines.contract import H36M_17
+from tests.fakes.echo import Echo
+from tests.fakes.walkers import walkers
 from tests.test_scores import trial
 from trainers import cli, drive, evaluate
 from trainers.data import motion, views
@@ -21,26 +22,6 @@ from trainers.scores import Scores
 from trainers.trials import SUITES, flipped, from_motion, recorded
 
 J = H36M_17.index
-
-
-class Echo:
-    """Answers the detector's own 3D of `delay` ticks ago; a reset forgets."""
-
-    name, sha256, provider, reason, degraded, threads = "echo", "0" * 64, "cpu", "", "", 1
-
-    def __init__(self, batch: int = 4, ahead: int = 0) -> None:
-        self.contract = Contract("lift", "step", "h36m17", "h36m17", 1 + ahead, look_ahead=ahead, world=True)
-        self.batch, self.past = batch, [np.zeros((batch, 17, 3), np.float32)] * (ahead + 1)
-
-    def run(self, inputs, commit=True):
-        fresh = inputs["reset"][:, None, None] > 0.5
-        past = [np.where(fresh, inputs["world"], p) for p in self.past[1:]] + [inputs["world"].copy()]
-        if commit:
-            self.past = past
-        return {"xyz": past[0].copy(), "log_sigma": np.full((self.batch, 17), -3.0, np.float32)}
-
-    def zero_state(self):
-        self.past = [np.zeros_like(p) for p in self.past]
 
 
 def clips(count: int, frames: int = 50):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engines.contract import H36M_17
-from tests.test_augment import walkers
+from tests.fakes.walkers import walkers
 from trainers.scores import Scores, absent, report, verb
 from trainers.trials import Trial
 

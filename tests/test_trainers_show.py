@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.test_augment import walkers
+from tests.fakes.walkers import walkers
 from trainers import cli, show
 from trainers.data import motion
 from trainers.data.motion import Segment

@@ -38,14 +38,18 @@ def prepare(args: argparse.Namespace) -> list[str]:
     if args.test:
         test = member(load_trusted(args.test, args.trust), "data", args.test)
         seen += [test_view(name, item, args.test) for name, item in test.items()]
-    good = [v for v in seen if np.isfinite(v.xyz).all() and len(v.xyz) > 1]
+    good = [v for v in seen if usable(v)]
     for subject in sorted({v.subject for v in good}):
         mine = [v for v in good if v.subject == subject]
         views.save(args.out, subject, mine, np.ones(len(H36M_17), bool))
         first = {v.clip: v for v in reversed(mine)}  # one camera is enough for the motion
         motion.save(args.out, subject, [upright(v) for v in first.values()])
     motion.write_index(args.out, [{"clip": v.clip, "subject": v.subject, "desc": v.action} for v in good])
-    return [f"{v.clip} camera {v.camera}: NaN, inf or too few frames" for v in seen if v not in good]
+    return [f"{v.clip} camera {v.camera}: NaN, inf or too few frames" for v in seen if not usable(v)]
+
+
+def usable(view: RecordedView) -> bool:
+    return bool(np.isfinite(view.xyz).all() and len(view.xyz) > 1)
 
 
 def training_views(name: str, item: Any, path: Path) -> list[RecordedView]:
@@ -66,6 +70,9 @@ def test_view(name: str, item: Any, path: Path) -> RecordedView:
 def view(
     arrays: Any, clip: str, subject: str, action: str, camera: str, size: tuple[float, float], fps: float, path: Path
 ) -> RecordedView:
+    missing = {"data_3d", "data_2d"} - set(arrays)
+    if missing:
+        raise UserError(f"{path}: {clip}: {', '.join(sorted(missing))} missing; is it the file of another conversion?")
     xyz, xy = np.asarray(arrays["data_3d"], np.float32), np.asarray(arrays["data_2d"], np.float32)
     if xyz.shape[1:] != (17, 3) or xy.shape[1:] != (17, 2) or len(xyz) != len(xy):
         raise UserError(f"{path}: {clip}: 3D {xyz.shape}, 2D {xy.shape}; expected (T, 17, 3) and (T, 17, 2)")

@@ -13,6 +13,8 @@ import numpy as np
 
 from trainers.errors import UserError
 
+PICKLE = b"\x80"  # what every pickle since Python 2.3 begins with
+
 
 def load_trusted(path: Path, trust: bool) -> Any:
     """What numpy finds in an .npz with object arrays, or in a .pkl; refused without `trust`."""
@@ -23,6 +25,8 @@ def load_trusted(path: Path, trust: bool) -> Any:
             f"{path}: holds pickled objects, and reading those can run any code; if you trust where it came from, "
             "say so once with --trust: it is converted to plain arrays and not needed again"
         )
+    if not zipfile.is_zipfile(path) and path.read_bytes()[:1] != PICKLE:
+        raise UserError(f"{path}: not readable: neither an .npz nor a pickle; download it again")
     try:
         return np.load(path, allow_pickle=True, encoding="latin1")
     except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:

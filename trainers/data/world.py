@@ -82,9 +82,12 @@ def prepare(args: argparse.Namespace) -> list[str]:
             segments.append(segment(xyz, layout, subject, action))
             index.append({"clip": segments[-1].clip, "subject": segments[-1].subject, "desc": segments[-1].action})
             seen += recorded(xyz, layout, subject, action, cameras, detected) if cameras else []
-        motion.save(args.out, named(subject), segments)
+        if segments:
+            motion.save(args.out, named(subject), segments)
         if seen:
             views.save(args.out, named(subject), seen, layout.known())
+    if not index:
+        raise UserError(f"{args.file}: none of its clips could be used; the first: {(skipped or ['there is none'])[0]}")
     motion.write_index(args.out, index)
     return skipped
 
