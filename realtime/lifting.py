@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from engines import open_engine
 from engines.contract import BATCHES, JOINT_SETS, TICK_S, map_reliability, mapping
 from engines.engine import Engine
+from engines.store import names
 from realtime.config import CameraConfig, LiftConfig, RunConfig
 from realtime.feeding import Given, Lifted, feed_for
 from realtime.gate import FADE, TALL_M, Gate
@@ -24,7 +25,7 @@ from realtime.root import Gravity, Stature, fit_root
 from realtime.states import FEWEST_SEEN, JointMemory
 
 UNSURE_M = 1.0  # sigma of a joint of which nothing is known
-LEARNED_THRESHOLD = 0.5  # of every reliability network: as likely seen as hidden
+PREFERRED = ("causal-small", "hold")  # what `auto` means, best first
 FEWEST_FOR_ROOT = 3  # joints seen; with fewer the root stays where it was
 
 
@@ -58,13 +59,21 @@ class Frame:
 def open_lifter(config: RunConfig) -> Lifter:
     """The engine asked for, verified and warmed up, ready for as many people as the run may meet."""
     batch = next(b for b in BATCHES if b >= config.detector.people)
-    engine = open_engine(config.lift.engine, config.lift.device, batch, config.lift.allow_cpu)
+    engine = open_engine(chosen(config.lift.engine), config.lift.device, batch, config.lift.allow_cpu)
     return Lifter(engine, config.lift, config.camera, reliability_of(config))
 
 
 def reliability_of(config: RunConfig) -> tuple[str, float]:
     """What the occlusion filter's reliability is, and from where on it calls a keypoint seen."""
-    return ("learned", LEARNED_THRESHOLD) if config.occlusion.engine else ("eq2", config.occlusion.threshold)
+    return "learned" if config.occlusion.engine else "eq2", config.occlusion.threshold
+
+
+def chosen(engine: str) -> str:
+    """`auto` is the best lifter the store has."""
+    if engine != "auto":
+        return engine
+    there = names()
+    return next((name for name in PREFERRED if name in there), PREFERRED[-1])
 
 
 class Lifter:
