@@ -15,7 +15,8 @@ from realtime import clock
 from realtime.bench import report
 from realtime.bench.collect import Collector, Poses
 from realtime.bench.film import FilmSource, open_film, render, there_and_back
-from realtime.bench.load import load_of
+from realtime.bench.load import Load, load_of
+from realtime.commands import bench
 from realtime.config import SourceConfig
 from realtime.messages import Pose3D, Stamp, encode
 from realtime.ring import PoseRingWriter
@@ -71,6 +72,11 @@ def test_figures_take_all_rounds_and_the_worst_is_not_hidden():
     text = "\n".join(report.lines(found))
     assert "missed" in next(line for line in text.splitlines() if line.startswith("added_p99_ms"))
     assert "missed" not in next(line for line in text.splitlines() if line.startswith("memory_mb"))
+
+
+def test_processor_time_is_taken_while_all_processes_are_there():
+    looks = [(0.0, Load(5.0, 1, 3)), (1.0, Load(7.0, 1, 4)), (3.0, Load(8.0, 1, 4)), (4.0, Load(2.0, 1, 2))]
+    assert bench.cpu_share(looks) == 0.5
 
 
 def test_more_throughput_is_better_and_less_of_all_else():
