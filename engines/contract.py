@@ -18,6 +18,7 @@ Kind = Literal["step", "window", "single"]
 TICK_HZ = 30.0  # state of every streaming network lives on this nominal grid
 TICK_S = 1.0 / TICK_HZ
 BATCHES = (1, 4, 16)  # static batches a network is exported with
+MAX_BATCH = 4096
 
 
 @dataclass(frozen=True)
@@ -185,6 +186,8 @@ class Contract:
                 raise ValueError(f"contract: {field_name} is {value!r}, known: {', '.join(known)}")
         if not 0 <= self.look_ahead < max(self.window, self.receptive_field, 1):
             raise ValueError(f"contract: look_ahead {self.look_ahead} outside the receptive field")
+        if not self.batches or not all(1 <= batch <= MAX_BATCH for batch in self.batches):
+            raise ValueError(f"contract: batches {self.batches} outside 1 to {MAX_BATCH}")
         if self.kind != "window" and self.window != 1:
             raise ValueError(f"contract: a {self.kind} network has window 1, not {self.window}")
 
@@ -236,7 +239,7 @@ class Contract:
             if type(value) is not type(shown[name]) and not (isinstance(shown[name], float) and type(value) is int):
                 raise ValueError(f"contract: {name} is {value!r}, expected {type(shown[name]).__name__}")
         state = tuple((str(name), tuple(int(n) for n in shape)) for name, shape in plain["state"])
-        lists = {name: tuple(plain[name]) for name in ("features", "batches")}
+        lists = {"features": tuple(map(str, plain["features"])), "batches": tuple(map(int, plain["batches"]))}
         return cls(**{**plain, **lists, "state": state})
 
     def differences(self, other: Contract) -> list[str]:

@@ -111,9 +111,9 @@ def _open_on(folder: Path, device: str, batch: int) -> Engine:
             raise EngineError(f"{folder}: compiled for {manifest.target}, not {device}; give the ONNX model's folder")
         engine = _open_compiled(model, manifest, contract, batch)
     elif device in COMPILED:
-        if (built := _compiled_from(manifest, device)) is None:
+        if (built := _compiled_from(manifest, device, batch)) is None:
             raise EngineError(
-                f"{manifest.name}: not built for {device} on this machine; "
+                f"{manifest.name}: not built for {device} with batch {batch} on this machine; "
                 f"run `engines build {folder} --target {device}`"
             )
         return _open_on(built, device, batch)
@@ -131,14 +131,14 @@ def _open_compiled(model: bytes, manifest: Manifest, contract: Contract, batch: 
     return trt_engine.open_compiled(model, manifest, contract, batch)
 
 
-def _compiled_from(manifest: Manifest, target: str) -> Path | None:
-    """The folder this user compiled from the same ONNX file."""
+def _compiled_from(manifest: Manifest, target: str, batch: int) -> Path | None:
+    """The folder this user compiled from the same ONNX file for that many slots."""
     for folder in compiled():
         try:
-            built = read_manifest(folder)[0]
+            built, contract = read_manifest(folder)
         except EngineError:
             continue  # an unreadable build is none; `engines list` shows it
-        if (built.source_sha256, built.target) == (manifest.sha256, target):
+        if (built.source_sha256, built.target) == (manifest.sha256, target) and batch in contract.batches:
             return folder
     return None
 
@@ -162,7 +162,7 @@ def _best(folder: Path, batch: int) -> Engine:
     if manifest.target in COMPILED:
         return _asked(folder, manifest.target, batch, allow_cpu=False)
     passed = ""
-    for device in (target for target in COMPILED if _compiled_from(manifest, target)):
+    for device in (target for target in COMPILED if _compiled_from(manifest, target, batch)):
         try:
             engine = _open_on(folder, device, batch)
         except EngineError as error:

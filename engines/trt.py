@@ -86,6 +86,8 @@ def compile_onnx(
     for batch in batches:
         config.add_optimization_profile(_profile(builder, contract, batch))
     _aim(library, config, sms)
+    if (shortened := getattr(library.module.BuilderFlag, "TF32", None)) is not None:
+        config.clear_flag(shortened)  # fp32 means fp32: products of 10 bits would fail the golden sequence
     timed = library.target == "tensorrt" and _time_with(config, cache)
     monitor = _monitor(library.module, progress) if progress else None
     if monitor is not None:
@@ -101,11 +103,12 @@ def compile_onnx(
 
 def deserialise(library: Flavour, data: bytes, name: str) -> Any:
     """The engine of verified bytes.  Only for bytes this user built: a serialised engine is executable code."""
-    runtime = library.module.Runtime(library.log)
-    engine = runtime.deserialize_cuda_engine(data)
+    runtime = library.module.Runtime(library.log)  # which by default runs no code that an engine brings along
+    why = _invalid(library.module, runtime, data)
+    engine = None if why else runtime.deserialize_cuda_engine(data)
     if engine is None:
         raise EngineError(
-            f"{name}: {LIBRARY[library.target]} {library.version} cannot load it ({library.complaint}); "
+            f"{name}: {LIBRARY[library.target]} {library.version} cannot load it ({why or library.complaint}); "
             f"run `engines build {name} --target {library.target}` again on this machine"
         )
     return engine
@@ -121,6 +124,18 @@ def check_fits(name: str, built: dict[str, str], sms: Sequence[int], library: Fl
     if capability not in sms:
         made_for = ", ".join(f"SM{sm}" for sm in sms) or "no GPU"
         raise EngineError(f"{name}: built for {made_for}, this GPU is SM{capability}; {again}")
+
+
+def _invalid(trt: Any, runtime: Any, data: bytes) -> str:
+    """What RTX finds wrong with an engine's header; full TensorRT cannot be asked."""
+    if not hasattr(runtime, "get_engine_validity"):
+        return ""
+    validity, flags = runtime.get_engine_validity(data)
+    if validity != trt.EngineValidity.INVALID:
+        return ""
+    members = trt.EngineInvalidityDiagnostics.__members__
+    found = [name for name, flag in members.items() if int(flags) & int(flag)]
+    return ", ".join(found).lower().replace("_", " ") or "invalid here"
 
 
 def _strongly_typed(trt: Any) -> int:

@@ -55,6 +55,24 @@ def test_a_real_engine_is_built_for_absent_gpus(home: Path, which: str) -> None:
     assert len(store.load(folder)[3]) == manifest.files["model.engine"]["bytes"]
 
 
+@rtx
+@pytest.mark.parametrize("name", store.names())
+def test_every_model_of_the_store_is_really_built(name: str) -> None:
+    folder, _ = build.build(store.PRETRAINED / name, Order("tensorrt-rtx", sms=SMS))
+    assert read_manifest(folder)[0].sms == list(SMS)
+
+
+@rtx
+def test_a_build_without_the_batch_that_is_asked_for_is_none(home: Path) -> None:
+    source = models.put_step(home / "step")
+    build.build(source, Order("tensorrt-rtx", sms=SMS, batches=(1,)))
+    with pytest.raises(
+        EngineError, match="not built for tensorrt-rtx with batch 4 on this machine; run `engines build"
+    ):
+        store.open_engine(source, "tensorrt-rtx", batch=4)
+    assert store.open_engine(source, batch=4).provider == "cpu"
+
+
 def weights_of(folder: Path) -> list[np.ndarray]:
     model = graphs.onnx.load(folder / "model.onnx")
     return [graphs.numpy_helper.to_array(w) for w in model.graph.initializer if w.data_type == 1]

@@ -124,6 +124,8 @@ def test_the_plain_form_survives_json() -> None:
         ({"receptive_field": "243"}, "receptive_field is '243', expected int"),
         ({"causal": True}, r"fields \['causal'\] unknown or missing"),
         ({"batches": 4}, "batches is 4, expected list"),
+        ({"batches": [0]}, r"batches \(0,\) outside 1 to 4096"),
+        ({"batches": [10**9]}, "outside 1 to 4096"),
     ],
     ids=lambda value: str(value)[:20],
 )

@@ -138,10 +138,24 @@ def test_every_model_of_the_store_passes_the_parser(name: str) -> None:
 
 
 @without_gpu
-def test_without_a_gpu_the_real_runtime_gives_none_and_that_is_an_error() -> None:
+def test_the_real_runtime_refuses_what_is_no_engine_by_name() -> None:
     library = trt.flavour("tensorrt-rtx")
-    with pytest.raises(EngineError, match=r"^m: tensorrt_rtx .* cannot load it \(.+\); run `engines build m --target"):
-        trt.deserialise(library, b"not an engine" * 100, "m")
+    with pytest.raises(
+        EngineError, match=r"^m: tensorrt_rtx .* cannot load it \(malformed engine\); run `engines build"
+    ):
+        trt.deserialise(library, b"not an engine" * 1000, "m")
+
+
+@without_gpu
+def test_without_a_gpu_the_real_runtime_gives_none_and_that_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(trt, "_invalid", lambda *_: "")
+    with pytest.raises(EngineError, match=r"cannot load it \(.*CUDA driver.*\); run `engines build m --target"):
+        trt.deserialise(trt.flavour("tensorrt-rtx"), real_engine(), "m")
+
+
+def real_engine() -> bytes:
+    library, contract = trt.flavour("tensorrt-rtx"), graphs.step_contract(models.SMALL)
+    return trt.compile_onnx(library, graphs.step_tcn(models.SMALL), "m", contract, (1,), (86,))[0]
 
 
 def test_a_missing_library_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
