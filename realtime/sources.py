@@ -136,8 +136,10 @@ def _check_file(spec: str) -> None:
         raise SourceError(f"source {spec}: is a folder; expected a video file")
     if found.st_size == 0 and stat.S_ISREG(found.st_mode):
         raise SourceError(f"source {spec}: the file is empty; expected a video")
-    if not os.access(path, os.R_OK):
-        raise SourceError(f"source {spec}: no permission to read it; chmod u+r {spec}")
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise SourceError(f"source {spec}: no permission to read it; chmod u+r {spec}") from error
 
 
 def without_secret(spec: str) -> str:

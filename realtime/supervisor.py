@@ -126,7 +126,7 @@ class Supervisor:
                     return end
                 worker.plan_restart(now, words, self.config)
         makers = [worker for worker in self.workers if worker.name not in RECORD]
-        if not any(worker.running or worker.due_s is not None for worker in makers):
+        if all(worker.finished for worker in makers):
             return End(ENDED)
         return End(ENDED) if self._time_is_up(now) else None
 

@@ -49,6 +49,11 @@ class Worker:
         return self._process is not None and self._process.exitcode is None
 
     @property
+    def finished(self) -> bool:
+        """Ended, its last words read, and not to be started again."""
+        return self._process is None and self.due_s is None
+
+    @property
     def pid(self) -> int | None:
         return self._process.pid if self._process is not None else None
 
@@ -94,13 +99,11 @@ class Worker:
         silent = self._silent(now)
         if silent is None:
             return None
-        self._process.kill()
-        self._process.join()
+        text = f"stage {silent} gave no sign of life for {self._allowance(silent):g} s"
+        self.kill()
         words = self._read_last_words()
         self._bury()
-        return words or LastWords(
-            silent, "crash", 1, f"stage {silent} gave no sign of life for {self._allowance(silent):g} s"
-        )
+        return words or LastWords(silent, "crash", 1, text)
 
     def _silent(self, now: float) -> str | None:
         for stage, row in self._rows.items():

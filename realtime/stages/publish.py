@@ -32,6 +32,7 @@ def run(ctx: Context, publication: Publication) -> None:
     poses, keypoints, truths = (ctx.bus.latest(topic) for topic in ("pose", "reliable", "truth"))
     ctx.ready()
     last: Stamp | None = None
+    told: list[tuple[str, str]] = []
     while not ctx.stop.is_set():
         ctx.beat()
         wait_any((poses, keypoints, truths), TURN_MS)
@@ -41,7 +42,9 @@ def run(ctx: Context, publication: Publication) -> None:
             publication.keypoints(found)
         last = relay(ctx, poses, publication, last)
         publication.silence()
-        if publication.second_has_passed():
+        states = [(one.state, one.reason) for one in ctx.health()]
+        if publication.second_has_passed() or states != told:  # a change is told at once
+            told = states
             ctx.idle()
             introduce(ctx, publication)
 

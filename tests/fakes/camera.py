@@ -12,6 +12,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import cv2
 import numpy as np
 
+from realtime.sources import Stamper
+from realtime.stages import capture
+from realtime.video import LiveVideo
+from tests.fakes.detector import fakes
+
 SIZE, OTHER_SIZE = (96, 64), (160, 120)
 
 
@@ -26,6 +31,7 @@ def jpeg(number: int, size: tuple[int, int] = SIZE) -> bytes:
 class Camera:
     def __init__(self, mode: str = "ok", port: int = 0, fps: float = 30.0, good: int = 20) -> None:
         self.mode, self.fps, self.good, self.served = mode, fps, good, 0
+        self.stalled_at: float | None = None
         self.stopping = threading.Event()
         camera = self
 
@@ -63,6 +69,7 @@ class Camera:
         """The next picture's bytes; None ends the connection."""
         data, bad = jpeg(self.served), count >= self.good
         if self.mode == "stall" and bad:
+            self.stalled_at = self.stalled_at or time.monotonic()
             self.stopping.wait()
             return None
         if self.mode == "close" and bad:
@@ -81,3 +88,31 @@ class Camera:
         self.stopping.set()
         self.server.shutdown()
         self.server.server_close()
+
+
+class Driver:
+    """What OpenCV hands out for a camera; FAKES says its rate (camera_hz) and what it declares (declared_hz)."""
+
+    def __init__(self) -> None:
+        self.declared = {cv2.CAP_PROP_FPS: float(fakes()["declared_hz"]), cv2.CAP_PROP_FRAME_WIDTH: SIZE[0]}
+        self.declared[cv2.CAP_PROP_FRAME_HEIGHT] = SIZE[1]
+        self.period_s = 1 / fakes().get("camera_hz", 25)
+        self.pictures = [cv2.imdecode(np.frombuffer(jpeg(n), np.uint8), cv2.IMREAD_COLOR) for n in range(20)]
+        self.count = 0
+
+    def get(self, prop: int) -> float:
+        return self.declared.get(prop, 0.0)
+
+    def grab(self) -> bool:
+        time.sleep(self.period_s)
+        return True
+
+    def retrieve(self) -> tuple[bool, np.ndarray]:
+        self.count += 1
+        return True, self.pictures[self.count % len(self.pictures)]
+
+    def release(self) -> None: ...
+
+
+def driver_main(ctx) -> None:
+    capture.run(ctx, LiveVideo(Driver(), ctx.config.source, Stamper(ctx.config.source.name)))
