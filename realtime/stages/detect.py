@@ -41,8 +41,9 @@ def run(ctx: Context, detector: Detector) -> None:
             if frame is None or not order.takes(frame.stamp):
                 ctx.idle()
                 continue
-            if starts_anew(last, frame.stamp):
+            if last and starts_anew(last, frame.stamp):  # it opened fresh
                 detector.reset()
+                ctx.beat()
             found = answer(frame, pixels, detector, tracker)
             if found is None:
                 continue
