@@ -128,7 +128,11 @@ class Publisher:
         self._socket.set(zmq.SNDHWM, QUEUED)
         self._socket.set(zmq.LINGER, 0)
         self._socket.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
-        self._socket.bind(address)
+        try:
+            self._socket.bind(address)
+        except zmq.ZMQError:
+            self._socket.close()  # an open one would keep its context from ending
+            raise
 
     def send_on(self, topic: str, source: str, message: Message) -> bytes:
         """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""

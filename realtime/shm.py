@@ -21,6 +21,7 @@ from typing import Any, Literal, Protocol
 
 FOLDER = Path("/dev/shm")
 Kind = Literal["file", "named"]
+TAG = 64  # bytes before the portable kind's memory: which segment of that name it is
 NAME = re.compile(r"steadypose-[A-Za-z0-9_.-]{1,64}")
 TRACKED = sys.version_info < (3, 13)  # before: whoever attaches and exits takes the segment with them
 KIND: Kind = "file" if sys.platform == "linux" else "named"
@@ -122,17 +123,21 @@ class NamedSegment:
         self.name = name
         if size is not None and FOLDER.is_dir() and shutil.disk_usage(FOLDER).free < size:
             raise no_room(size)
-        self._shared = _untracked(name, size)
+        self._shared = _untracked(name, None if size is None else size + TAG)
         whole: Any = self._shared.buf
-        self.memory: memoryview = whole if size is not None else whole.toreadonly()
+        if size is not None:
+            whole[:TAG] = os.urandom(TAG)
+        self._tag = bytes(whole[:TAG])
+        self.memory: memoryview = whole[TAG:] if size is not None else whole[TAG:].toreadonly()
 
     def exists(self) -> bool:
         try:
             other = _untracked(self.name)
         except FileNotFoundError:
             return False
+        found = bytes((other.buf or b"")[:TAG])
         other.close()
-        return True
+        return found == self._tag
 
     def close(self) -> None:
         _release(self.memory, self._shared)

@@ -50,6 +50,15 @@ def test_a_name_is_given_once_and_forgotten_when_unlinked(kind):
     segment.close()
 
 
+def test_a_replaced_segment_is_not_taken_for_the_old_one(kind):
+    first = shm.create(NAME, 4096, kind)
+    shm.unlink(NAME, kind)
+    second = shm.create(NAME, 4096, kind)
+    assert second.exists() and not first.exists()
+    first.close()
+    second.close()
+
+
 def test_a_held_array_outlives_the_segment(kind):
     import numpy as np
 
