@@ -36,14 +36,24 @@ def judge_video(video: Path, engine: Engine, reliability: str, seed: int) -> dic
     scores = Scores()
     for one, (xyz, sigma) in answered(engine, [trial(t, judge) for t in found]):
         scores.add(one, xyz, sigma)
-    told = [(judge(t) < engine.contract.threshold, t) for t in found]
-    return {"flags": flags(told), "parts": report(scores)["parts"]}
+    told = flags(((judge(t), t) for t in found), engine.contract.threshold)
+    return {"flags": told, "parts": report(scores)["parts"]}
 
 
-def flags(told: Iterable[tuple[Array, Track]]) -> dict[str, float]:
-    """Precision and recall of "do not believe this keypoint", where truth is known."""
-    pairs = [(said[t.counts], ~t.right[t.counts]) for said, t in told]
-    said, wrong = (np.concatenate(column) for column in zip(*pairs))
+def flags(found: Iterable[tuple[Array, Track]], threshold: float) -> dict[str, float]:
+    """Of "do not believe this keypoint", where truth is known: precision, recall, and the area under ROC."""
+    pairs = [(said[t.counts], ~t.right[t.counts]) for said, t in found]
+    reliability, wrong = (np.concatenate(column) for column in zip(*pairs))
+    said = reliability < threshold
     both = float((said & wrong).sum())
     precision, recall = both / max(float(said.sum()), 1), both / max(float(wrong.sum()), 1)
-    return {"precision": precision, "recall": recall, "share wrong": float(wrong.mean())}
+    area = area_under_roc(-reliability, wrong)
+    return {"precision": precision, "recall": recall, "area under ROC": area, "share wrong": float(wrong.mean())}
+
+
+def area_under_roc(score: Array, positive: Array) -> float:
+    """Chance that a positive scores above a negative; ties count half."""
+    values, place, count = np.unique(score, return_inverse=True, return_counts=True)
+    rank = (np.cumsum(count) - (count - 1) / 2)[place]
+    yes, no = float(positive.sum()), float((~positive).sum())
+    return float((rank[positive].sum() - yes * (yes + 1) / 2) / max(yes * no, 1)) if len(values) else 0.5
