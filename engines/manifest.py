@@ -131,6 +131,8 @@ def _typed(path: Path, plain: Any) -> Manifest:
         if type(plain[name]).__name__ != kind:
             raise EngineError(f"{path}: {name} is {plain[name]!r}, expected {kind}; build or export it again")
     manifest = Manifest(**plain)
+    if not all(isinstance(e, dict) and isinstance(e.get("sha256"), str) for e in manifest.files.values()):
+        raise EngineError(f"{path}: every file needs its sha256; build or export it again")
     if manifest.model not in manifest.files or GOLDEN not in manifest.files:
         raise EngineError(f"{path}: {manifest.model} and {GOLDEN} need digests; build or export it again")
     if not isinstance(manifest.tolerance.get(manifest.precision), float):

@@ -56,6 +56,7 @@ def test_a_file_outside_the_folder_cannot_be_listed(folder: Path) -> None:
         ({"colour": "red"}, "fields colour unknown or missing"),
         ({"opset": "20"}, "opset is '20', expected int"),
         ({"files": {}}, "model.onnx and golden.npz need digests"),
+        ({"files": {"model.onnx": "x", "golden.npz": {}}}, "every file needs its sha256"),
         ({"precision": "int4"}, "no tolerance for precision 'int4'"),
         ({"contract": {}}, "unknown or missing"),
     ],

@@ -6,7 +6,7 @@ import contextlib
 
 import onnx
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from engines import onnxfile
@@ -59,12 +59,14 @@ def test_what_is_no_model_is_named(data: bytes, text: str) -> None:
         onnxfile.scan(data, "m")
 
 
+@settings(deadline=None)
 @given(st.binary(max_size=300))
 def test_any_bytes_give_an_answer_or_the_one_error(data: bytes) -> None:
     with contextlib.suppress(EngineError):
         assert onnxfile.scan(data, "m").opset >= 0
 
 
+@settings(deadline=None)
 @given(st.integers(0, len(MODEL) - 1), st.integers(0, 255))
 def test_any_one_changed_byte_gives_an_answer_or_the_one_error(at: int, value: int) -> None:
     with contextlib.suppress(EngineError):
