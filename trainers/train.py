@@ -70,6 +70,8 @@ def run(
                 pace = (step + 1 - first) / max(time.monotonic() - began, 1e-9)
                 note = f"loss {sum(map(float, terms.values())):.4f}"
                 bar.update(task, completed=step + 1, note=note, rate=f"{pace:.1f} steps/s")
+            if step + 1 == steps:
+                finished(recipe)
             if (step + 1) % config.loop.validate_every == 0 or last:
                 figures = validated(recipe)
                 curves.add(step, {f"val/{k}": v for k, v in figures.items()})
@@ -101,6 +103,12 @@ def one_step(recipe: Recipe, optimizers: list[Any], rates: list[Any], step: int,
         optimizer.step()
         terms |= {k: v.detach() for k, v in found.items()}
     return terms
+
+
+def finished(recipe: Recipe) -> None:
+    recipe.model.eval()
+    with torch.no_grad():
+        recipe.finish()
 
 
 def validated(recipe: Recipe) -> dict[str, float]:

@@ -5,7 +5,7 @@ Knows: how a folder shows what it is, one clip format for both sources.  Does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 import torch
@@ -43,6 +43,16 @@ class Footage:
     hidden: Tensor
     start: Tensor  # (S,) first tick of each clip
     length: Tensor  # (S,)
+    fits: Tensor  # (S,) bool: people whom sigma is calibrated on
+
+    def halves(self) -> tuple[Footage, Footage]:
+        """(to fit sigma on, to judge on)."""
+        if bool(self.fits.all()) or not bool(self.fits.any()):
+            return self, self
+        return tuple(  # type: ignore[return-value]
+            replace(self, start=self.start[c], length=self.length[c], fits=self.fits[c])
+            for c in (self.fits, ~self.fits)
+        )
 
     def to(self, device: str) -> Footage:
         return Footage(*(getattr(self, f.name).to(device) for f in fields(Footage)))
@@ -77,7 +87,7 @@ def held_out(motion: MotionSet) -> tuple[MotionSet, MotionSet | None]:
     return split(motion, motion.subjects[-1:]) if len(theirs) > 1 else (motion, None)
 
 
-def open_corpus(folders: list[str]) -> Corpus:
+def open_corpus(folders: list[str], reliability: str) -> Corpus:
     if not folders:
         raise UserError("no data: give --data DIR, a folder made by `trainers prepare` (and one of `synthesize`)")
     motion = [f for f in folders if list(Path(f).glob("subject_*.npz"))]
@@ -87,6 +97,6 @@ def open_corpus(folders: list[str]) -> Corpus:
     train, validation = held_out(MotionSet(tuple(s for f in motion for s in load(f).segments), motion[0]))
     if not synthesized:
         return Corpus(train, validation)
-    from trainers.data.footage import read_footage
+    from trainers.data.footage import engine_judge, read_footage
 
-    return Corpus(train, validation, *read_footage(synthesized))
+    return Corpus(train, validation, *read_footage(synthesized, engine_judge(reliability)))

@@ -14,12 +14,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from engines import open_engine
 from engines.contract import BLAZEPOSE_33, H36M_17, TICK_S, Array, map_reliability, mapping
 from realtime.cues import FEATURES, Past, Seen, features
 from realtime.flow import Flow
 from realtime.keypoints import box_size
+from realtime.learned import LearnedReliability
 from realtime.lens import GUESSED_FOV
 from trainers.data.corpus import Footage
+from trainers.data.motion import CALIBRATION
 from trainers.errors import UserError
 from trainers.shards import BOARD, OTHER, OUTSIDE, Clip, read_clips
 
@@ -105,28 +108,43 @@ def collect(found: list[Track]) -> Cues:
 
 # --- for the lifter -------------------------------------------------------------------------------------------------
 
-Judge = Callable[[Array], Array]  # cues (T, 33, F) of a track -> reliability (T, 33)
+Judge = Callable[[Array, Array], Array]  # times (T,) s and cues (T, 33, F) of a track -> reliability (T, 33)
+
+
+def engine_judge(name: str) -> Judge:
+    """The reliability engine just as the runtime asks it, frame by frame."""
+    learned = LearnedReliability(open_engine(name, "cpu", 1), BLAZEPOSE_33)
+
+    def judge(times: Array, cues: Array) -> Array:
+        learned.reset()
+        answers = [learned.judge(int(t * 1e9), {1: row})[1] for t, row in zip(times, cues)]
+        return np.stack(answers)
+
+    return judge
 
 
 def read_footage(folders: list[str], judge: Judge) -> tuple[Footage | None, Footage | None]:
     """(training, validation) of rendered shards, told apart by their pool of looks."""
-    parts: dict[str, list[dict[str, Array]]] = {"train": [], "heldout": []}
+    parts: dict[str, list[tuple[bool, dict[str, Array]]]] = {"train": [], "heldout": []}
     for clip in read_clips(*folders):
         if clip.kind != "rendered":
             continue
-        parts[clip.pool] += [lifter_ticks(track, judge) for track in tracks(clip)]
+        fits = clip.subject in CALIBRATION
+        parts[clip.pool] += [(fits, lifter_ticks(track, judge)) for track in tracks(clip)]
     train, heldout = (joined(p) for p in parts.values())
     if train is None:
         raise UserError(f"{folders[0]}: no rendered clips for training; make them: trainers synthesize rendered")
     return train, heldout
 
 
-def joined(parts: list[dict[str, Array]]) -> Footage | None:
-    if not parts:
+def joined(found: list[tuple[bool, dict[str, Array]]]) -> Footage | None:
+    if not found:
         return None
+    parts = [p for _, p in found]
     length = torch.tensor([len(p["x"]) for p in parts])
     arrays = {k: torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in parts[0]}
-    return Footage(**arrays, start=torch.cumsum(length, 0) - length, length=length)
+    fits = torch.tensor([f for f, _ in found])
+    return Footage(**arrays, start=torch.cumsum(length, 0) - length, length=length, fits=fits)
 
 
 def lifter_ticks(track: Track, judge: Judge) -> dict[str, Array]:
@@ -134,7 +152,7 @@ def lifter_ticks(track: Track, judge: Judge) -> dict[str, Array]:
     clip, part = track.clip, slice(track.first, track.last)
     t = clip.t[part] - clip.t[track.first]
     grid = np.arange(0, t[-1] + 1e-6, TICK_S)
-    reliability = map_reliability(judge(track.cues), MAP)
+    reliability = map_reliability(judge(t, track.cues), MAP)
     near = np.clip(np.searchsorted(t, grid - 0.5 * TICK_S / 2), 0, len(t) - 1)
 
     def at(values: Array) -> Array:

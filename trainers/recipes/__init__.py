@@ -37,6 +37,10 @@ class Recipe(Protocol):
         """Weighted terms that optimizer `which` minimises."""
         ...
 
+    def finish(self) -> None:
+        """After the last step: whatever is fitted once, on validation data."""
+        ...
+
     def validate(self) -> dict[str, float]:
         """Figures on data never trained on; the first is the one to keep small."""
         ...

@@ -21,11 +21,13 @@ from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_tim
 from trainers.checkpoint import weights
 from trainers.data import bank as banks
 from trainers.data.corpus import Clips, Corpus, open_corpus
+from trainers.data.motion import CALIBRATION, MotionSet
 from trainers.metrics import LIMB_JOINTS, joint_errors
 from trainers.models.live import LiveLifter, last_seen
 from trainers.noise import Detections, NoiseRange, observe
 
 ORDER = torch.from_numpy(H36M_17.mirror())
+FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
 
 
 @dataclass(frozen=True)
@@ -53,6 +55,7 @@ class Settings:
     batch: int = field(default=256, metadata={"low": 1, "high": 10_000_000})  # clips
     ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
     rendered: float = 0.5  # share of a batch that comes from synthesized detections, where there are any
+    reliability: str = "reliability"  # engine that judges synthesized keypoints, as in the runtime
     rate: float = 1e-3
     warm_up: int = 200  # steps
     decay: float = 1e-4  # of weights
@@ -68,8 +71,15 @@ class Settings:
     validation_clips: int = 128
 
 
+def halves(motion: MotionSet) -> tuple[MotionSet, MotionSet]:
+    """(to fit sigma on, to judge on): different people wherever there are two."""
+    people = set(motion.subjects)
+    fitting = people & set(CALIBRATION) or set(motion.subjects[: len(people) // 2])
+    return (motion.only(fitting), motion.only(people - fitting)) if fitting and people - fitting else (motion, motion)
+
+
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> LiveRecipe:
-    return LiveRecipe(settings, open_corpus(data), device, steps)
+    return LiveRecipe(settings, open_corpus(data, settings.reliability), device, steps)
 
 
 def network(settings: Mapping[str, Any]) -> LiveLifter:
@@ -98,11 +108,14 @@ class LiveRecipe:
         self.train_bank = banks.bank(corpus.train, device)
         self.rendered = corpus.rendered_train.to(device) if corpus.rendered_train else None
         g = Generator(device).manual_seed(20)
-        check = banks.bank(corpus.validation or corpus.train, device)
-        self.checks = {"virtual": self._virtual(check, settings.validation_clips, g, plain=True)}
+        fitting, judging = halves(corpus.validation or corpus.train)
+        self.checks = {"virtual": self._virtual(banks.bank(judging, device), settings.validation_clips, g, plain=True)}
+        self.calibration = self._virtual(banks.bank(fitting, device), settings.validation_clips, g, plain=True)
         if corpus.rendered_validation:
             found = corpus.rendered_validation.to(device)
-            self.checks["rendered"] = found.sample(settings.validation_clips, settings.ticks, g)
+            fitting_footage, judging_footage = found.halves()
+            self.checks["rendered"] = judging_footage.sample(settings.validation_clips, settings.ticks, g)
+            self.calibration = fitting_footage.sample(settings.validation_clips, settings.ticks, g)
 
     def optimizers(self) -> list[Optimizer]:
         return [AdamW(self.model.parameters(), lr=self.settings.rate, weight_decay=self.settings.decay)]
@@ -153,6 +166,21 @@ class LiveRecipe:
         weight = torch.where(seen & ~batch.hidden, 1.0, s.hidden_weight)
         return torch.where(lost, s.lost_weight, weight) * batch.valid[..., None]
 
+    def finish(self) -> None:
+        """Sigma is scaled so that 68 % of coordinates lie within it, open and hidden apart."""
+        self.model.sigma_gain.fill_(1.0)
+        clips = self.calibration
+        xyz, log_sigma = self.model.clip(clips.x, clips.reliability, clips.time, clips.world)
+        ratio = ((xyz - clips.pose).abs() / log_sigma.exp()[..., None])[:, :, 1:]
+        seen = (clips.reliability >= self.model.front.threshold)[:, :, 1:]
+        for place, chosen in enumerate((seen, self._recent(clips)[:, :, 1:] & ~seen)):
+            found = ratio[chosen & clips.valid[..., None]].flatten()
+            if len(found) >= FEWEST_FOR_SIGMA:
+                self.model.sigma_gain[place] = found.sort().values[int(0.6827 * len(found))]
+
+    def _recent(self, clips: Clips) -> Tensor:
+        return self._weights(clips) > self.settings.lost_weight
+
     def validate(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, clips in self.checks.items():
@@ -171,11 +199,14 @@ def figures(xyz: Tensor, log_sigma: Tensor, clips: Clips, after: int = 15) -> di
     hidden = clips.hidden[:, after:, limbs]
     masks_ = {"open": ~hidden & valid, "hidden": hidden & recent}
     error = joint_errors(xyz, clips.pose)[:, after:, limbs] * 1000
-    inside = ((xyz - clips.pose).abs() <= log_sigma.exp()[..., None]).float().mean(-1)[:, after:, limbs]
+    ratio = ((xyz - clips.pose).abs() / log_sigma.exp()[..., None])[:, after:, limbs]
     found = {k: float(error[m].mean()) for k, m in masks_.items()}
     step = joint_errors(xyz.diff(dim=1), clips.pose.diff(dim=1))[:, after - 1 :, limbs] * 1000
     found["velocity"] = float(step[valid].mean())
-    return found | {f"within sigma, {k}": float(inside[m].mean()) for k, m in masks_.items()}
+    for factor in (1.0, 1.96):
+        within = (ratio <= factor).float().mean(-1)
+        found |= {f"within {factor:g} sigma, {k}": float(within[m].mean()) for k, m in masks_.items()}
+    return found
 
 
 def bone_lengths(xyz: Tensor) -> Tensor:

@@ -106,6 +106,8 @@ class ReliabilityRecipe:
         counts = counts[:, AFTER:]
         return {"cross entropy": (each[:, AFTER:] * counts).sum() / counts.sum().clamp_min(1)}
 
+    def finish(self) -> None: ...
+
     def validate(self) -> dict[str, float]:
         found: dict[str, float] = {}
         for name, cues in (self.checks or {"training": self.train}).items():
