@@ -10,7 +10,7 @@ stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,6 +46,7 @@ PROPORTIONS = (
     (L_ARM[1], R_ARM[1]),
 )
 LARGEST_FLEXION = 2.62  # rad: 150 degrees between the directions of a hinge's two bones
+FrameOf = Callable[[Tensor], Tensor]
 TRUNK_RADIUS_M = 0.07  # wrists and elbows nearer to the line from pelvis to thorax are inside the body
 
 
@@ -97,18 +98,20 @@ def exchange_arm(xyz: Tensor, arm: Sequence[int], share: float, generator: Gener
     return _exchange(xyz, arm, chest_frame, share, generator)
 
 
-def _exchange(xyz: Tensor, part: Sequence[int], frame_of, share: float, generator: Generator) -> Tensor:
-    if share <= 0:
+def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float, generator: Generator) -> Tensor:
+    partners = torch.randperm(len(xyz), device=xyz.device, generator=generator)
+    rows = chosen(len(xyz), share, generator).nonzero()[:, 0]
+    if not len(rows):
         return xyz
-    other = xyz[torch.randperm(len(xyz), device=xyz.device, generator=generator)]
-    mine, theirs = bones(xyz), bones(other)
-    turn = frame_of(xyz) @ frame_of(other).mT  # (B, T, 3, 3)
-    turned = unit(theirs[..., list(part), :] @ turn.mT)
-    length = mine[..., list(part), :].norm(dim=-1, keepdim=True)
-    mixed = mine.clone()
-    mixed[..., list(part), :] = turned * length
+    mine, other = xyz[rows], xyz[partners[rows]]
+    turn = frame_of(mine) @ frame_of(other).mT  # (B, T, 3, 3)
+    turned = unit(bones(other)[..., list(part), :] @ turn.mT)
+    mixed = bones(mine)
+    mixed[..., list(part), :] = turned * mixed[..., list(part), :].norm(dim=-1, keepdim=True)
     new = joints(mixed)
-    return pick(chosen(len(xyz), share, generator) & ~deeper_inside(new, xyz), new, xyz)
+    out = xyz.clone()
+    out[rows] = pick(~deeper_inside(new, mine), new, mine)
+    return out
 
 
 def deeper_inside(new: Tensor, old: Tensor) -> Tensor:
