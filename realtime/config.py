@@ -13,6 +13,8 @@ from typing import Any, Literal
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"]
 Smoothing = Literal["keep", "undo", "avoid"]
+Looks = Literal["train", "heldout"]
+DemoMotion = Literal["mix", "walk", "stand", "wave", "squat", "sit", "gestures", "reach", "turn"]
 
 
 def quantity(default: Any, unit: str, low: float, high: float) -> Any:
@@ -40,8 +42,8 @@ class SourceConfig:
 @dataclass(frozen=True)
 class DemoConfig:
     seed: int = quantity(0, "a whole number", 0, 2**31 - 1)
-    look: str = ""  # clothes, room, proportions; empty: chosen by the seed
-    motion: str = ""  # empty: walks, turns, waves, squats, sits
+    looks: Looks = "train"  # which clothes, rooms and patterns the seed draws from; heldout: never used in training
+    motion: DemoMotion = "mix"
     boards: bool = True  # boards pass in front of the man
 
 
@@ -116,8 +118,6 @@ class PipelineConfig:
     frame_slots: int = quantity(8, "pictures", 3, 256)  # of the FrameRing
     max_restarts: int = quantity(5, "restarts in 60 s", 0, 1000)
     lagging_s: float = quantity(1.0, "s", 0.1, 60)  # behind for so long: DEGRADED, lagging
-    detector_threads: int = quantity(1, "threads", 1, 64)
-    lifter_threads: int = quantity(1, "threads", 1, 64)
 
 
 @dataclass(frozen=True)

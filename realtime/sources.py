@@ -171,8 +171,8 @@ class DemoSource:
         self.size = (config.width, config.height)
         self._stamper = stamper
         self._world = CylinderWorld(
-            demo.seed, self.size, self.fps, motion=demo.motion or "mix", people=people, fov_deg=DEMO_FOV_DEG,
-            boards=demo.boards,
+            demo.seed, self.size, self.fps, motion=demo.motion, people=people, fov_deg=DEMO_FOV_DEG,
+            boards=demo.boards, look_pool=demo.looks,
         )  # fmt: skip
         self._index = -1
         self._start_ns, self._start_unix_ns = clock.now_ns(), clock.unix_ns()

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from dataclasses import fields, is_dataclass, replace
 from pathlib import Path
-from typing import get_type_hints
+from typing import get_args, get_type_hints
 
 import pytest
 
-from realtime.config import RunConfig, config_hash
+from realtime.config import DemoMotion, Looks, RunConfig, config_hash
+from realtime.demo.looks import Pool
+from realtime.demo.motion import MOTIONS
 from realtime.settings import key_paths, load
 from realtime.yaml_file import read_yaml
 
@@ -52,3 +54,15 @@ def test_the_hash_changes_with_what_changes_a_pose_only():
     assert config_hash(config) == config_hash(RunConfig()) == config_hash(shown)
     assert config_hash(moved) != config_hash(config)
     assert len(config_hash(config)) == 16
+
+
+def test_the_demo_can_do_every_motion_that_may_be_asked_for():
+    assert get_args(DemoMotion) == MOTIONS
+    assert get_args(Looks) == get_args(Pool)
+
+
+def test_every_setting_is_used_somewhere():
+    rooms = [path for path in (RUN.parent.parent / "realtime").rglob("*.py") if path.name != "config.py"]
+    source = "\n".join(path.read_text(encoding="utf-8") for path in rooms)
+    unused = [".".join(path) for path in key_paths(RunConfig) if f".{path[-1]}" not in source]
+    assert unused == []
