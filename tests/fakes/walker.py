@@ -101,11 +101,12 @@ def pose(seq: int, people: list[Person3D], st: Stamp | None = None, delay_ms: fl
 def keypoints(seq: int, people: tuple[Person3D, ...], st: Stamp | None = None) -> Keypoints2D:
     """The 2D that goes with people: the joints of BlazePose made from H36M's, reliabilities with them."""
     back = np.argmax(mapping("blazepose33", "h36m17"), axis=0)
-    found = tuple(
-        Person2D(p.id, p.xy[back], p.reliability[back], p.reliability[back], None, None, p.reliability[back])
-        for p in people
-    )
-    return Keypoints2D(st or stamp(seq), WIDTH, HEIGHT, found)
+    found = []
+    for p in people:
+        pick = np.minimum(back, len(p.xy) - 1)
+        reliability = p.reliability[pick]
+        found.append(Person2D(p.id, p.xy[pick], reliability, reliability, None, None, reliability))
+    return Keypoints2D(st or stamp(seq), WIDTH, HEIGHT, tuple(found))
 
 
 def walk(count: int = 90, hz: float = 30.0, hidden=None, **options) -> list[Pose3D]:
