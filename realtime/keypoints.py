@@ -6,9 +6,11 @@ Knows: arrays of keypoints.  Does not know: messages, ids, pictures.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from realtime.messages import F32
 
+FAR_PX, FAR_M = 1e6, 10.0  # nothing of a person lies beyond
 SMALLEST_BOX_PX = 8.0  # a smaller person cannot be told from noise; also keeps quotients finite
 
 
@@ -24,10 +26,18 @@ def logit(probability: F32) -> F32:
     return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
-def sane(xy: F32, score: F32) -> tuple[F32, F32]:
-    """Finite values only: what is not finite lies at the middle of the rest and has score 0."""
-    good = np.isfinite(xy).all(-1) & np.isfinite(score) & (np.abs(xy) < 1e6).all(-1)
+def sane(xy: F32, score: F32, before: F32 | None = None) -> tuple[F32, F32]:
+    """Finite values only: what is not finite has score 0 and lies where it was `before`, else amidst the others."""
+    good = np.isfinite(xy).all(-1) & np.isfinite(score) & (np.abs(xy) < FAR_PX).all(-1)
+    bounded = np.clip(score, 0, 1)
     if good.all():
-        return xy, np.clip(score, 0, 1)
-    middle = xy[good].mean(0) if good.any() else np.zeros(2, np.float32)
-    return np.where(good[:, None], xy, middle).astype(np.float32), np.where(good, np.clip(score, 0, 1), 0).astype("f4")
+        return xy, bounded
+    if before is None:
+        before = np.broadcast_to(xy[good].mean(0) if good.any() else np.float32(0), xy.shape)
+    return np.where(good[:, None], xy, before).astype(np.float32), np.where(good, bounded, 0).astype(np.float32)
+
+
+def sane_world(world: F32) -> tuple[F32, NDArray[np.bool_]]:
+    """The detector's own 3D without what cannot be, and (J,) where it can."""
+    good = np.asarray(np.isfinite(world).all(-1) & (np.abs(world) < FAR_M).all(-1))
+    return np.where(good[:, None], world, 0).astype(np.float32), good

@@ -52,7 +52,8 @@ class Lens:
 
 
 def lens_for(config: CameraConfig, width: int, height: int) -> Lens:
-    """The lens of pictures of this size."""
+    """The lens of pictures of this size; a picture without size is taken for one pixel."""
+    width, height = max(width, 1), max(height, 1)
     if config.intrinsics:
         return scaled(load_intrinsics(config.intrinsics), width, height)
     if config.fov_deg is not None:

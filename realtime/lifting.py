@@ -123,7 +123,7 @@ class Lifter:
         stamp = found.stamp
         if self._last and (stamp.stream != self._last.stream or stamp.t_capture_ns <= self._last.t_capture_ns):
             self.reset()
-        if self._size != (found.width, found.height):
+        if self._lens is None or self._size != (found.width, found.height):
             self._size, self._lens = (found.width, found.height), lens_for(self.camera, found.width, found.height)
         self._last = stamp
         people = [p for p in found.people if p.reliability is not None]

@@ -15,7 +15,7 @@ from realtime import cues
 from realtime.config import OcclusionConfig
 from realtime.cues import Past, Seen
 from realtime.flow import Flow, Grey, trace
-from realtime.keypoints import sane
+from realtime.keypoints import sane, sane_world
 from realtime.learned import LearnedReliability
 from realtime.lifting import same_threshold
 from realtime.messages import F32, Keypoints2D, Person2D
@@ -91,7 +91,7 @@ class OcclusionFilter:
         if not told.score.any():
             return lost(told), None
         dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
-        seen = self._seen(told, found)
+        seen = self._seen(told, found, known.past)
         if self.config.cues.swap:
             seen = known.swaps.repair(known.past, seen, dt)
         row = cues.features(known.past, seen, flow, dt, self.joints)[0] if self.learned else None
@@ -100,13 +100,15 @@ class OcclusionFilter:
         known.past, known.t_ns = now, found.stamp.t_capture_ns
         return judged(told, seen, evidence, self.config), row
 
-    def _seen(self, told: Person2D, found: Keypoints2D) -> Seen:
+    def _seen(self, told: Person2D, found: Keypoints2D, past: Past | None) -> Seen:
         if len(told.xy) != len(self.joints):
             raise ValueError(f"keypoints have {len(told.xy)} joints, the filter was opened for {self.joints.name}")
-        xy, score = sane(told.xy, told.score)
-        presence = np.nan_to_num(told.presence).clip(0, 1)
-        world = None if told.world is None else np.nan_to_num(told.world)
-        return Seen(xy, score, presence, world, found.width, found.height)
+        xy, score = sane(told.xy, told.score, past.xy if past else None)
+        presence = np.nan_to_num(told.presence, nan=0, posinf=0, neginf=0).clip(0, 1)
+        if told.world is None:
+            return Seen(xy, score, presence, None, found.width, found.height)
+        world, good = sane_world(told.world)
+        return Seen(xy, np.where(good, score, 0).astype(np.float32), presence, world, found.width, found.height)
 
     def _learn(self, found: Keypoints2D, judged: list[tuple[Person2D, F32 | None]]) -> list[Person2D]:
         """The engine's reliability in place of Eq. 2, brought to the same threshold."""

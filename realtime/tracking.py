@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from realtime.detector import Detection
-from realtime.keypoints import box_size, sane
+from realtime.keypoints import box_size, sane, sane_world
 from realtime.messages import F32, Keypoints2D, Person2D, Stamp
 
 CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost
@@ -44,10 +44,10 @@ class Track:
 
     def see(self, detection: Detection, now_ns: int) -> None:
         dt = max((now_ns - self.seen_ns) * 1e-9, 1e-3)
-        step = shift(self.seen, detection) / dt
+        moved = shift(self.seen, detection)
         gain = VELOCITY_GAIN if self.frames > 1 else 1.0
-        self.velocity = np.asarray(self.velocity + gain * (step - self.velocity), np.float32)
-        self.seen, self.seen_ns, self.frames = detection, now_ns, self.frames + 1
+        self.velocity = np.asarray(self.velocity + gain * (moved / dt - self.velocity), np.float32)
+        self.seen, self.seen_ns, self.frames = filled(detection, self.seen.xy + moved), now_ns, self.frames + 1
 
 
 class Tracker:
@@ -62,7 +62,7 @@ class Tracker:
     def update(self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int) -> Keypoints2D:
         if stamp.stream != self._stream:
             self._tracks, self._stream = [], stamp.stream
-        found = distinct([_sane(d) for d in detections])[: self._max_people]
+        found = distinct([sane_detection(d) for d in detections])[: self._max_people]
         self._assign(found, stamp.t_capture_ns)
         self._forget(stamp.t_capture_ns)
         people = tuple(_person(t, t.seen_ns == stamp.t_capture_ns) for t in self._tracks)
@@ -114,6 +114,12 @@ def shift(before: Detection, now: Detection) -> F32:
     return np.asarray(((now.xy - before.xy) * weight[:, None]).sum(0) / weight.sum(), np.float32)
 
 
+def filled(detection: Detection, expected: F32) -> Detection:
+    """Joints that were not found at all (score 0) move with the body."""
+    xy = np.where(detection.score[:, None] > 0, detection.xy, expected)
+    return replace(detection, xy=xy.astype(np.float32))
+
+
 def distinct(found: list[Detection]) -> list[Detection]:
     """The same people without doubles, the surest first."""
     kept: list[Detection] = []
@@ -160,9 +166,14 @@ def _augment(
         here = int(before[here])
 
 
-def _sane(detection: Detection) -> Detection:
+def sane_detection(detection: Detection) -> Detection:
+    """Finite throughout; what was not has score 0."""
     xy, score = sane(detection.xy, detection.score)
-    return Detection(xy, score, np.nan_to_num(detection.presence), detection.world)
+    presence = np.nan_to_num(detection.presence, nan=0, posinf=0, neginf=0)
+    if detection.world is None:
+        return Detection(xy, score, presence, None)
+    world, good = sane_world(detection.world)
+    return Detection(xy, np.where(good, score, 0).astype(np.float32), presence, world)
 
 
 def _person(track: Track, seen: bool) -> Person2D:
