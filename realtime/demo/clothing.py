@@ -12,13 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.looks import Look
-from realtime.demo.shape import AROUND, HAIR_DOWN, HEAD, LIMBS, PARTS, TRUNK, covered
+from realtime.demo.shape import AROUND, FOOT_T, HAIR_DOWN, HEAD, LIMBS, PARTS, TRUNK, covered
 
 F64 = NDArray[np.float64]
 _FIRST = np.cumsum([0] + [count - 1 for _, count in PARTS]) * AROUND
 _SPAN = {name: slice(_FIRST[i], _FIRST[i + 1]) for i, (name, _) in enumerate(PARTS)}
 _FRONT = 0.25  # share of the turn at which a ring faces forward
 _TURN = (np.arange(AROUND) + 0.5) / AROUND
+_AWAY = np.abs((_TURN - _FRONT + 0.5) % 1 - 0.5)  # 0 in front, 0.5 behind
 
 
 @lru_cache(maxsize=16)
@@ -34,7 +35,7 @@ def dress(look: Look) -> tuple[F64, NDArray[np.bool_]]:
     drawn[_SPAN["skirt"]] = look.bottom == "skirt"
     _fill(colours, "skirt", _cloth(look.bottom_colour, look.shirt_second, look.bottom_pattern, 6, rng))
     for side in ("left", "right"):
-        _fill(colours, f"{side}_foot", _cloth(look.shoes, look.shoes, "mottled", 8, rng))
+        _fill(colours, f"{side}_foot", _shoe(look, rng))
     return colours, drawn
 
 
@@ -80,29 +81,45 @@ def _dress_trunk(look: Look, colours: F64, rng: np.random.Generator) -> None:
     shirt = _cloth(look.shirt, look.shirt_second, look.shirt_pattern, rings, rng)
     below = _cloth(look.bottom_colour, look.shirt_second, look.bottom_pattern, rings, rng)
     hem = 0.05 + 0.12 * (look.seed % 3) / 2
-    middle = (TRUNK[1:, 0] + TRUNK[:-1, 0])[:, None, None] / 2
-    _fill(colours, "trunk", np.where(middle < hem, below, np.where(middle < 1.06, shirt, np.array(look.skin))))
+    middle, away = (TRUNK[1:, 0] + TRUNK[:-1, 0])[:, None, None] / 2, _AWAY[None, :, None]
+    if look.seed % 3 == 0:  # a row of buttons
+        shirt = np.where((away < 0.03) & (middle > 0.1), shirt * 0.72, shirt)
+    pockets = (away > 0.34) & (away < 0.47) & (middle > -0.1) & (middle < 0.05)
+    below = np.where(pockets, below * 0.78, below)
+    neckline = 1.09 - 0.14 * (away < 0.09) - 0.08 * ((away >= 0.09) & (away < 0.16))  # open in front, closed behind
+    bare = (middle > neckline) & (look.seed % 4 != 1) | (middle > 1.13)
+    _fill(colours, "trunk", np.where(bare, np.array(look.skin), np.where(middle < hem, below, shirt)))
+
+
+def _shoe(look: Look, rng: np.random.Generator) -> F64:
+    """Soles, a lighter toe and a darker heel tell where a foot points."""
+    shoe = _cloth(look.shoes, look.shoes, "mottled", len(FOOT_T) - 1, rng)
+    along = ((FOOT_T[1:] + FOOT_T[:-1]) / 2)[:, None, None]
+    shoe = np.clip(shoe * np.where(along > 0.11, 1.3, np.where(along < -0.04, 0.72, 1.0)), 0, 245)
+    sole = (np.abs(_TURN - 0.75) < 0.16)[None, :, None]
+    return np.asarray(np.where(sole, np.array((210, 210, 210) if look.seed % 2 else (40, 40, 40)), shoe))
 
 
 def _paint_head(look: Look, colours: F64, rng: np.random.Generator) -> None:
     rings = len(HEAD) - 1
     face = np.array(look.skin) * rng.normal(1.0, 0.012, (rings, AROUND, 1))
     height = ((HEAD[1:, 0] + HEAD[:-1, 0]) / 2)[:, None]
-    ahead = np.abs(_TURN - _FRONT)[None] < 0.22
+    ahead = _AWAY[None] < 0.22
     if look.beard:
         chin = (height < -0.04) & ahead
         face = np.where(chin[..., None], np.array(look.hair) * 0.6 + np.array(look.skin) * 0.4, face)
     if look.hair_style != "bald":
-        nape = (height < 0.04) & (height > -0.06) & ~(np.abs(_TURN - _FRONT)[None] < 0.32)
+        nape = (height < 0.04) & (height > -0.06) & (_AWAY[None] >= 0.30)
         face = np.where(nape[..., None], np.array(look.hair), face)
     _fill(colours, "head", face)
 
 
 def _paint_hair(look: Look, colours: F64, rng: np.random.Generator) -> NDArray[np.bool_]:
     height = ((HAIR_DOWN[1:] + HAIR_DOWN[:-1]) / 2)[:, None]
-    away = np.abs((_TURN - _FRONT + 0.5) % 1 - 0.5)[None]  # 0 in front, 0.5 behind
+    away = _AWAY[None]
     base = np.array((60, 60, 150) if look.hair_style == "cap" else look.hair)
-    colours[_SPAN["hair"]] = (base * rng.normal(1.0, 0.14, (len(HAIR_DOWN) - 1, AROUND, 1))).reshape(-1, 3)
+    strands = rng.normal(1.0, 0.12, (1, AROUND, 1)) * rng.normal(1.0, 0.06, (len(HAIR_DOWN) - 1, AROUND, 1))
+    _fill(colours, "hair", base * strands)
     lowest = {"bald": 1.0, "short": 0.0, "cap": 0.05, "tail": 0.0, "bob": -0.06, "long": -0.2}[look.hair_style]
     face = (height < 0.085) & (away < 0.17) | (height < 0.03) & (away < 0.24)
     return np.asarray((height > lowest) & ~face)
