@@ -12,16 +12,17 @@ import subprocess
 import sys
 import tempfile
 import warnings
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from engines import golden
-from engines.contract import Contract
+from engines.contract import Array, Contract
 from engines.manifest import TOLERANCE, write_manifest
-from engines.ort import open_onnx
 from trainers.errors import UserError
 
 OPSET = 20
@@ -61,6 +62,29 @@ class StepGraph(nn.Module):
         return (*answers, *(after[name] for name, _ in self.contract.state))
 
 
+class TorchEngine:
+    """The trained model itself behind the engines' protocol: golden answers are torch's, not the export's."""
+
+    def __init__(self, model: nn.Module) -> None:
+        self.graph, self.contract, self.batch = StepGraph(model), model.contract(), 1  # type: ignore[operator]
+        self.zero_state()
+
+    def zero_state(self) -> None:
+        self.state = [torch.zeros(1, *shape) for _, shape in self.contract.state]
+
+    def run(self, inputs: Mapping[str, Array], commit: bool = True) -> dict[str, Array]:
+        given = [torch.from_numpy(np.ascontiguousarray(inputs[n])) for n in self._plain()]
+        with torch.no_grad():
+            out = self.graph(*given, *self.state)
+        answers = len(out) - len(self.state)
+        if commit:
+            self.state = list(out[answers:])
+        return {name: value.numpy() for name, value in zip(self.contract.outputs(1), out[:answers])}
+
+    def _plain(self) -> list[str]:
+        return [n for n in self.contract.inputs(1) if not n.startswith("state_")]
+
+
 def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float]) -> None:
     """Writes the folder whole or not at all."""
     model = model.eval().float().cpu()
@@ -71,9 +95,7 @@ def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dic
         contract = write_onnx(StepGraph(model), folder / "model.onnx")
         parameters = sum(p.numel() for p in model.parameters())
         (folder / "CARD.md").write_text(card(out.name, contract, parameters, provenance, figures))
-        data = (folder / "model.onnx").read_bytes()
-        engine = open_onnx(data, folder, contract, out.name, "", batch=1, threads=1)
-        sequence = golden.record(engine, golden.inputs(contract))
+        sequence = golden.record(TorchEngine(model), golden.inputs(contract))
         write_manifest(
             folder, contract, ["CARD.md"], TOLERANCE, provenance, sequence, name=out.name,
             versions={"torch": torch.__version__, "opset": str(OPSET)},
