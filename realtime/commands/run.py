@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from realtime.config import RunConfig
-from realtime.settings import Flags, load
+from realtime.settings import ConfigError, Flags, load
 
 if TYPE_CHECKING:
     from realtime.supervisor import Snapshot
@@ -100,6 +100,7 @@ def main(args: argparse.Namespace) -> int:
 
     config = settings(args)
     warn_if_open(config)
+    refuse_a_crowd(config)
     sources.check(config.source)
     if config.detector.model == "auto":
         ensure_model()
@@ -157,6 +158,16 @@ def viewer(config: RunConfig) -> AbstractContextManager[None]:
 def connectable(bind: str) -> str:
     """Where a client on this machine finds what is bound to every address of it."""
     return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
+
+
+def refuse_a_crowd(config: RunConfig) -> None:
+    """Everybody of a frame must fit one slot of the PoseRing, with all their keypoints."""
+    from engines.contract import BLAZEPOSE_33, H36M_17
+    from realtime.ring import people_that_fit
+
+    asked, most = config.detector.people, people_that_fit(len(BLAZEPOSE_33), len(H36M_17))
+    if asked > most:
+        raise ConfigError(f"--people: {asked} do not fit one message, {most} do: realtime run --people {most}")
 
 
 def warn_if_open(config: RunConfig) -> None:
