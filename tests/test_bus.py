@@ -12,7 +12,7 @@ import zmq
 from realtime.bus import Bus, Reader, wait_any
 from realtime.messages import Health, encode, replace
 from realtime.rundir import BadPlace, Busy, run_directory
-from tests.fakes.wire import frame, free_address, keypoints, pose, raw_socket, stamp, until, until_heard
+from tests.fakes.peer import frame, free_address, keypoints, pose, raw_socket, stamp, until, until_heard
 
 
 @pytest.fixture

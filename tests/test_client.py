@@ -16,7 +16,7 @@ from realtime import clock
 from realtime.client import NoStream, PoseClient
 from realtime.messages import Health, encode, replace
 from realtime.tap import Tap
-from tests.fakes.wire import free_address, hello, keypoints, pose, raw_socket, stamp, until, until_heard
+from tests.fakes.peer import free_address, hello, keypoints, pose, raw_socket, stamp, until, until_heard
 from tests.test_messages import TRUTH
 
 

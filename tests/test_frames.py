@@ -12,7 +12,7 @@ import pytest
 from realtime import frames, ring, shm
 from realtime.frames import FrameReader, FrameWriter, grey_copy, slots_for, stride_of
 from realtime.messages import replace
-from tests.fakes.wire import free_address, keypoints, stamp
+from tests.fakes.peer import free_address, keypoints, stamp
 
 
 def picture(seed: int = 0, width: int = 320, height: int = 240) -> np.ndarray:

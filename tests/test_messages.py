@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from realtime.messages import Health, Keypoints2D, MessageError, Person2D, Pose3D, Truth, decode, encode, replace, split
-from tests.fakes.wire import J2, J3, frame, hello, keypoints, person2d, pose, stamp
+from tests.fakes.peer import J2, J3, frame, hello, keypoints, person2d, pose, stamp
 
 TRUTH = Truth(stamp(), np.ones((2, J3, 3), np.float32), np.ones((2, J3, 2), np.float32), np.ones((2, J3), np.uint8))
 EVERY = [frame(), keypoints(people=2), keypoints(people=0), pose(people=3), pose(people=0), hello(), TRUTH,

@@ -18,7 +18,7 @@ from realtime.ring import PoseRingReader
 from realtime.rundir import run_directory
 from realtime.stages import publish
 from realtime.topics import TOPICS
-from tests.fakes.wire import free_address, hello, keypoints, pose, raw_socket, stamp, until
+from tests.fakes.peer import free_address, hello, keypoints, pose, raw_socket, stamp, until
 from tests.test_messages import TRUTH
 
 FACTS = {

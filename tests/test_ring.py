@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from realtime import shm
 from realtime.messages import Pose3D, decode, encode
 from realtime.ring import CAPACITY, SLOTS, PoseRingReader, PoseRingWriter, name_of, people_that_fit
-from tests.fakes.wire import J2, J3, free_address, keypoints, pose, until
+from tests.fakes.peer import J2, J3, free_address, keypoints, pose, until
 
 
 @pytest.fixture(params=["file", "named"])

@@ -12,7 +12,7 @@ from realtime import rundir, shm
 from realtime.bus import Bus
 from realtime.rundir import BadPlace, Busy, is_loopback, parse, run_directory
 from realtime.topics import TOPICS
-from tests.fakes.wire import frame, free_address, python, until_heard
+from tests.fakes.peer import frame, free_address, python, until_heard
 
 HOLD = """
 import sys
