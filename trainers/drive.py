@@ -9,16 +9,16 @@ import tempfile
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from engines import open_engine
-from engines.contract import H36M_17, JOINT_SETS, Array
+from engines.contract import H36M_17, JOINT_SETS, TICK_HZ, Array
 from engines.engine import Engine
 from engines.errors import EngineError
 from engines.manifest import MANIFEST
-from realtime.feeding import Given, feed_for
+from realtime.feeding import Given, Lifted, feed_for
+from realtime.ticks import TICK_NS
 from trainers.errors import UserError
 from trainers.spread import spread, spread_reliability
 from trainers.trials import Trial, flipped
@@ -67,18 +67,15 @@ def groups(trials: Iterable[Trial], size: int) -> Iterator[list[Trial]]:
 
 
 def lift(engine: Engine, group: list[Trial]) -> list[Answer]:
-    """(xyz (T, 17, 3), sigma (T, 17)) of each clip: fed as different people of one stream, as `realtime` feeds them."""
+    """(xyz, sigma) of each clip: fed as different people of one stream, as `realtime` feeds them."""
     feed = feed_for(engine, GAP_NS)
     feed.reset()
     people = [given(t, engine.contract.joints_in) for t in group]
-    answers: list[dict[int, Any]] = []
+    step_ns = TICK_NS * TICK_HZ / group[0].fps  # clips of 30 Hz lie exactly on the grid
+    answers: list[dict[int, Lifted]] = []
     for k in range(max(len(p) for p in people)):
-        answers += [
-            found
-            for _, found in feed.feed(
-                round(k / group[0].fps * 1e9), {i: p[min(k, len(p) - 1)] for i, p in enumerate(people)}
-            )
-        ]
+        now = {i: p[min(k, len(p) - 1)] for i, p in enumerate(people)}
+        answers += [found for _, found in feed.feed(round(k * step_ns), now)]
     answers += [found for _, found in feed.flush()]
     return [_stacked([a[i] for a in answers[: len(p)]]) for i, p in enumerate(people)]
 
@@ -94,9 +91,9 @@ def given(trial: Trial, joints: str) -> list[Given]:
     return [Given(*frame) for frame in zip(x, reliability, world)]
 
 
-def _stacked(found: list[Any]) -> Answer:
-    sigma = None if found[0].log_sigma is None else np.exp(np.stack([f.log_sigma for f in found]))
-    return np.stack([f.xyz for f in found]), sigma
+def _stacked(found: list[Lifted]) -> Answer:
+    sigmas = [f.log_sigma for f in found if f.log_sigma is not None]
+    return np.stack([f.xyz for f in found]), np.exp(np.stack(sigmas)) if sigmas else None
 
 
 def mirrored(engine: Engine, group: list[Trial]) -> list[Answer]:

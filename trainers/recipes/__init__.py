@@ -14,6 +14,7 @@ from torch.optim import Optimizer
 RECIPES = {
     "live": "trainers.recipes.live",
     "reliability": "trainers.recipes.reliability",
+    "pavllo": "trainers.recipes.pavllo",
 }
 
 Losses = dict[str, Tensor]

@@ -1,0 +1,90 @@
+"""Pavllo 2019's lifter under the contract: causal, symmetric, symmetric with its future replicated, single-frame.
+
+Knows: the contract's tensors, one TCN.  Does not know: data, losses, people.
+As in the paper the network is given keypoints alone, wherever the person stands; `zero_hidden` gives (0, 0) for joints
+below the threshold, as Cheng 2019 does.  It has no sigma.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from engines.contract import H36M_17, Contract
+from trainers.models.live import JointMap
+from trainers.models.tcn import TCN
+
+Variant = Literal["causal", "symmetric", "replicated", "single"]
+VARIANTS: tuple[Variant, ...] = ("causal", "symmetric", "replicated", "single")
+JOINTS = len(H36M_17)
+
+
+class PavlloLifter(nn.Module):
+    """`replicated` shares its weights with `symmetric`: what live demos make of a network that looks ahead."""
+
+    def __init__(
+        self, variant: Variant = "causal", widths: Sequence[int] = (3, 3, 3, 3), channels: int = 1024,
+        dropout: float = 0.25, zero_hidden: bool = False, threshold: float = 0.5, joints_in: str = "blazepose33",
+    ) -> None:  # fmt: skip
+        super().__init__()
+        if variant not in VARIANTS:
+            raise ValueError(f"variant {variant!r}, known: {', '.join(VARIANTS)}")
+        kernels = [1] * len(widths) if variant == "single" else list(widths)
+        self.variant, self.zero_hidden, self.threshold, self.joints_in = variant, zero_hidden, threshold, joints_in
+        self.joint_map = JointMap(joints_in)
+        self.tcn = TCN(JOINTS * 2, JOINTS * 3, kernels, channels, dropout, causal=variant == "causal")
+
+    def contract(self) -> Contract:
+        ahead = self.tcn.look_ahead()
+        late = self.variant == "replicated"
+        kind: Literal["step", "window"] = "window" if late else "step"
+        return Contract(
+            "lift", kind, self.joints_in, H36M_17.name, self.tcn.receptive_field(), look_ahead=0 if late else ahead,
+            window=self.tcn.receptive_field() - ahead if late else 1, sigma=False, reliability_source="learned",
+            threshold=self.threshold, state=() if late else self._state(),
+        )  # fmt: skip
+
+    def _state(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
+        return tuple((f"layer{i}", shape) for i, shape in enumerate(self.tcn.state_shapes()))
+
+    def features(self, x: Tensor, reliability: Tensor) -> Tensor:
+        """(..., 17, 2), (..., 17) -> (..., 34)."""
+        seen = (reliability >= self.threshold).to(x.dtype).unsqueeze(-1)
+        return (x * seen if self.zero_hidden else x).flatten(-2)
+
+    def clip(self, x: Tensor, reliability: Tensor, *_: Tensor) -> Tensor:
+        """17 joints over a whole clip (B, T, 17, ...) -> (B, T, 17, 3), ends padded with copies."""
+        features = self.features(x, reliability)
+        if self.variant == "replicated":
+            return self.pose(torch.stack([self._now(features[:, : t + 1]) for t in range(x.shape[1])], 1))
+        return self.pose(self.tcn.clip(features))
+
+    def _now(self, past: Tensor) -> Tensor:
+        """The newest frame of (B, t, C), its future a copy of itself, its missing past a copy of the first."""
+        ahead = self.tcn.look_ahead()
+        before = self.tcn.receptive_field() - ahead - past.shape[1]
+        first = past[:, :1].expand(-1, max(before, 0), -1)
+        recent = past[:, max(-before, 0) :]
+        return self.tcn(torch.cat([first, recent, past[:, -1:].expand(-1, ahead, -1)], 1))[:, 0]
+
+    def one(self, x: Tensor, reliability: Tensor) -> Tensor:
+        """Clips of the receptive field's length (B, R, 17, ...) -> the answered pose (B, 17, 3): training."""
+        return self.pose(self.tcn.one(self.features(x, reliability)))[:, 0]
+
+    @staticmethod
+    def pose(out: Tensor) -> Tensor:
+        xyz = out.unflatten(-1, (JOINTS, 3))
+        return xyz - xyz[..., :1, :]
+
+    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The contract's tensors of one tick, or of one window, the detector's joints -> (xyz,) and the state after."""
+        x, reliability = self.joint_map.points(given["x"]), self.joint_map.reliability(given["reliability"])
+        features = self.features(x, reliability) + 0 * reliability.sum(-1, keepdim=True) + 0 * given["dt"].unsqueeze(-1)
+        if self.variant == "replicated":
+            return (self.pose(self._now(features)),), {}
+        answer, after = self.tcn.step(features, given["reset"], list(state.values()))
+        names = [name for name, _ in self._state()]
+        return (self.pose(answer + 0 * given["reset"].unsqueeze(-1)),), dict(zip(names, after))

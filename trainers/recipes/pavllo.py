@@ -1,0 +1,147 @@
+"""Pavllo 2019's recipe (section 5.3) on virtual cameras: one prediction a clip, AMSGrad, falling momentum, flips.
+
+Knows: what is drawn, the loss, the schedules.  Does not know: the loop, checkpoints, the runtime.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import Adam, Optimizer
+
+from engines.contract import H36M_17
+from trainers.augment import Augmentation, augment
+from trainers.cameras import CameraRange, mirrored, sample_views
+from trainers.data import bank as banks
+from trainers.data.corpus import Clips, held_out
+from trainers.data.motion import MotionSet, load
+from trainers.errors import UserError
+from trainers.losses import mpjpe
+from trainers.metrics import LIMB_JOINTS, inner, joint_errors
+from trainers.models.pavllo import VARIANTS, PavlloLifter
+from trainers.noise import NoiseRange
+from trainers.recipes.live import MaskShares, seen_by_detector
+
+HZ = 30.0
+ORDER = torch.from_numpy(H36M_17.mirror())
+
+
+@dataclass(frozen=True)
+class Settings:
+    variant: str = "causal"  # causal | symmetric | replicated (symmetric, its future replicated) | single
+    width: int = 3  # of every kernel
+    layers: int = field(default=4, metadata={"low": 1, "high": 8})  # temporal ones: a receptive field of width^layers
+    channels: int = 1024
+    dropout: float = 0.25
+    zero_hidden: bool = False  # (0, 0) for keypoints that are not believed
+    batch: int = field(default=1024, metadata={"low": 1, "high": 100_000})  # clips, one prediction each
+    epoch: int = field(default=250, metadata={"low": 1, "high": 1_000_000})  # steps
+    rate: float = 1e-3  # of AMSGrad
+    shrink: float = 0.95  # of the rate, every epoch
+    momentum: tuple[float, float] = (0.1, 0.001)  # of batch normalisation, first and last step
+    cut: float = 0.1  # share of clips whose history begins inside: padded with copies, as after a reset
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 64
+
+
+def network(settings: Mapping[str, Any]) -> PavlloLifter:
+    if settings["variant"] not in VARIANTS:
+        raise UserError(f"variant: expected one of {', '.join(VARIANTS)}, found {settings['variant']!r}")
+    widths = [settings["width"]] * settings["layers"]
+    keys = ("channels", "dropout", "zero_hidden")
+    return PavlloLifter(settings["variant"], widths, **{k: settings[k] for k in keys})
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> PavlloRecipe:
+    return PavlloRecipe(settings, data, device, steps)
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
+    model = network(settings)
+    model.load_state_dict(trained)
+    return model
+
+
+def motions(folders: list[str]) -> tuple[MotionSet, MotionSet | None]:
+    """(training, validation): the paper's recipe needs no detector."""
+    if not folders:
+        raise UserError("no data: give --data DIR, a folder made by `trainers prepare`")
+    return held_out(MotionSet(tuple(s for folder in folders for s in load(folder).segments), folders[0]))
+
+
+class PavlloRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device, self.steps = settings, device, steps
+        self.model = network(vars(settings)).to(device)
+        self.export = self.model
+        self.frames = self.model.tcn.receptive_field()
+        self.answered = self.frames - 1 - self.model.tcn.look_ahead()  # place of the frame in its clip
+        train, validation = motions(data)
+        self.bank, check = banks.bank(train, device), banks.bank(validation or train, device)
+        self.check = self._clips(check, settings.validation_clips, 120, Generator(device).manual_seed(20), plain=True)
+
+    def optimizers(self) -> list[Optimizer]:
+        return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
+
+    def learning_rate(self, step: int) -> float:
+        return float(self.settings.shrink ** (step // self.settings.epoch))
+
+    def batch(self, step: int, generator: Generator) -> Clips:
+        first, last = self.settings.momentum
+        self.model.tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
+        clips = self._clips(self.bank, self.settings.batch, self.frames, generator)
+        return clips if self.settings.cut <= 0 else cut(clips, self.settings.cut, self.answered, generator)
+
+    def _clips(self, source: banks.Bank, count: int, frames: int, g: Generator, plain: bool = False) -> Clips:
+        times = (torch.arange(frames, device=g.device) / HZ).expand(count, -1)
+        motion = banks.sample(source, times, g)
+        if not plain:
+            motion = augment(motion, self.settings.augment, g)
+        view = sample_views(motion, self.settings.cameras, g)
+        view = mirrored(view, torch.rand(count, generator=g, device=g.device) < 0.5)
+        return seen_by_detector(view, times, self.settings.noise, vars(self.settings.masks), g)
+
+    def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
+        return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}
+
+    def finish(self) -> None:
+        """Nothing is fitted afterwards."""
+
+    def validate(self) -> dict[str, float]:
+        """mm on limbs, open and hidden, and with the mean of the clip and its mirror image."""
+        found = self.check
+        plain = self.model.clip(found.x, found.reliability)
+        both = (plain + flip(self.model.clip(flip(found.x), found.reliability[:, :, ORDER]))) / 2
+        limbs, deep = list(LIMB_JOINTS), inner(found.hidden)
+        out = {}
+        for name, pose in (("", plain), (" flipped", both)):
+            error = joint_errors(pose, found.pose)[..., limbs] * 1000
+            for part, where in (("open", ~found.hidden), ("hidden", deep)):
+                out[part + name] = float(error[where[..., limbs]].mean())
+        return out
+
+
+def flip(points: Tensor) -> Tensor:
+    """(..., 17, 2 or 3) as in a mirror."""
+    sign = torch.ones(points.shape[-1], device=points.device)
+    sign[0] = -1
+    return points[..., ORDER.to(points.device), :] * sign
+
+
+def cut(clips: Clips, share: float, answered: int, g: Generator) -> Clips:
+    """Some clips begin at a random frame up to the answered one; what was before is a copy of it."""
+    count, frames = clips.x.shape[:2]
+    begin = (torch.rand(count, generator=g, device=g.device) * (answered + 1)).long()
+    begin = torch.where(torch.rand(count, generator=g, device=g.device) < share, begin, 0)
+    at = torch.arange(frames, device=g.device).maximum(begin[:, None])
+    rows = torch.arange(count, device=g.device)[:, None]
+    x, reliability = clips.x[rows, at], clips.reliability[rows, at]
+    return Clips(x, reliability, clips.world, clips.time, clips.pose, clips.hidden, clips.valid)
