@@ -6,6 +6,7 @@ Does not know: how findings are shown, how a run is made.
 
 from __future__ import annotations
 
+import ctypes
 import os
 import platform
 import shutil
@@ -28,6 +29,12 @@ RUNTIMES = {  # module -> device, how it is installed
     "tensorrt_rtx": ("tensorrt-rtx", 'pip install "steadypose[rtx]"'),
 }
 
+LIBRARIES = {  # what OpenCV and MediaPipe load on Linux -> the Debian package that brings it
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libGLESv2.so.2": "libgles2",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
 FLAVOURS = (  # of one package, the one to keep first
     ("opencv-contrib-python", "opencv-python", "opencv-python-headless", "opencv-contrib-python-headless"),
     ("onnxruntime-gpu", "onnxruntime"),
@@ -65,6 +72,23 @@ def model(path: Path, whole: bool) -> Finding:
         return Finding("good", "detector model", str(path))
     found = f"{path} is damaged" if path.exists() else "not in the cache; the first run would fetch it"
     return Finding("bad" if path.exists() else "note", "detector model", found, "realtime fetch-model", 6)
+
+
+def libraries(names: Iterable[str] = tuple(LIBRARIES)) -> Finding:
+    """A minimal system, a container above all, may lack what the wheels expect of it."""
+    missing = [name for name in names if sys.platform.startswith("linux") and not loads(name)]
+    if not missing:
+        return Finding("good", "libraries", "of the system: all there")
+    mend = "sudo apt-get install " + " ".join(LIBRARIES.get(name, name) for name in missing)
+    return Finding("bad", "libraries", f"{', '.join(missing)} not found", mend, 6)
+
+
+def loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
 
 
 def packages(names: Iterable[str] | None = None) -> list[Finding]:

@@ -56,6 +56,15 @@ def test_two_flavours_of_one_package_are_named_with_the_one_to_keep():
     assert checkup.packages(["numpy", "onnxruntime"])[0].level == "good"
 
 
+@linux
+def test_a_missing_system_library_is_named_with_its_package(monkeypatch):
+    monkeypatch.setitem(checkup.LIBRARIES, "libNowhere.so.7", "libnowhere7")
+    found = checkup.libraries(["libc.so.6", "libNowhere.so.7"])
+    assert (found.level, found.found) == ("bad", "libNowhere.so.7 not found")
+    assert found.mend == "sudo apt-get install libnowhere7"
+    assert checkup.libraries(["libc.so.6"]).level == "good"
+
+
 def test_only_onnxruntime_is_needed():
     levels = {f.found.split()[0]: f.level for f in checkup.backends([])}
     assert levels == {"onnxruntime": "bad", "tensorrt": "note", "tensorrt_rtx": "note"}

@@ -37,6 +37,7 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     yield checkup.model(model_path(), is_bundle(model_path()))
     yield from engines()
     yield from checkup.backends()
+    yield checkup.libraries()
     yield from checkup.packages()
     yield checkup.gpu()
     yield checkup.shared_memory(shared_bytes(config))
