@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from engines import store
-from realtime import checkup, cli
+from realtime import checkup, cli, installed
 from realtime.commands import doctor
 from realtime.config import RunConfig
 
@@ -43,32 +43,32 @@ def test_the_model_is_there_missing_or_damaged(content, whole, level, tmp_path):
     path = tmp_path / "model.task"
     if content is not None:
         path.write_bytes(content)
-    found = checkup.model(path, whole)
+    found = installed.model(path, whole)
     assert found.level == level
     if level != "good":
         assert found.mend == "realtime fetch-model"
 
 
 def test_two_flavours_of_one_package_are_named_with_the_one_to_keep():
-    found = checkup.packages(["numpy", "opencv_python", "opencv-contrib-python", "ONNXRuntime"])
+    found = installed.packages(["numpy", "opencv_python", "opencv-contrib-python", "ONNXRuntime"])
     assert [f.found for f in found] == ["opencv-contrib-python and opencv-python overwrite each other"]
     assert found[0].mend.endswith("pip install opencv-contrib-python")
-    assert checkup.packages(["numpy", "onnxruntime"])[0].level == "good"
+    assert installed.packages(["numpy", "onnxruntime"])[0].level == "good"
 
 
 @linux
 def test_a_missing_system_library_is_named_with_its_package(monkeypatch):
-    monkeypatch.setitem(checkup.LIBRARIES, "libNowhere.so.7", "libnowhere7")
-    found = checkup.libraries(["libc.so.6", "libNowhere.so.7"])
+    monkeypatch.setitem(installed.LIBRARIES, "libNowhere.so.7", "libnowhere7")
+    found = installed.libraries(["libc.so.6", "libNowhere.so.7"])
     assert (found.level, found.found) == ("bad", "libNowhere.so.7 not found")
     assert found.mend == "sudo apt-get install libnowhere7"
-    assert checkup.libraries(["libc.so.6"]).level == "good"
+    assert installed.libraries(["libc.so.6"]).level == "good"
 
 
 def test_only_onnxruntime_is_needed():
-    levels = {f.found.split()[0]: f.level for f in checkup.backends([])}
+    levels = {f.found.split()[0]: f.level for f in installed.backends([])}
     assert levels == {"onnxruntime": "bad", "tensorrt": "note", "tensorrt_rtx": "note"}
-    assert {f.level for f in checkup.backends(checkup.RUNTIMES)} == {"good"}
+    assert {f.level for f in installed.backends(installed.RUNTIMES)} == {"good"}
 
 
 def test_a_jetson_is_recognised_by_its_board(tmp_path):

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from realtime import checkup
+from realtime import checkup, installed
 from realtime.checkup import Finding
 
 if TYPE_CHECKING:
@@ -34,11 +34,11 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     config = load(config_file)
     yield checkup.machine()
     yield from checkup.cameras()
-    yield checkup.model(model_path(), is_bundle(model_path()))
+    yield installed.model(model_path(), is_bundle(model_path()))
     yield from engines()
-    yield from checkup.backends()
-    yield checkup.libraries()
-    yield from checkup.packages()
+    yield from installed.backends()
+    yield installed.libraries()
+    yield from installed.packages()
     yield checkup.gpu()
     yield checkup.shared_memory(shared_bytes(config))
     yield checkup.runtime_directory(base_directory())
