@@ -10,6 +10,7 @@ import sys
 import time
 
 PERIOD_S = 1.0
+KINDS = 1000  # of messages remembered
 
 
 class Calm(logging.Filter):
@@ -26,6 +27,9 @@ class Calm(logging.Filter):
         if now - self._passed.get(kind, -1e9) < self.period_s:
             self._held[kind] = self._held.get(kind, 0) + 1
             return False
+        if len(self._passed) >= KINDS:
+            self._passed.clear()
+            self._held.clear()
         self._passed[kind] = now
         if held := self._held.pop(kind, 0):
             record.msg, record.args = f"{record.getMessage()} (and {held} more like it)", ()

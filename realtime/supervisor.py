@@ -30,7 +30,7 @@ from realtime.worker import Worker
 
 ENDED, CRASHED, INTERRUPTED = 0, 5, 130
 TURN_S = 0.05
-PAUSE_S = 0.5  # a turn that took longer: this process itself was stopped; nobody's silence counts
+PAUSE_S = 0.1  # a turn that took longer by this: this process itself had to wait; nobody's silence counts meanwhile
 STOP_S = 1.5  # for all processes together
 REPORT_S = 1.0
 
@@ -107,9 +107,9 @@ class Supervisor:
         while True:
             wait([handle for w in self.workers for handle in w.handles()], timeout=TURN_S)
             now = time.monotonic()
-            if now - last > PAUSE_S:
+            if (paused_s := now - last - TURN_S) > PAUSE_S:
                 for worker in self.workers:
-                    worker.forgive(now)
+                    worker.forgive(paused_s)
             last = now
             if end := self._turn(now):
                 return end
@@ -124,7 +124,7 @@ class Supervisor:
             if words := worker.look(now):
                 if end := self._judge(worker, words):
                     return end
-                worker.plan_restart(now, words, self.config)
+                worker.plan_restart(now, words)
         makers = [worker for worker in self.workers if worker.name not in RECORD]
         if all(worker.finished for worker in makers):
             return End(ENDED)

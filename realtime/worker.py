@@ -55,7 +55,7 @@ class Worker:
 
     @property
     def pid(self) -> int | None:
-        return self._process.pid if self._process is not None else None
+        return self._process.pid if self.running else None
 
     @property
     def ready(self) -> bool:
@@ -80,9 +80,9 @@ class Worker:
         theirs.close()
         self._beats = {stage: (int(row["beat"]), now) for stage, row in self._rows.items()}
 
-    def forgive(self, now: float) -> None:
-        """The whole machine slept: nobody was silent."""
-        self._beats = {stage: (beat, now) for stage, (beat, _) in self._beats.items()}
+    def forgive(self, seconds: float) -> None:
+        """The machine slept or was too busy to look: that was nobody's silence."""
+        self._beats = {stage: (beat, since + seconds) for stage, (beat, since) in self._beats.items()}
 
     def look(self, now: float) -> LastWords | None:
         """Last words, if the process has ended or had to be ended; starts it when its time has come."""
@@ -142,10 +142,10 @@ class Worker:
         now = time.monotonic()
         return sum(now - at < MINUTE_S for at in self._crashes)
 
-    def plan_restart(self, now: float, words: LastWords, config: RunConfig) -> None:
+    def plan_restart(self, now: float, words: LastWords) -> None:
         lost = words.kind == "lost"
         state, reason = (board.DEGRADED, b"lost") if lost else (board.DOWN, b"crashed")
-        self.due_s = now + (self._after_loss(config) if lost else self._after_crash(now))
+        self.due_s = now + (self._after_loss() if lost else self._after_crash(now))
         for row in self._rows.values():
             row["state"], row["reason"], row["rate_hz"] = state, reason, 0.0
         self._count(now)
@@ -159,7 +159,8 @@ class Worker:
         for row in self._rows.values():
             row["restarts"], row["reconnects"] = _recent(self._crashes, now), _recent(self._reconnects, now)
 
-    def _after_loss(self, config: RunConfig) -> float:
+    def _after_loss(self) -> float:
+        config = self._plan.config
         wait_s: float = min(config.source.backoff_s * 2**self._losses_in_a_row, config.source.backoff_max_s)
         self._losses_in_a_row = min(self._losses_in_a_row + 1, 30)
         return wait_s

@@ -40,8 +40,18 @@ def command(values: dict | None = None, **fakes):
     try:
         yield process
     finally:
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(process.pid, signal.SIGKILL)
+        end(process)
+
+
+def end(process: subprocess.Popen[str]) -> None:
+    """Politely, then not."""
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGCONT)
+        process.terminate()
+    try:
+        process.communicate(timeout=5)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
         process.communicate()
 
 
@@ -226,13 +236,14 @@ def test_d8_a_jumping_wall_clock_changes_nothing(monkeypatch, tmp_path):
 def test_d9_a_starved_pipeline_says_lagging_and_recovers(monkeypatch):
     with live(monkeypatch, detect_busy_s=0.02) as run:
         run.peer.fresh_pose(20)
-        before = int(run.row("lift")["dropped"])
+        run.peer.wait(lambda: run.health()["detect"].state == "READY", 20, "a quiet moment")
         with starved([pid for pid in run.pids().values() if pid]):
             began = time.monotonic()
             run.peer.wait(lambda: "lagging" in run.health()["detect"].reason, 6, "lagging")
             assert time.monotonic() - began <= 3
             assert run.health()["detect"].state == "DEGRADED"
-            assert run.row("lift")["dropped"] > before
+            before = int(run.row("lift")["dropped"])
+            run.peer.wait(lambda: run.row("lift")["dropped"] > before + 5, 5, "counted drops")
             late = [m for _, m in run.peer.poses if m["status"] == "OK" and age_ms(m) > 150]
             assert not late  # drops, not delay
         run.peer.wait(lambda: run.health()["detect"].state == "READY", 20, "recovery")
@@ -270,7 +281,9 @@ def test_d10_after_a_long_pause_only_fresh_poses_come():
         peer.wait(lambda: len(peer.poses) > seen + 40, 10, "poses after the pause")
         after = [m for _, m in peer.poses[seen:]]
         assert all(m["t_capture_ns"] > woken * 1e9 for m in after if m["status"] == "OK")
-        assert sum(m["t_capture_ns"] <= woken * 1e9 for m in after) <= 2  # told to be STALE, and no burst
+        old = [m for m in after if m["t_capture_ns"] <= woken * 1e9]
+        assert all(m["status"] == "STALE" and not m["people"] for m in old)
+        assert len({m["seq"] for m in old}) <= 3  # no burst
         assert {p.pid for p in children(process.pid)} == before
 
 
