@@ -45,8 +45,7 @@ class Track:
     def see(self, detection: Detection, now_ns: int) -> None:
         dt = max((now_ns - self.seen_ns) * 1e-9, 1e-3)
         moved = shift(self.seen, detection)
-        gain = VELOCITY_GAIN if self.frames > 1 else 1.0
-        self.velocity = np.asarray(self.velocity + gain * (moved / dt - self.velocity), np.float32)
+        self.velocity = np.asarray(self.velocity + VELOCITY_GAIN * (moved / dt - self.velocity), np.float32)
         self.seen, self.seen_ns, self.frames = filled(detection, self.seen.xy + moved), now_ns, self.frames + 1
 
 
