@@ -127,3 +127,31 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, capsys):
     (tmp_path / "checkpoint.safetensors").write_bytes(b"\x80\x04not safe")
     assert cli.main(["export", str(tmp_path), "--out", str(tmp_path / "out")]) == 2
     assert "not a checkpoint" in capsys.readouterr().err and not (tmp_path / "out").exists()
+
+
+ROWS = (
+    TINY
+    + """rows:
+  narrow:
+    channels: 8
+    loop:
+      seed: 9
+  broken:
+    chanels: 8
+"""
+)
+
+
+def test_a_row_changes_what_it_names_and_names_the_run(config):
+    from trainers.errors import UserError
+    from trainers.settings import load
+
+    config.write_text(ROWS)
+    plain, row = load(str(config)), load(str(config), "narrow")
+    assert (plain.name, row.name) == ("tiny", "tiny.narrow") and row.command.endswith("tiny.yaml --row narrow")
+    assert (plain.settings.channels, row.settings.channels, row.settings.batch) == (32, 8, 8)
+    assert (row.loop.seed, row.loop.steps) == (9, 150) and row.fingerprint() != plain.fingerprint()
+    with pytest.raises(UserError, match="no row 'wide'; it has narrow, broken"):
+        load(str(config), "wide")
+    with pytest.raises(UserError, match=r"tiny.yaml:2[0-9]: rows.broken.chanels: unknown key"):
+        load(str(config), "broken")

@@ -31,7 +31,7 @@ def save(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], 
     meta = {
         "step": str(step), "fingerprint": config.fingerprint(), "name": config.name, "recipe": config.recipe,
         "figures": json.dumps(figures), "settings": json.dumps(asdict(config.settings)),
-        "command": f"trainers train configs/train/{config.name}.yaml",
+        "command": config.command,
     }  # fmt: skip
     part = out / "checkpoint.part"
     save_file(tensors, part, metadata=meta)

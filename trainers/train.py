@@ -26,6 +26,9 @@ LOG_EVERY = 50
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="configs/train/NAME.yaml")
+    parser.add_argument(
+        "--row", default="", metavar="NAME", help="one of the config's `rows`: an experiment of its own"
+    )
     parser.add_argument("--data", action="append", default=[], metavar="DIR", help="motion or synthesized data; repeat")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
     parser.add_argument("--out", default=None, metavar="DIR", help="the run's folder (default runs/NAME)")
@@ -35,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    config = load(args.config)
+    config = load(args.config, args.row)
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no GPU here; run with --device cpu")
     torch.set_float32_matmul_precision("high")
