@@ -8,6 +8,7 @@ import torch
 from engines.contract import H36M_17
 from tests.fakes.walkers import walkers
 from trainers import augment as aug
+from trainers import bodies
 from trainers.bones import ANKLES, L_ARM, L_LEG, R_ARM, R_LEG, bones, chest_frame, heading_frame, joints
 from trainers.data.bank import Bank, catmull_rom, gather, reflect, sample
 
@@ -88,11 +89,11 @@ def test_perturbation_is_slow():
 
 def test_bodies_vary_alike_on_both_sides_and_stay_on_the_floor():
     xyz = walkers(64)
-    varied = aug.vary_body(xyz, aug.Augmentation(height_m=(1.5, 1.9)), generator())
+    varied = bodies.vary_body(xyz, 0.1, 0.15, (1.5, 1.9), generator())
     length = lengths(varied)[:, 0]
     left, right = (torch.tensor([j - 1 for j in side]) for side in (H36M_17.left, H36M_17.right))
     assert torch.allclose(length[:, left], length[:, right], atol=1e-3)
-    tall = aug.stature(bones(varied))
+    tall = bodies.stature(bones(varied))
     assert 1.49 < tall.min() < 1.6 and 1.8 < tall.max() < 1.91
     assert (length / length.sum(1, keepdim=True)).std(0).min() > 0.002
     assert varied[..., list(ANKLES), 1].amin(2).min() > 0.05
@@ -102,10 +103,10 @@ def test_bodies_vary_alike_on_both_sides_and_stay_on_the_floor():
 def test_mirror_twice_is_the_same_and_swaps_sides():
     xyz = walkers(3)
     flags = torch.tensor([True, False, True])
-    once = aug.mirror(xyz, flags)
+    once = bodies.mirror(xyz, flags)
     assert torch.equal(once[1], xyz[1]) and not torch.equal(once[0], xyz[0])
     assert torch.allclose(once[0, :, 1], xyz[0, :, 4] * torch.tensor([-1.0, 1, 1]))
-    assert torch.equal(aug.mirror(once, flags), xyz)
+    assert torch.equal(bodies.mirror(once, flags), xyz)
 
 
 def test_a_seed_gives_the_same_motion_and_zero_gives_the_motion_itself():

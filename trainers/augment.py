@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
-from engines.contract import H36M_17
+from trainers.bodies import chosen, mirror, pick, stand, vary_body
 from trainers.bones import (
     ANKLES,
     L_ARM,
@@ -34,17 +34,6 @@ from trainers.bones import (
 )
 
 UPPER = tuple(range(J("spine"), len(PARENTS)))
-# bones that share one random length factor: bones are named by their far joint
-PROPORTIONS = (
-    tuple(map(J, ("right_hip", "left_hip"))),
-    (R_LEG[0], L_LEG[0]),
-    (R_LEG[1], L_LEG[1]),
-    tuple(map(J, ("spine", "thorax"))),
-    tuple(map(J, ("nose", "head"))),
-    tuple(map(J, ("left_shoulder", "right_shoulder"))),
-    (L_ARM[0], R_ARM[0]),
-    (L_ARM[1], R_ARM[1]),
-)
 LARGEST_FLEXION = 2.62  # rad: 150 degrees between the directions of a hinge's two bones
 FrameOf = Callable[[Tensor], Tensor]
 TRUNK_RADIUS_M = 0.07  # wrists and elbows nearer to the line from pelvis to thorax are inside the body
@@ -72,17 +61,8 @@ def augment(xyz: Tensor, how: Augmentation, generator: Generator) -> Tensor:
     if how.angles_deg > 0 or how.legs_deg > 0:
         xyz = perturb_angles(xyz, how.angles_deg, how.legs_deg, generator)
     if how.proportions > 0 or how.shoulders > 0:
-        xyz = vary_body(xyz, how, generator)
+        xyz = vary_body(xyz, how.proportions, how.shoulders, how.height_m, generator)
     return mirror(xyz, chosen(len(xyz), how.mirror, generator))
-
-
-def chosen(batch: int, share: float, generator: Generator) -> Tensor:
-    """(B,) bool."""
-    return torch.rand(batch, device=generator.device, generator=generator) < share
-
-
-def pick(flags: Tensor, new: Tensor, old: Tensor) -> Tensor:
-    return torch.where(flags[:, None, None, None], new, old)
 
 
 # --- exchange -----------------------------------------------------------------------------------------------------
@@ -167,51 +147,6 @@ def _bend(bone: Tensor, limb: Sequence[int], noise: Tensor) -> Tensor:
     swung = bone.clone()
     swung[..., near, :], swung[..., far, :] = rotate(first, noise[..., :3]), rotate(second, noise[..., :3])
     return swung
-
-
-# --- bodies -------------------------------------------------------------------------------------------------------
-
-
-def stature(bone: Tensor) -> Tensor:
-    """(B, T, 17, 3) bones -> (B,): height of the stretched body: leg, trunk, head, and 9 cm of foot."""
-    length = bone.norm(dim=-1).mean(1)
-    return length[:, [*R_LEG]].sum(1) + length[:, [7, 8, 9, 10]].sum(1) * 0.95 + 0.09
-
-
-def vary_body(xyz: Tensor, how: Augmentation, generator: Generator) -> Tensor:
-    """Random bone lengths, alike on both sides, and a random stature; the path grows with the legs."""
-    batch = len(xyz)
-    bone = bones(xyz)
-    factor = torch.ones(batch, len(PARENTS), device=xyz.device)
-    for group in PROPORTIONS:
-        spread = how.shoulders if J("left_shoulder") in group else how.proportions
-        factor[:, list(group)] = _log_normal(batch, spread, generator)[:, None]
-    shaped = bone * factor[:, None, :, None]
-    low, high = how.height_m
-    target = low + (high - low) * torch.rand(batch, device=xyz.device, generator=generator)
-    shaped = shaped * (target / stature(shaped))[:, None, None, None]
-    leg_old, leg_new = (b[..., [*R_LEG, *L_LEG], :].norm(dim=-1).mean(1).sum(1) for b in (bone, shaped))
-    ratio = (leg_new / leg_old)[:, None, None, None]
-    shaped[..., :1, :] = bone[..., :1, :] * ratio
-    return stand(joints(shaped), xyz[..., list(ANKLES), :] * ratio)
-
-
-def _log_normal(batch: int, spread: float, generator: Generator) -> Tensor:
-    return (spread * torch.randn(batch, device=generator.device, generator=generator).clamp(-2, 2)).exp()
-
-
-def stand(xyz: Tensor, ankles: Tensor, softness_m: float = 0.02) -> Tensor:
-    """The whole body moved so that its lower ankle is where `ankles` (B, T, 2, 3) says; both count when level."""
-    weight = torch.softmax(-ankles[..., 1] / softness_m, -1)[..., None]
-    shift = (weight * (ankles - xyz[..., list(ANKLES), :])).sum(-2, keepdim=True)
-    return xyz + shift
-
-
-def mirror(xyz: Tensor, flags: Tensor) -> Tensor:
-    """Left and right exchanged for flagged clips (B,)."""
-    order = torch.from_numpy(H36M_17.mirror()).to(xyz.device)
-    flipped = xyz[..., order, :] * xyz.new_tensor([-1.0, 1.0, 1.0])
-    return pick(flags, flipped, xyz)
 
 
 # --- tempo --------------------------------------------------------------------------------------------------------

@@ -16,7 +16,7 @@ from torch import Generator, Tensor
 
 from engines.contract import H36M_17, Array
 from trainers import masks
-from trainers.augment import mirror
+from trainers.bodies import mirror
 from trainers.cameras import CameraRange, View, sample_views
 from trainers.cylinder_man import visible
 from trainers.data import bank as banks
