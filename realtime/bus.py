@@ -26,7 +26,7 @@ from realtime.rundir import BadPlace, endpoint, is_loopback, run_directory, unbi
 from realtime.topics import TOPICS
 
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
-SILENCE_S = 1.0  # then a reader takes a new socket; slow topics wait for their greatest age
+SILENCE_S = 0.5  # then a reader takes a new socket; slow topics wait for their greatest age
 QUEUED = 256  # messages for one client that does not read, and of a topic that keeps each
 SUBSCRIPTION_BYTES = 512  # the most a publisher lets a client say at once
 

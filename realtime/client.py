@@ -152,6 +152,11 @@ class PoseClient:
         """Messages that were none, by what was wrong with them."""
         return sum((one.refused for one in self._listeners.values()), Counter())
 
+    @property
+    def renewed(self) -> int:
+        """Sockets given up for silence; an oversized message makes one deaf."""
+        return sum(one.renewed for one in self._listeners.values())
+
     def _recent(self, topic: str, max_age_ms: float | None) -> Any:
         heard = self._listener(topic).newest()
         limit = self.max_age_ms if max_age_ms is None else max_age_ms

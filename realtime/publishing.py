@@ -14,6 +14,7 @@ from realtime.clock import NS_PER_MS, Pace, identity, now_ns
 from realtime.messages import Health, Hello, Keypoints2D, Pose3D, Stamp, Truth, replace
 
 SILENCE_MS = 400.0  # then STALE is said, and again after as long: clients hear something within 500 ms
+SECOND_S = 0.9  # between two introductions: a turn that comes late is still within the second
 
 log = logging.getLogger("publish")
 
@@ -48,7 +49,7 @@ class Publication:
         self.source, self.max_age_ms = source, max_age_ms
         self.too_old = 0  # poses that came too late and were said to be STALE
         self._port, self._store, self._last = port, store, last
-        self._second = Pace(1.0)
+        self._second = Pace(SECOND_S)
         self._heard_ns = now_ns()
 
     def pose(self, pose: Pose3D) -> None:
