@@ -16,6 +16,7 @@ from realtime.sources import BadPicture, Image, Picture, Source, SourceError, ki
 
 BAD_IN_A_ROW = 60  # damaged pictures one after another: the source counts as lost
 BAD_PAUSE_S = 0.02  # some drivers answer "no picture" at once, for ever
+PAUSE_NS = 300_000_000  # between two looks: this process was stopped
 RATES = 90  # pictures the measured rate is taken over
 RATE_RANGE = (0.6, 1.67)  # measured / declared outside of it: mismatch
 
@@ -88,7 +89,7 @@ class Watch:
 
     def __init__(self, config: SourceConfig, source: Source, now_ns: int) -> None:
         self._config, self._declared_hz = config, source.fps
-        self._came_ns = self._changed_ns = now_ns
+        self._came_ns = self._changed_ns = self._looked_ns = now_ns
         self._content: int | None = None
         self._times: deque[int] = deque(maxlen=RATES)
         self._sizes = {"declares": source.size}
@@ -98,6 +99,7 @@ class Watch:
         self.seen = 0
 
     def look(self, picture: Picture | None, now_ns: int) -> str:
+        self._forgive(now_ns)
         if picture is not None:
             self._note(picture, now_ns)
         silent_s, same_s = (now_ns - self._came_ns) * 1e-9, (now_ns - self._changed_ns) * 1e-9
@@ -107,6 +109,13 @@ class Watch:
         if same_s > self._config.frozen_s:
             return "frozen"
         return "mismatch" if self.mismatch() else ""
+
+    def _forgive(self, now_ns: int) -> None:
+        """The machine slept: that was not the source's silence."""
+        away_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
+        if away_ns > PAUSE_NS:
+            self._came_ns += away_ns
+            self._changed_ns += away_ns
 
     def _raise_if_lost(self, silent_s: float, same_s: float) -> None:
         patience_s = self._config.restart_s if self.seen else self._config.first_picture_s

@@ -8,7 +8,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from realtime import clock
 from realtime.config import SourceConfig
 from realtime.sources import BadPicture, Image, Picture, SourceError, Stamper, kind_of, without_secret
 
+FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 5000
 ROTATIONS = {90: cv2.ROTATE_90_CLOCKWISE, 180: cv2.ROTATE_180, 270: cv2.ROTATE_90_COUNTERCLOCKWISE}
 BAD_FRAMES_AT_END = 3  # reads of a file that may fail in a row before it counts as ended
@@ -32,12 +34,8 @@ def backends(platform: str) -> tuple[int, ...]:
 
 
 def prepare(platform: str) -> None:
-    """Before the first device is opened: FFmpeg says nothing, frames do not wait in its queues.
-
-    MSMF's hardware transforms would take a minute to open a camera.
-    """
+    """Before the first device is opened: FFmpeg is quiet, and MSMF's hardware transforms do not cost a minute."""
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
-    os.environ.setdefault("OPENCV_FFMPEG_CAPTURE_OPTIONS", "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay")
     if platform == "win32":
         os.environ.setdefault("OPENCV_VIDEOIO_MSMF_ENABLE_HW_TRANSFORMS", "0")
 
@@ -70,11 +68,26 @@ def ask(capture: Any, config: SourceConfig) -> None:
 
 
 def _open_stream(spec: str) -> cv2.VideoCapture:
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
-    capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
+    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
+OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+    with without_queues():
+        capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
     if not capture.isOpened():
         raise SourceError(f"source {without_secret(spec)}: no video there, or no answer within 5 s; is the camera on?")
     return capture
+
+
+@contextmanager
+def without_queues() -> Iterator[None]:
+    """Pictures of a stream wait nowhere.  Only while it is opened: a file read like this loses its last frame."""
+    if FFMPEG_OPTIONS in os.environ:  # the user's own
+        yield
+        return
+    os.environ[FFMPEG_OPTIONS] = "rtsp_transport;tcp|fflags;nobuffer|flags;low_delay"
+    try:
+        yield
+    finally:
+        del os.environ[FFMPEG_OPTIONS]
 
 
 def open_packets(capture: Any) -> bool:
