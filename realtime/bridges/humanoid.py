@@ -1,0 +1,130 @@
+"""Joints of one person -> rotations of a humanoid's bones (the names that VRM and Unity use).
+
+Knows: which joints a bone lies between, its direction in a T-pose.  Does not know: files, sockets, Unity's axes.
+Axes: upright, right-handed, y up; in the rest pose the person stands in a T-pose and faces +z, left hand at +x.
+Rotation about a bone's own length (twist), fingers and face are not known and stay as they are at rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.rotations import Real, best_rotation, frame, swing, unit
+
+Joints = Mapping[str, Real]  # (3,) m; what is not known is missing
+Rotations = dict[str, Real]  # (3, 3), in the room
+
+PARENTS = {
+    "Hips": "", "Spine": "Hips", "Chest": "Spine", "Neck": "Chest", "Head": "Neck",
+    "LeftUpperArm": "Chest", "LeftLowerArm": "LeftUpperArm", "LeftHand": "LeftLowerArm",
+    "RightUpperArm": "Chest", "RightLowerArm": "RightUpperArm", "RightHand": "RightLowerArm",
+    "LeftUpperLeg": "Hips", "LeftLowerLeg": "LeftUpperLeg", "LeftFoot": "LeftLowerLeg",
+    "RightUpperLeg": "Hips", "RightLowerLeg": "RightUpperLeg", "RightFoot": "RightLowerLeg",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Limb:
+    start: str
+    end: str
+    rest: tuple[float, float, float]
+
+
+LIMBS = {
+    "LeftUpperArm": Limb("left_shoulder", "left_elbow", (1, 0, 0)),
+    "LeftLowerArm": Limb("left_elbow", "left_wrist", (1, 0, 0)),
+    "RightUpperArm": Limb("right_shoulder", "right_elbow", (-1, 0, 0)),
+    "RightLowerArm": Limb("right_elbow", "right_wrist", (-1, 0, 0)),
+    "LeftUpperLeg": Limb("left_hip", "left_knee", (0, -1, 0)),
+    "LeftLowerLeg": Limb("left_knee", "left_ankle", (0, -1, 0)),
+    "RightUpperLeg": Limb("right_hip", "right_knee", (0, -1, 0)),
+    "RightLowerLeg": Limb("right_knee", "right_ankle", (0, -1, 0)),
+}
+FOLLOWERS = {"LeftHand": "LeftLowerArm", "RightHand": "RightLowerArm", "LeftFoot": "LeftLowerLeg",
+             "RightFoot": "RightLowerLeg"}  # fmt: skip
+
+
+def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Rotations:
+    """Every bone's rotation in the room; a bone that cannot be seen keeps its last rotation against its parent."""
+    found: Rotations = {}
+    for bone, parent in PARENTS.items():
+        seen = bone_rotation(bone, joints, face, found)
+        found[bone] = seen if seen is not None else kept(bone, parent, found, last)
+    found["Spine"] = halfway(found["Hips"], found["Chest"])
+    found["Neck"] = halfway(found["Chest"], found["Head"])
+    return found
+
+
+def bone_rotation(bone: str, joints: Joints, face: Joints, found: Rotations) -> Real | None:
+    if bone == "Hips":
+        return trunk(joints, "hip", "pelvis", "spine")
+    if bone == "Chest":
+        return trunk(joints, "shoulder", "spine", "thorax")
+    if bone == "Head":
+        return head(joints, face, found["Chest"])
+    if bone in LIMBS:
+        return limb(LIMBS[bone], joints, found[PARENTS[bone]])
+    return found[FOLLOWERS[bone]] if bone in FOLLOWERS else None
+
+
+def trunk(joints: Joints, pair: str, low: str, high: str) -> Real | None:
+    """x from right to left, y from low to high."""
+    names = (f"left_{pair}", f"right_{pair}", low, high)
+    if any(name not in joints for name in names):
+        return None
+    left, right, bottom, top = (joints[name] for name in names)
+    return frame(left - right, top - bottom)
+
+
+def limb(bone: Limb, joints: Joints, parent: Real) -> Real | None:
+    if bone.start not in joints or bone.end not in joints:
+        return None
+    carried = parent @ np.array(bone.rest, float)
+    return swing(carried, joints[bone.end] - joints[bone.start]) @ parent
+
+
+def head(joints: Joints, face: Joints, chest: Real) -> Real | None:
+    """From ears and nose, where the detector gives them in 3D; else from neck and crown, without turning."""
+    if all(name in face for name in ("left_ear", "right_ear", "nose")):
+        across = face["left_ear"] - face["right_ear"]
+        forward = face["nose"] - (face["left_ear"] + face["right_ear"]) / 2
+        return frame(across, np.cross(forward, across))
+    if "thorax" in joints and "head" in joints:
+        return swing(chest @ np.array([0.0, 1.0, 0.0]), joints["head"] - joints["thorax"]) @ chest
+    return None
+
+
+def kept(bone: str, parent: str, found: Rotations, last: Rotations | None) -> Real:
+    above = found[parent] if parent else np.eye(3)
+    if last is None:
+        return above
+    return above @ (last[parent].T if parent else np.eye(3)) @ last[bone]
+
+
+def halfway(a: Real, b: Real) -> Real:
+    """The rotation in the middle between two that differ by less than a half turn."""
+    return best_rotation(np.eye(3), ((a + b) / 2).T)
+
+
+def pivots(joints: Joints) -> dict[str, Real]:
+    """Where each bone turns; only those whose joints are known."""
+    where = {bone: joints[one.start] for bone, one in LIMBS.items() if one.start in joints}
+    named = {"Hips": "pelvis", "Chest": "spine", "Neck": "thorax", "LeftHand": "left_wrist",
+             "RightHand": "right_wrist", "LeftFoot": "left_ankle", "RightFoot": "right_ankle"}  # fmt: skip
+    where |= {bone: joints[joint] for bone, joint in named.items() if joint in joints}
+    if "pelvis" in joints and "spine" in joints:
+        where["Spine"] = (joints["pelvis"] + joints["spine"]) / 2
+    if "thorax" in joints and "head" in joints:
+        where["Head"] = joints["thorax"] + 0.4 * (joints["head"] - joints["thorax"])
+    return where
+
+
+def heading(hips: Real) -> Real:
+    """The turn about y that takes +z to where the hips face."""
+    ahead = unit(hips[:, 2] * np.array([1.0, 0.0, 1.0]))
+    if not np.linalg.norm(ahead) > 0.5:
+        return np.eye(3)
+    return swing(np.array([0.0, 0.0, 1.0]), ahead) if ahead[2] > -0.999 else np.diag([-1.0, 1.0, -1.0])

@@ -1,0 +1,93 @@
+"""VMC protocol (v2.7): one person as a humanoid's bones, for VTuber and Unity tools; sent to port 39539.
+
+Knows: the protocol's addresses, calibration and what asks for it.  Does not know: sockets, keys, where poses come from.
+Unity's axes (left-handed, y up, z forward), metres, quaternions x y z w, each bone against its parent, identity in the
+T-pose.  Driven: trunk, neck, head (from the detector's face points), arms, legs, the place of the hips.
+Not driven: twist of limbs, hands, fingers, expression, gaze.  Joints that are ABSENT leave their bone where it was.
+Positions of bones are the person's own; a receiver that takes only rotations keeps the avatar's proportions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from realtime.bridges import unity
+from realtime.bridges.calibration import Calibration, Rest, ideal
+from realtime.bridges.humanoid import PARENTS, Rotations, rotations
+from realtime.bridges.person import Seen
+
+Message = tuple[str, list[object]]
+
+UNCALIBRATED, WAITING, CALIBRATING, CALIBRATED = 0, 1, 2, 3
+COUNTDOWN_S, HOLD_S = 3.0, 1.5
+IDENTITY = (0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)
+
+
+@dataclass
+class Performer:
+    """Poses in, protocol messages out."""
+
+    rest: Rest = field(default_factory=ideal)
+    state: int = UNCALIBRATED
+    news: str = ""  # for the person at the keyboard; taken away once told
+    _bones: Rotations | None = None
+    _calibration: Calibration | None = None
+    _begins_s: float = 0.0
+    _seen: Seen | None = None
+
+    def calibrate(self, now_s: float, countdown_s: float = COUNTDOWN_S) -> None:
+        self._begins_s, self.state, self._calibration = now_s + countdown_s, WAITING, None
+        self.news = f"stand in a T-pose, facing the camera: it counts in {countdown_s:.0f} s"
+
+    def recentre(self) -> None:
+        if self._bones is None or self._seen is None:
+            self.news = "nobody in view: nothing to recentre on"
+            return
+        self.rest = self.rest.recentred(self._bones, self._seen.joints["pelvis"])
+        self.news = "recentred"
+
+    def messages(self, seen: Seen | None, now_s: float) -> Iterator[Message]:
+        self._go_on_calibrating(seen, now_s)
+        tracking = int(seen is not None)
+        yield "/VMC/Ext/OK", [1, self.state, 0, tracking]
+        yield "/VMC/Ext/T", [float(now_s)]
+        if seen is None:
+            return
+        self._seen, self._bones = seen, rotations(seen.joints, seen.face, self._bones)
+        yield "/VMC/Ext/Root/Pos", ["root", *IDENTITY]
+        yield from self._bone_messages(seen)
+
+    def _bone_messages(self, seen: Seen) -> Iterator[Message]:
+        assert self._bones is not None
+        local = self.rest.local(self._bones)
+        for bone in PARENTS:
+            place = self.rest.offsets[bone]
+            if bone == "Hips" and seen.placed:
+                place = self.rest.place(seen.joints["pelvis"])
+            yield "/VMC/Ext/Bone/Pos", [bone, *unity.position(place), *unity.rotation(local[bone])]
+
+    def _go_on_calibrating(self, seen: Seen | None, now_s: float) -> None:
+        if self.state == WAITING and now_s >= self._begins_s:
+            self.state, self._calibration = CALIBRATING, Calibration()
+            self.news = "hold it"
+        if self.state != CALIBRATING or self._calibration is None:
+            return
+        if seen is not None:
+            self._calibration.add(seen.joints, seen.face)
+        if now_s >= self._begins_s + HOLD_S:
+            self._finish(self._calibration)
+
+    def _finish(self, calibration: Calibration) -> None:
+        try:
+            self.rest, self.state, self.news = calibration.rest(), CALIBRATED, "calibrated"
+        except ValueError as error:
+            self.state, self.news = UNCALIBRATED, f"not calibrated: {error}"
+        self._calibration = None
+
+    def obey(self, address: str, now_s: float) -> None:
+        """What another program asks for, on port 39540."""
+        if address == "/VMC/Ext/Set/Calib/Ready":
+            self.calibrate(now_s)
+        elif address == "/VMC/Ext/Set/Calib/Exec":
+            self.calibrate(now_s, 0.0)
