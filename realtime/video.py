@@ -68,8 +68,7 @@ def ask(capture: Any, config: SourceConfig) -> None:
 
 
 def _open_stream(spec: str) -> cv2.VideoCapture:
-    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
-OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
+    timeouts = [cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, OPEN_TIMEOUT_MS, cv2.CAP_PROP_READ_TIMEOUT_MSEC, READ_TIMEOUT_MS]
     with without_queues():
         capture = cv2.VideoCapture(spec, cv2.CAP_FFMPEG, timeouts)
     if not capture.isOpened():
