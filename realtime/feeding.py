@@ -17,6 +17,7 @@ from realtime.messages import F32
 from realtime.ticks import TICK_NS, Grid
 
 HALF_NS = TICK_NS // 2
+AT_END = 0.02  # of the way: a tick so close to a frame is that frame
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ def between(left: Given, right: Given, part: float) -> Given:
     def mix(a: F32, b: F32) -> F32:
         return np.asarray(a + np.float32(part) * (b - a), np.float32)
 
+    if not AT_END < part < 1 - AT_END:
+        return left if part < 0.5 else right
     worse = np.minimum(left.reliability, right.reliability)
     return Given(mix(left.x, right.x), worse, mix(left.world, right.world))
 
