@@ -79,7 +79,8 @@ def open_onnx(
 
     def opened(count: int) -> OrtEngine:
         session = open_session(model, folder, name, device, batch, count)
-        check_tensors(name, contract, batch, _shapes(session.get_inputs()), _shapes(session.get_outputs()))
+        inputs, outputs = (_shapes(of(), batch) for of in (session.get_inputs, session.get_outputs))
+        check_tensors(name, contract, batch, inputs, outputs)
         return OrtEngine(session, contract, name, digest, device, batch)
 
     if threads or device != "cpu":
@@ -154,11 +155,12 @@ def _cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def _shapes(tensors: Any) -> Shapes:
+def _shapes(tensors: Any, batch: int) -> Shapes:
+    """ONNX Runtime before 1.24 still names the leading dimension of outputs that is fixed by now."""
     for tensor in tensors:
         if tensor.type != "tensor(float)":
             raise EngineError(f"tensor {tensor.name} is {tensor.type}, the contract has tensor(float); export it again")
-    return {tensor.name: tuple(tensor.shape) for tensor in tensors}
+    return {tensor.name: tuple(batch if d == BATCH_DIMENSION else d for d in tensor.shape) for tensor in tensors}
 
 
 def _value(array: Array, device: str) -> Any:
