@@ -30,7 +30,7 @@ from realtime.meter import Meter
 from realtime.orphans import die_with, obey
 from realtime.pipeline import Table
 
-LAST_WORDS_LIMIT = 32_768  # bytes
+LAST_WORDS_LIMIT = 65_536  # bytes
 JOIN_S = 0.7  # for the other stages of a process whose end has come
 
 _LEAVING = threading.Lock()

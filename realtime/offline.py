@@ -70,6 +70,8 @@ class Chain:
 
     def _answered(self, pose: Pose3D, lift_us: int) -> Answer:
         keypoints, truth = self._waiting.popleft()
+        while keypoints.stamp != pose.stamp:  # a new stream began: its predecessor's future never comes
+            keypoints, truth = self._waiting.popleft()
         return Answer(keypoints, replace(pose, stage_us=keypoints.stage_us | {"lift": lift_us}), truth)
 
     def facts(self) -> dict[str, Any]:

@@ -25,7 +25,7 @@ PUBLIC = ("pose3d", "keypoints2d", "truth", "health", "hello")
 
 LIVE: Table = {
     "capture": Stage("realtime.stages.capture:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
-    "detect": Stage("realtime.stages.detect:main", "detect", ("frame",), ("keypoints",), 1.5, 120.0),
+    "detect": Stage("realtime.stages.detect:main", "detect", ("frame",), ("keypoints",), 2.0, 120.0),
     "occlude": Stage("realtime.stages.occlude:main", "estimate", ("keypoints",), ("reliable",), 1.0, 120.0),
     "lift": Stage("realtime.stages.lift:main", "estimate", ("reliable",), ("pose",), 1.0, 120.0),
     "publish": Stage("realtime.stages.publish:main", "publish", ("reliable", "pose", "truth"), PUBLIC, 1.0, 30.0),

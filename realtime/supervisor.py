@@ -32,6 +32,7 @@ ENDED, CRASHED, INTERRUPTED = 0, 5, 130
 TURN_S = 0.05
 PAUSE_S = 0.1  # a turn that took longer by this: this process itself had to wait; nobody's silence counts meanwhile
 STOP_S = 1.5  # for all processes together
+STOP_ONE_S = 0.3  # then the next one is asked, whether this one has ended or not
 REPORT_S = 1.0
 
 log = logging.getLogger("supervisor")
@@ -175,10 +176,15 @@ class Supervisor:
         deadline = time.monotonic() + STOP_S
         for worker in self.workers:
             worker.ask_to_stop()
+            self._wait_for(worker, min(deadline, time.monotonic() + STOP_ONE_S))
         for worker in self.workers:
-            while worker.running and time.monotonic() < deadline and len(self._signals) < 2:
-                worker.join(min(TURN_S, deadline - time.monotonic()))
+            self._wait_for(worker, deadline)
             worker.kill()
+
+    def _wait_for(self, worker: Worker, until_s: float) -> None:
+        """A second Ctrl-C does not wait."""
+        while worker.running and time.monotonic() < until_s and len(self._signals) < 2:
+            worker.join(TURN_S)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:

@@ -26,6 +26,7 @@ from realtime.pipeline import Stage, Table
 MINUTE_S, HOUR_S = 60.0, 3600.0
 PACING_S = 0.25  # the second restart within a minute waits this long, the third twice as long
 PACING_MAX_S = 2.0
+KILL_S = 0.5  # a process that waits for a device may take longer to go
 
 
 class Worker:
@@ -101,6 +102,8 @@ class Worker:
             return None
         text = f"stage {silent} gave no sign of life for {self._allowance(silent):g} s"
         self.kill()
+        if self.running:
+            return None  # not even the kernel can end it yet: next turn
         words = self._read_last_words()
         self._bury()
         return words or LastWords(silent, "crash", 1, text)
@@ -185,7 +188,7 @@ class Worker:
     def kill(self) -> None:
         if self.running:
             self._process.kill()
-            self._process.join()
+            self._process.join(KILL_S)
 
 
 def _recent(times: deque[float], now: float) -> int:

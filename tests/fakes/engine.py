@@ -99,9 +99,9 @@ def main(ctx) -> None:
 
 
 def file_main(ctx) -> None:
-    offline.run(ctx, lambda: fake_chain(ctx.config))
+    offline.run(ctx, lambda: fake_chain(ctx.config, ctx.starts == 0))
 
 
-def fake_chain(config) -> offline.Chain:
-    detector, engine = FakeDetector(), FakeEngine()
+def fake_chain(config, first_start: bool = True) -> offline.Chain:
+    detector, engine = FakeDetector(), FakeEngine(first_start=first_start)
     return offline.Chain(detector, Tracker(config.detector.people), PlainFilter(), PlainLifter(engine))
