@@ -9,7 +9,6 @@ restarts too, so that a reference never fits another picture than its own.
 from __future__ import annotations
 
 import logging
-import threading
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from realtime import shm
 from realtime.clock import Pace, now_ns
 from realtime.messages import Frame, Stamp
 from realtime.rundir import FRAME_SEGMENTS, memory_key
+from realtime.shm import fence
 
 Image = NDArray[np.uint8]
 
@@ -80,19 +80,6 @@ def stride_of(width: int, height: int) -> int:
 
 def slots_for(width: int, height: int, wanted: int = DEFAULT) -> int:
     return max(FEWEST, min(wanted, BUDGET // stride_of(width, height)))
-
-
-def fence() -> None:
-    """Stores before it are seen before stores behind it, loads likewise, on processors that reorder them.
-
-    One lock would let both sides slip into its inside; the release of the first keeps order with the second.
-    """
-    for _ in range(2):
-        with _FENCE:
-            pass
-
-
-_FENCE = threading.Lock()
 
 
 class _Slots:

@@ -13,9 +13,9 @@ import numpy as np
 
 from realtime import shm
 from realtime.clock import Pace, now_ns
-from realtime.frames import fence
 from realtime.messages import Keypoints2D, Message, Person2D, Person3D, Pose3D, Stamp, encode, replace
 from realtime.rundir import memory_key
+from realtime.shm import fence
 
 SLOTS, SLOT_BYTES = 2048, 8192
 MAGIC = 0x31474E4952505053  # "SPPRING1"

@@ -13,7 +13,6 @@ import json
 import os
 import secrets
 import socket
-import sqlite3
 import stat
 import sys
 import tempfile
@@ -203,6 +202,8 @@ def _locked_by_flock(directory: Path) -> Iterator[None]:
 @contextmanager
 def _locked_by_sqlite(directory: Path) -> Iterator[None]:
     """The same promise on every system: SQLite locks a file of its own until the process ends."""
+    import sqlite3
+
     with closing(sqlite3.connect(directory / "lock.db", timeout=0, isolation_level=None)) as database:
         try:
             database.execute("BEGIN EXCLUSIVE")

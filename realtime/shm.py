@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 import sys
+import threading
 from multiprocessing import resource_tracker
 from multiprocessing.shared_memory import SharedMemory
 from pathlib import Path
@@ -25,6 +26,9 @@ TAG = 64  # bytes before the portable kind's memory: which segment of that name 
 NAME = re.compile(r"steadypose-[A-Za-z0-9_.-]{1,64}")
 TRACKED = sys.version_info < (3, 13)  # before: whoever attaches and exits takes the segment with them
 KIND: Kind = "file" if sys.platform == "linux" else "named"
+
+
+_FENCE = threading.Lock()
 
 
 class NoRoom(Exception):
@@ -174,3 +178,13 @@ def no_room(size: int) -> NoRoom:
         f"shared memory: needs {size / 1e6:.1f} MB, has {free / 1e6:.1f} MB in {FOLDER}; enlarge it with "
         f"`sudo mount -o remount,size=256m {FOLDER}` (in a container: --shm-size=256m) or ask for a smaller --size"
     )
+
+
+def fence() -> None:
+    """Stores before it are seen before stores behind it, loads likewise, on processors that reorder them.
+
+    One lock would let both sides slip into its inside; the release of the first keeps order with the second.
+    """
+    for _ in range(2):
+        with _FENCE:
+            pass
