@@ -20,9 +20,10 @@ from typing import Any, TypeVar
 
 import zmq
 
+from realtime.address import BadPlace, is_loopback, unbindable
 from realtime.clock import Deadline, Pace
 from realtime.messages import MAX_BYTES, Message, MessageError, decode, encode, prefix
-from realtime.rundir import BadPlace, endpoint, is_loopback, run_directory, unbindable
+from realtime.rundir import endpoint, run_directory
 from realtime.topics import TOPICS
 
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 200

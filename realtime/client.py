@@ -7,89 +7,30 @@ Arrays are NumPy's, joints in the order of `client.joints`.  A client that stops
 
 from __future__ import annotations
 
-import threading
 import weakref
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass
 from types import TracebackType
 from typing import Any
 
 import zmq
 
 from realtime import clock
-from realtime.bus import Reader
+from realtime.address import BadPlace, is_loopback
 from realtime.clock import NS_PER_MS, Deadline
+from realtime.listener import Heard, Listener
 from realtime.messages import Health, Hello, Keypoints2D, Pose3D, Truth
 from realtime.publishing import nothing_yet, stale
-from realtime.rundir import BadPlace, is_loopback
 
 ADDRESS = "tcp://127.0.0.1:5555"
 MAX_AGE_MS = 150.0
 SILENCE_MS = 450.0  # then iteration says STALE
-TURN_MS = 50.0
-PAUSE_MS = 500.0  # a turn that took longer: this process itself was stopped
 
 
 class NoStream(TimeoutError):
     """Nobody publishes at this address."""
 
     exit_code = 2
-
-
-@dataclass(frozen=True)
-class Heard:
-    message: Any
-    received_ns: int
-
-
-class Listener:
-    """One topic, read by a thread of its own, so that the time of receipt is true however seldom anybody asks."""
-
-    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
-        self.count = 0
-        self.news = threading.Condition()
-        self.refused: Counter[str] = Counter()
-        self.renewed = 0
-        self._heard: dict[str, Heard] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source), daemon=True)
-        self._thread.start()
-
-    def _listen(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
-        reader = Reader(context, address, topic, source)
-        while not self._stop.is_set():
-            paused = Deadline(PAUSE_MS)
-            message = reader.get(TURN_MS)
-            self.refused, self.renewed = reader.refused, reader.renewed
-            if message is not None and not paused.passed():  # else nobody knows how long it lay here
-                self._keep(Heard(message, clock.now_ns()))
-        reader.close()
-
-    def _keep(self, heard: Heard) -> None:
-        """Health comes for each stage; of everything else only the newest counts."""
-        with self.news:
-            self._heard[getattr(heard.message, "stage", "")] = heard
-            self.count += 1
-            self.news.notify_all()
-
-    def newest(self) -> Heard | None:
-        return self._heard.get("")
-
-    def all(self) -> dict[str, Heard]:
-        return dict(self._heard)
-
-    def wait(self, seen: int, timeout_s: float) -> int:
-        """Until there is something newer than number `seen`, or time is up; the newest number."""
-        with self.news:
-            self.news.wait_for(lambda: self.count != seen, timeout_s)
-            return self.count
-
-    def stop(self) -> None:
-        self._stop.set()
-
-    def join(self) -> None:
-        self._thread.join()
 
 
 class PoseClient:

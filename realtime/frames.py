@@ -10,30 +10,17 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from realtime import shm
+from realtime.address import FRAME_SEGMENTS, memory_key
 from realtime.clock import Pace, now_ns
 from realtime.messages import Frame, Stamp
-from realtime.rundir import FRAME_SEGMENTS, memory_key
 from realtime.shm import fence
-
-Image = NDArray[np.uint8]
-
-GREY_WIDTH = 640  # px at most
-BUDGET = 43_000_000  # bytes; with the PoseRing 60 MB at 1920x1080
-FEWEST, DEFAULT = 3, 8  # slots
-MAGIC = 0x31474E4952465053  # "SPFRING1"
-HEAD = 4096  # bytes before the first slot: a Header, then a Mark for each slot
-Header = np.dtype([("magic", "u8"), ("slots", "u8"), ("stride", "u8")])
-Mark = np.dtype(
-    [("before", "u8"), ("after", "u8"), ("width", "u4"), ("height", "u4"), ("grey_w", "u4"), ("grey_h", "u4")]
-)
-MARKS_AT = 64
+from realtime.slots import DEFAULT, FEWEST, GREY_WIDTH, HEAD, MAGIC, Image, Slots, grey_size, slots_for, stride_of
 
 log = logging.getLogger("frames")
 
@@ -66,63 +53,12 @@ def grey_copy(image: Image) -> tuple[Image, float]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), size[0] / width
 
 
-def grey_size(width: int, height: int) -> tuple[int, int]:
-    if width <= GREY_WIDTH:
-        return width, height
-    return GREY_WIDTH, max(1, round(height * GREY_WIDTH / width))
-
-
-def stride_of(width: int, height: int) -> int:
-    """Bytes of one slot, whole pages."""
-    grey_w, grey_h = grey_size(width, height)
-    return -(-(width * height * 3 + grey_w * grey_h) // 4096) * 4096
-
-
-def slots_for(width: int, height: int, wanted: int = DEFAULT) -> int:
-    return max(FEWEST, min(wanted, BUDGET // stride_of(width, height)))
-
-
-class _Slots:
-    """A segment's header, marks and pictures as arrays."""
-
-    def __init__(self, segment: shm.Segment) -> None:
-        self.segment = segment
-        if len(segment.memory) < HEAD:
-            raise ValueError(f"{segment.name} is no ring of pictures: {len(segment.memory)} bytes")
-        self.header: Any = np.frombuffer(segment.memory, Header, 1)
-        self.marks: Any = np.zeros(0, Mark)
-
-    def open(self) -> _Slots:
-        slots, self.stride = int(self.header["slots"][0]), int(self.header["stride"][0])
-        fits = 0 < slots <= (HEAD - MARKS_AT) // Mark.itemsize and HEAD + slots * self.stride <= len(
-            self.segment.memory
-        )
-        if int(self.header["magic"][0]) != MAGIC or not fits:
-            raise ValueError(f"{self.segment.name} is no ring of pictures")
-        self.marks = np.frombuffer(self.segment.memory, Mark, slots, MARKS_AT)
-        return self
-
-    def picture(self, slot: int, mark: Any) -> tuple[Image, Image]:
-        """Views, valid while the mark is."""
-        width, height, grey_w, grey_h = (int(mark[name]) for name in ("width", "height", "grey_w", "grey_h"))
-        if width * height * 3 + grey_w * grey_h > self.stride:
-            raise ValueError(f"{width}x{height} does not fit a slot of {self.stride} bytes")
-        at = HEAD + slot * self.stride
-        colour = np.frombuffer(self.segment.memory, np.uint8, width * height * 3, at)
-        grey = np.frombuffer(self.segment.memory, np.uint8, grey_w * grey_h, at + width * height * 3)
-        return colour.reshape(height, width, 3), grey.reshape(grey_h, grey_w)
-
-    def close(self) -> None:
-        self.header = self.marks = None  # the mapping cannot go while arrays look into it
-        self.segment.close()
-
-
 class FrameWriter:
     """Owns the segment; takes another name for it when a picture outgrows the slots or somebody removed it."""
 
     def __init__(self, bind: str, slots: int = DEFAULT, kind: shm.Kind = shm.KIND) -> None:
         self._key, self._wanted, self._kind = memory_key(bind), slots, kind
-        self._ring: _Slots | None = None
+        self._ring: Slots | None = None
         self._look = Pace(0.5)
         self._generation = now_ns()
         self._number = self._after_predecessors()
@@ -141,7 +77,7 @@ class FrameWriter:
         self._fill(ring, slot, image, grey)
         return Frame(stamp, slot, self._generation, width, height, ring.segment.name)
 
-    def _fill(self, ring: _Slots, slot: int, image: Image, grey: Image) -> None:
+    def _fill(self, ring: Slots, slot: int, image: Image, grey: Image) -> None:
         mark = ring.marks[slot]
         mark["before"] = self._generation
         fence()
@@ -153,7 +89,7 @@ class FrameWriter:
         fence()
         mark["after"] = self._generation
 
-    def _ring_for(self, width: int, height: int) -> _Slots:
+    def _ring_for(self, width: int, height: int) -> Slots:
         ring = self._ring
         if ring and stride_of(width, height) <= ring.stride and (not self._look.due() or ring.segment.exists()):
             return ring
@@ -161,7 +97,7 @@ class FrameWriter:
         self._ring = self._create(width, height)
         return self._ring
 
-    def _create(self, width: int, height: int) -> _Slots:
+    def _create(self, width: int, height: int) -> Slots:
         """With fewer slots, and a warning, where memory is short; NoRoom where even the fewest do not fit."""
         stride, slots = stride_of(width, height), slots_for(width, height, self._wanted)
         self._number = (self._number + 1) % FRAME_SEGMENTS
@@ -175,7 +111,7 @@ class FrameWriter:
                     raise
                 log.warning("one slot less than %d: %s", count, error)
                 continue
-            ring = _Slots(segment)
+            ring = Slots(segment)
             ring.header["slots"], ring.header["stride"], ring.header["magic"] = count, stride, MAGIC
             return ring.open()
         raise ValueError(f"a ring has at least {FEWEST} slots, asked for {self._wanted}")
@@ -201,7 +137,7 @@ class FrameReader:
         self.lapped = 0  # overwritten before or while it was copied
         self.missing = 0  # segment gone
         self._kind = kind
-        self._ring: _Slots | None = None
+        self._ring: Slots | None = None
 
     def read(self, reference: Reference) -> Pixels | None:
         """Copies of the picture and of its grey one, or None when it is no longer there."""
@@ -226,7 +162,7 @@ class FrameReader:
         self.lapped += found is None
         return found
 
-    def _copy_slot(self, ring: _Slots, wanted: Reference, colour: bool, grey: bool) -> tuple[Image, Image] | None:
+    def _copy_slot(self, ring: Slots, wanted: Reference, colour: bool, grey: bool) -> tuple[Image, Image] | None:
         mark = ring.marks[wanted.slot]
         if int(mark["after"]) != wanted.generation:
             return None
@@ -239,7 +175,7 @@ class FrameReader:
         fence()
         return copies if int(mark["before"]) == wanted.generation else None
 
-    def _ring_of(self, wanted: Reference) -> _Slots | None:
+    def _ring_of(self, wanted: Reference) -> Slots | None:
         if self._ring is None or self._ring.segment.name != wanted.ring or self._is_outdated(self._ring, wanted):
             self.close()
             self._ring = self._attach(wanted.ring)
@@ -247,13 +183,13 @@ class FrameReader:
             return None
         return self._ring
 
-    def _is_outdated(self, ring: _Slots, wanted: Reference) -> bool:
+    def _is_outdated(self, ring: Slots, wanted: Reference) -> bool:
         """References come after their picture: a slot that is still behind belongs to a predecessor of that name."""
         return 0 <= wanted.slot < len(ring.marks) and int(ring.marks[wanted.slot]["after"]) < wanted.generation
 
-    def _attach(self, name: str) -> _Slots | None:
+    def _attach(self, name: str) -> Slots | None:
         try:
-            return _Slots(shm.attach(name, self._kind)).open()
+            return Slots(shm.attach(name, self._kind)).open()
         except (FileNotFoundError, PermissionError, ValueError):
             return None
 
@@ -261,3 +197,6 @@ class FrameReader:
         if self._ring:
             self._ring.close()
             self._ring = None
+
+
+__all__ = ["FrameReader", "FrameWriter", "Image", "Pixels", "grey_copy"]

@@ -18,7 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime import codec
-from realtime.codec import MAX_BYTES, Below, MessageError, refuse
+from realtime.arrays import Below, MessageError, refuse
+from realtime.codec import MAX_BYTES
 
 F32 = NDArray[np.float32]
 U8 = NDArray[np.uint8]

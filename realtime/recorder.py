@@ -10,9 +10,9 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
+from realtime.address import is_loopback
 from realtime.recording import RecordingError, Writer, check_target
 from realtime.ring import PoseRingReader
-from realtime.rundir import is_loopback
 from realtime.tap import Tap
 
 TURN_S = 0.1

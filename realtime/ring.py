@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from realtime import shm
+from realtime.address import memory_key
 from realtime.clock import Pace, now_ns
 from realtime.messages import Keypoints2D, Message, Person2D, Person3D, Pose3D, Stamp, encode, replace
-from realtime.rundir import memory_key
 from realtime.shm import fence
 
 SLOTS, SLOT_BYTES = 2048, 8192

@@ -155,7 +155,7 @@ def load_intrinsics(path: str) -> Intrinsics:
 
 def refuse_open_bind(config: RunConfig, where: str) -> None:
     """Nothing listens beyond this machine unless it was asked for by name."""
-    from realtime.rundir import BadPlace, is_loopback
+    from realtime.address import BadPlace, is_loopback
 
     try:
         private = is_loopback(config.publish.bind)

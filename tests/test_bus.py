@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import zmq
 
+from realtime.address import BadPlace, Busy
 from realtime.bus import Bus, Reader, wait_any
 from realtime.messages import Health, encode, replace
-from realtime.rundir import BadPlace, Busy, run_directory
+from realtime.rundir import run_directory
 from tests.fakes.peer import frame, free_address, keypoints, pose, raw_socket, stamp, until, until_heard
 
 

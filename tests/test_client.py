@@ -11,8 +11,7 @@ import time
 import pytest
 import zmq
 
-from realtime import client as client_room
-from realtime import clock
+from realtime import clock, listener
 from realtime.client import NoStream, PoseClient
 from realtime.messages import Health, encode, replace
 from realtime.tap import Tap
@@ -161,8 +160,8 @@ def test_a_file_s_pose_is_as_old_as_its_publication(client, station):
 
 def test_a_client_that_was_stopped_does_not_take_what_lay_there_for_new(client, station, monkeypatch):
     current(client, station, 1)
-    monkeypatch.setattr(client_room, "PAUSE_MS", -1.0)  # every turn is one after a pause
-    time.sleep(2 * client_room.TURN_MS / 1000)
+    monkeypatch.setattr(listener, "PAUSE_MS", -1.0)  # every turn is one after a pause
+    time.sleep(2 * listener.TURN_MS / 1000)
     for _ in range(10):
         station.pose(2)
         time.sleep(0.01)

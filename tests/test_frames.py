@@ -9,9 +9,11 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime import frames, ring, shm
-from realtime.frames import FrameReader, FrameWriter, grey_copy, slots_for, stride_of
+from realtime import ring, shm
+from realtime.address import memory_key
+from realtime.frames import FrameReader, FrameWriter, grey_copy
 from realtime.messages import replace
+from realtime.slots import DEFAULT, HEAD, slots_for, stride_of
 from tests.fakes.peer import free_address, keypoints, stamp
 
 
@@ -77,7 +79,7 @@ def test_what_was_read_is_the_reader_s_own(writer, reader):
 
 
 def test_pictures_stay_for_a_whole_round_and_no_longer(writer, reader):
-    written = [writer.write(picture(seed), stamp()) for seed in range(writer.slots or frames.DEFAULT)]
+    written = [writer.write(picture(seed), stamp()) for seed in range(writer.slots or DEFAULT)]
     assert all((reader.image(frame) == picture(seed)).all() for seed, frame in enumerate(written))
     writer.write(picture(99), stamp())
     assert reader.image(written[0]) is None and reader.lapped == 1
@@ -104,7 +106,7 @@ def test_a_successor_of_the_same_name_is_found(kind, reader):
     first.close()
     second = FrameWriter(bind, kind=kind)
     frame = second.write(picture(1), stamp())
-    assert frame.ring == f"{frames.memory_key(bind)}-frames-0"
+    assert frame.ring == f"{memory_key(bind)}-frames-0"
     assert (reader.image(frame) == picture(1)).all()
     second.close()
 
@@ -157,7 +159,7 @@ def test_a_picture_half_way_overwritten_is_refused(writer, reader):
 def test_memory_of_a_run_at_1080p_stays_below_60_mb():
     slots = slots_for(1920, 1080)
     assert slots >= 5
-    assert frames.HEAD + slots * stride_of(1920, 1080) + ring.SIZE <= 60e6
+    assert HEAD + slots * stride_of(1920, 1080) + ring.SIZE <= 60e6
 
 
 @pytest.mark.parametrize(("size", "slots"), [((640, 480), 8), ((1280, 720), 8), ((3840, 2160), 3)])
@@ -167,7 +169,7 @@ def test_the_number_of_slots_follows_the_size(size, slots):
 
 def test_short_memory_means_fewer_slots_and_a_warning(monkeypatch, caplog):
     create = shm.create
-    room = frames.HEAD + 4 * stride_of(320, 240)
+    room = HEAD + 4 * stride_of(320, 240)
 
     def scarce(name, size, kind):
         if size > room:

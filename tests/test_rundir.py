@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from realtime import rundir, shm
+from realtime.address import BadPlace, Busy, is_loopback, memory_key, memory_names, parse
 from realtime.bus import Bus
-from realtime.rundir import BadPlace, Busy, is_loopback, parse, run_directory
+from realtime.rundir import run_directory
 from realtime.topics import TOPICS
 from tests.fakes.peer import frame, free_address, python, until_heard
 
@@ -49,11 +50,11 @@ def test_the_directory_is_this_users_alone_and_keeps_no_trace(runtime_dir):
         assert directory.stat().st_mode & 0o777 == 0o700
         bus = Bus(directory)
         bus.publisher("frame")
-        shm.create(rundir.memory_names(bind)[0], 4096).close()
+        shm.create(memory_names(bind)[0], 4096).close()
         assert list(directory.glob("*.sock"))
         bus.close()
     assert {path.name for path in directory.iterdir()} == {"lock", "pid", "boot"}
-    assert not shm.unlink(rundir.memory_names(bind)[0])
+    assert not shm.unlink(memory_names(bind)[0])
 
 
 def test_without_a_chosen_directory_the_session_s_or_the_system_s_is_used(monkeypatch, tmp_path):
@@ -154,11 +155,11 @@ def test_what_a_dead_run_left_is_gone_at_the_next_start(runtime_dir):
     directory = rundir.private_directory(runtime_dir / str(parse(bind).port))
     with socket.socket(socket.AF_UNIX) as dead:
         dead.bind(str(directory / "frame.sock"))
-    for name in rundir.memory_names(bind):
+    for name in memory_names(bind):
         shm.create(name, 4096).close()
     with run_directory(bind):
         assert not list(directory.glob("*.sock"))
-        assert not [name for name in os.listdir("/dev/shm") if name.startswith(rundir.memory_key(bind))]
+        assert not [name for name in os.listdir("/dev/shm") if name.startswith(memory_key(bind))]
 
 
 def test_paths_with_spaces_and_unicode_work(monkeypatch, tmp_path):

@@ -48,8 +48,8 @@ def findings(config_file: str | None) -> Iterator[Finding]:
 
 def shared_bytes(config: RunConfig) -> int:
     """What the rings of pictures and of poses take at this size."""
-    from realtime.frames import slots_for, stride_of
     from realtime.ring import SIZE
+    from realtime.slots import slots_for, stride_of
 
     width, height = config.source.width, config.source.height
     return slots_for(width, height, config.pipeline.frame_slots) * stride_of(width, height) + SIZE

@@ -139,8 +139,8 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
 
 def viewer(config: RunConfig) -> AbstractContextManager[None]:
     """Beside the run, in a process of its own, when asked for."""
+    from realtime.address import Busy, check_free
     from realtime.companion import beside
-    from realtime.rundir import Busy, check_free
     from realtime.viewer.access import parse_http
 
     if not config.view.open:
@@ -172,7 +172,7 @@ def refuse_a_crowd(config: RunConfig) -> None:
 
 def warn_if_open(config: RunConfig) -> None:
     """`--insecure` was asked for; nobody may overlook it, not even with --quiet."""
-    from realtime.rundir import is_loopback
+    from realtime.address import is_loopback
 
     if config.publish.insecure and not is_loopback(config.publish.bind):
         print(

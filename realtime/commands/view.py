@@ -14,7 +14,7 @@ import webbrowser
 from collections.abc import Mapping
 from pathlib import Path
 
-from realtime.rundir import is_loopback
+from realtime.address import is_loopback
 from realtime.viewer.access import BadAddress, parse_http
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer

@@ -42,7 +42,7 @@ def run(ctx: Context, publication: Publication) -> None:
             publication.keypoints(found)
         last = relay(ctx, poses, publication, last)
         publication.silence()
-        states = [(one.state, one.reason) for one in ctx.health()]
+        states: list[tuple[str, str]] = [(one.state, one.reason) for one in ctx.health()]
         if publication.second_has_passed() or states != told:  # a change is told at once
             told = states
             ctx.idle()

@@ -21,10 +21,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import clock
+from realtime.address import parse
 from realtime.bus import Bus, Publisher, Reader
 from realtime.client import PoseClient
 from realtime.messages import encode
-from realtime.rundir import endpoint, parse, run_directory
+from realtime.rundir import endpoint, run_directory
 from realtime.topics import TOPICS
 from tests.fakes.live import SMALL, live
 from tests.fakes.peer import free_address, keypoints, pose, python, raw_socket, until, until_heard

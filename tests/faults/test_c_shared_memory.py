@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from realtime import clock, shm
+from realtime.address import memory_key
 from realtime.bus import Bus
 from realtime.frames import FrameReader, FrameWriter
 from realtime.ring import SLOTS, PoseRingReader, name_of
-from realtime.rundir import memory_key, run_directory
+from realtime.rundir import run_directory
 from tests.fakes.camera import OTHER_SIZE, SIZE, Camera
 from tests.fakes.live import live
 from tests.fakes.peer import free_address, python, stamp, until
