@@ -28,7 +28,9 @@ from trainers.shards import BOARD, OTHER, OUTSIDE, Clip, read_clips
 
 RIGHT = 0.05  # of body height: a keypoint no further from the truth is right
 COVERED = BOARD | OUTSIDE | OTHER
+OTHERS = 0.15  # of body height: where half of the limbs are so far off, the detector follows somebody else
 SHORTEST = 16  # frames; shorter tracks teach nothing
+LIMBS = [i for i, n in enumerate(BLAZEPOSE_33.joints) if n.split("_")[-1] in ("elbow", "wrist", "knee", "ankle")]
 MAP = mapping(BLAZEPOSE_33.name, H36M_17.name)
 
 
@@ -55,9 +57,10 @@ def tracks(clip: Clip) -> Iterator[Track]:
         part = slice(int(first), int(last))
         error = np.linalg.norm(clip.xy[part] - clip.truth_xy[part], axis=-1) / height
         covered = (clip.hidden[part, 17:] & COVERED) > 0
+        somebody_else = np.median(np.where(covered, 0, error)[:, LIMBS], -1) > OTHERS
         yield Track(
             clip, int(first), int(last), cues_of(clip, int(first), int(last)), (error <= RIGHT) & ~covered, covered,
-            clip.trusted[part],
+            clip.trusted[part] & ~somebody_else[:, None],
         )  # fmt: skip
 
 

@@ -31,13 +31,14 @@ AFTER = 5  # frames of a window that only fill the history
 class Settings:
     channels: int = 96
     blocks: int = 2
-    dropout: float = 0.1
+    dropout: float = 0.25
     batch: int = field(default=64, metadata={"low": 1, "high": 10_000_000})  # windows
     ticks: int = field(default=64, metadata={"low": 8, "high": 10_000})
     real: float = 0.5  # share of windows from boards on real footage, where there are any
     rate: float = 1e-3
     decay: float = 1e-3  # of weights
-    noise: float = 0.05  # standard deviation added to every cue
+    noise: float = 0.1  # standard deviation added to every cue
+    blind: float = 0.1  # share of cues that a window goes without
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
 
@@ -97,7 +98,8 @@ class ReliabilityRecipe:
         order = torch.from_numpy(BLAZEPOSE_33.mirror())
         features[flip] = mirrored(features[flip])
         right[flip], counts[flip] = right[flip][:, :, order], counts[flip][:, :, order]
-        features = features + s.noise * torch.randn(features.shape, generator=generator)
+        kept = torch.rand(s.batch, 1, 1, features.shape[-1], generator=generator) >= s.blind
+        features = (features + s.noise * torch.randn(features.shape, generator=generator)) * kept
         return tuple(v.to(self.device) for v in (features, right.float(), counts.float()))  # type: ignore[return-value]
 
     def losses(self, batch: tuple[Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
