@@ -53,11 +53,11 @@ def test_every_frame_gets_a_new_pose(recording, tmp_path, put, capsys):
 def test_the_answer_is_the_lifters_own_and_stands_in_a_file_beside(recording, tmp_path):
     folder = put_step(tmp_path / "small")
     assert main(["process", str(recording), "--engine", str(folder)]) == 0
-    poses = [m for m in Recorded(tmp_path / "walk.small.poses") if isinstance(m, Pose3D)]
+    poses = [m for m in Recorded(tmp_path / "walk.small.sp") if isinstance(m, Pose3D)]
     old = two_people(30)
     assert all(not np.allclose(a.people[0].xyz, b.people[0].xyz, atol=1e-3) for a, b in zip(poses, old))
     assert all(not p.live and p.t_publish_ns == p.stamp.t_capture_ns for p in poses)
-    assert main(["export", str(tmp_path / "walk.small.poses"), "--to", "npz"]) == 0
+    assert main(["export", str(tmp_path / "walk.small.sp"), "--to", "npz"]) == 0
 
 
 def test_a_new_stream_starts_anew(tmp_path):
@@ -66,7 +66,7 @@ def test_a_new_stream_starts_anew(tmp_path):
     again = [replace(p, stamp=replace(p.stamp, stream=2, t_capture_ns=p.stamp.t_capture_ns + 10**11)) for p in once]
     record(twice, once + again)
     assert main(["process", str(twice), "--engine", str(folder)]) == 0
-    poses = [m for m in Recorded(tmp_path / "twice.small.poses") if isinstance(m, Pose3D)]
+    poses = [m for m in Recorded(tmp_path / "twice.small.sp") if isinstance(m, Pose3D)]
     assert len(poses) == 40
     assert all(np.allclose(a.people[0].xyz, b.people[0].xyz, atol=1e-5) for a, b in zip(poses[:20], poses[20:]))
 

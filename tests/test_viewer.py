@@ -254,7 +254,7 @@ def test_pause_scrub_live_picture_and_recording(look, tmp_path):
         page.click("#record")
         page.wait_for_selector("#record[data-on=false]", timeout=SECOND)
         assert "saved" in page.locator("#note").inner_text()
-    assert len(list(tmp_path.glob("*.poses"))) == 1
+    assert len(list(tmp_path.glob("*.sp"))) == 1
 
 
 def test_keys_and_buttons(look):

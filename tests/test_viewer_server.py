@@ -168,14 +168,14 @@ def test_pictures_come_only_when_allowed_and_asked_for():
     with filmed(with_video=True) as viewer, stream(viewer) as socket:
         assert told(socket, "server")["video"] is True
         binary(socket, "pose3d", 10)
-        assert not viewer.feed.pictures_wanted
-        socket.send(json.dumps({"video": True}))
+        assert viewer.feed.picture_width == 0
+        socket.send(json.dumps({"video": 300}))
         picture = binary(socket, "picture")[0]
         assert b"\xff\xd8\xff" in picture and len(picture) < 60_000
     with filmed(with_video=False) as viewer, stream(viewer) as socket:
-        socket.send(json.dumps({"video": True}))
+        socket.send(json.dumps({"video": 300}))
         kinds = {split(data)[0] for data in binary(socket, "pose3d", 20)}
-        assert kinds == {"pose3d"} and not viewer.feed.pictures_wanted
+        assert kinds == {"pose3d"} and viewer.feed.picture_width == 0
 
 
 def test_a_recording_is_made_on_request_and_told(tmp_path):
@@ -185,7 +185,7 @@ def test_a_recording_is_made_on_request_and_told(tmp_path):
         wait_for(lambda: viewer.hub.recorder and viewer.hub.recorder.records > 10)
         socket.send(json.dumps({"record": False}))
         wait_for(lambda: not viewer.hub.recorder.running)
-        assert viewer.hub.recorder.error == "" and len(list(tmp_path.glob("steadypose-*.poses"))) == 1
+        assert viewer.hub.recorder.error == "" and len(list(tmp_path.glob("steadypose-*.sp"))) == 1
 
 
 def test_a_recording_that_cannot_be_made_is_told_and_the_stream_goes_on(tmp_path):

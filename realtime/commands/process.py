@@ -22,7 +22,7 @@ FLAGS = ("--engine", "--device", "--fov", "--intrinsics", "--height", "--tilt")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="a recording")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="default: FILE.ENGINE.poses beside it")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: FILE.ENGINE.sp beside it")
     for flag in FLAGS:
         _, read, stands_for, text = SETTINGS[flag]
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)
@@ -38,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     batch = next((b for b in BATCHES if b >= people), BATCHES[-1])
     engine = open_engine(config.lift.engine, config.lift.device, batch, config.lift.allow_cpu)
     lifter = Lifter(engine, config.lift, config.camera, reliability_of(config))
-    out = check_target(args.out or args.file.with_suffix(f".{engine.name}.poses"))
+    out = check_target(args.out or args.file.with_suffix(f".{engine.name}.sp"))
     check_joints(lifter, hello)
     with progress_bar() as bar:
         task = bar.add_task(f"lifting with {engine.name}", total=args.file.stat().st_size)

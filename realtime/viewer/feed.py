@@ -27,7 +27,7 @@ Take = Callable[[str, bytes], None]  # kind (newest of a kind counts), message
 class Feed(threading.Thread):
     def __init__(self, connect: str, take: Take, with_video: bool) -> None:
         super().__init__(name="viewer-feed", daemon=True)
-        self.pictures_wanted = False  # does any page show them?
+        self.picture_width = 0  # px that the largest page shows; 0: none shows any
         self.same_clock = False  # are the stream's stamps of this machine's clock?
         self._connect, self._take = connect, take
         self._pictures = Pictures() if with_video else None
@@ -61,8 +61,8 @@ class Feed(threading.Thread):
             self.same_clock = message.clock == identity()
         if reader.topic != "keypoints2d":
             self._take(kind_of(reader.topic, message), data)
-        elif self._pictures and self.pictures_wanted and (picture := self._pictures.encode(message)):
-            self._take("picture", picture)
+        elif self._pictures and self.picture_width and (found := self._pictures.encode(message, self.picture_width)):
+            self._take("picture", found)
 
     def close(self) -> None:
         self._stopping.set()

@@ -40,7 +40,7 @@ class Page:
     socket: ServerConnection
     outbox: Outbox = field(default_factory=Outbox)
     wake: asyncio.Event = field(default_factory=asyncio.Event)
-    video: bool = False
+    video: int = 0  # px that its picture is wide; 0: it shows none
 
     async def send_on(self) -> None:
         """Hands over whatever waits, until the page closes."""
@@ -108,11 +108,12 @@ class Hub:
             await page.socket.send(json.dumps({"pong": sent, "now_ns": clock.now_ns()}))
 
     async def _video(self, page: Page, wanted: Any) -> None:
-        page.video = wanted is True and self.options.with_video
+        width = int(wanted) if isinstance(wanted, (int, float)) and 0 <= wanted < 1e5 else 0
+        page.video = width if self.options.with_video else 0
         self._wish_pictures()
 
     def _wish_pictures(self) -> None:
-        self.feed.pictures_wanted = any(page.video for page in self.pages)
+        self.feed.picture_width = max((page.video for page in self.pages), default=0)
 
     async def _record(self, page: Page, wanted: Any) -> None:
         if wanted is True and not (self.recorder and self.recorder.running):
@@ -152,4 +153,4 @@ class Hub:
 
 
 def recording_name() -> str:
-    return time.strftime("steadypose-%Y%m%d-%H%M%S.poses")
+    return time.strftime("steadypose-%Y%m%d-%H%M%S.sp")
