@@ -1,7 +1,7 @@
 """Files: the same pure cores, one after another in one process, and no frame lost.
 
-Knows: the cores and their order, media time, the end of a file.  Does not know: processes, restarts, OpenCV.
-`process(source)` is for notebooks, tests and trainers; `main(ctx)` is the same as a supervised stage that publishes.
+Knows: the cores and their order, the end of a file.  Does not know: processes, pace, sockets, OpenCV.
+`process(source)` is for notebooks, tests and trainers; `stages/file.py` is the same, supervised and publishing.
 """
 
 from __future__ import annotations
@@ -13,24 +13,19 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime import clock
-from realtime.config import RunConfig, config_hash
+from realtime.ahead import ahead
+from realtime.config import RunConfig
 from realtime.frames import grey_copy
 from realtime.messages import Keypoints2D, Pose3D, Truth
-from realtime.sources import Picture, Source, open_source
+from realtime.sources import Picture, Source, SourceError, is_file_run, open_source
 from realtime.tracking import Tracker
 
 if TYPE_CHECKING:
-    from realtime.child import Context
     from realtime.detector import Detector
     from realtime.lifting import Lifter
     from realtime.occlusion import OcclusionFilter
-    from realtime.publishing import Publication
 
 Answered = TypeVar("Answered")
-
-BEAT_S = 0.1
-LAST_SENDS_S = 0.3  # sockets do not linger: what was sent last needs this long to leave
-IDS_PER_START = 100_000
 
 
 @dataclass(frozen=True)
@@ -102,8 +97,9 @@ def pictures(source: Source) -> Iterator[Picture]:
 
 def answers(source: Source, chain: Chain) -> Iterator[Answer]:
     """One for every picture, in order."""
-    for picture in pictures(source):
-        yield from chain.answer(picture)
+    with closing(ahead(pictures(source))) as coming:
+        for picture in coming:
+            yield from chain.answer(picture)
     yield from chain.flush()
 
 
@@ -111,79 +107,13 @@ def process(source: str, config: RunConfig | None = None) -> Iterator[Pose3D]:
     """A pose message for every frame of a video file: `for pose in realtime.process("clip.mp4"): ...`"""
     base = config or RunConfig()
     chosen = replace(base, source=replace(base.source, spec=source, every_frame=True))
+    if not is_file_run(chosen.source):
+        raise SourceError(f"source {source}: no file; for a camera: realtime run, then realtime.PoseClient")
     with ExitStack() as stack:
         opened = stack.enter_context(closing(open_source(chosen)))
         chain = stack.enter_context(closing(open_chain(chosen)))
         for answer in answers(opened, chain):
             yield answer.pose
-
-
-def main(ctx: Context) -> None:
-    run(ctx, lambda: open_chain(ctx.config, 1 + ctx.starts * IDS_PER_START))
-
-
-def run(ctx: Context, opener: Callable[[], Chain]) -> None:
-    """Publishes as it goes; after a crash it goes on behind the last frame that was answered."""
-    stream, seq = ctx.last_answered if ctx.starts else (None, -1)
-    with ExitStack() as stack:
-        publication = _open_publication(ctx, stack)
-        source = stack.enter_context(closing(open_source(ctx.config, stream)))
-        chain = stack.enter_context(closing(opener()))
-        ctx.tell(**chain.facts())
-        ctx.ready()
-        for picture in paced(ctx, pictures(source)):
-            if picture.stamp.seq > seq:
-                _publish(ctx, publication, chain.answer(picture))
-        if not ctx.stop.is_set():
-            _publish(ctx, publication, chain.flush())
-            _introduce(ctx, publication)
-            ctx.stop.wait(LAST_SENDS_S)
-
-
-def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:
-    """At the file's own pace, or as fast as they are asked for; beats while it waits."""
-    offset_ns: int | None = None
-    for picture in source:
-        offset_ns = clock.now_ns() - picture.stamp.t_capture_ns if offset_ns is None else offset_ns
-        due_ns = picture.stamp.t_capture_ns + offset_ns
-        ctx.beat()
-        while not ctx.config.source.every_frame and (left_s := (due_ns - clock.now_ns()) * 1e-9) > 0:
-            ctx.stop.wait(min(left_s, BEAT_S))
-            ctx.beat()
-        if ctx.stop.is_set():
-            return
-        yield picture
-
-
-def _publish(ctx: Context, publication: Publication, ready: list[Answer]) -> None:
-    for answer in ready:
-        publication.keypoints(answer.keypoints)
-        if answer.truth:
-            publication.truth(answer.truth)
-        took_ns = sum(answer.pose.stage_us.values()) * 1000
-        dropped = ctx.answered(answer.pose.stamp, took_ns, len(answer.pose.people))
-        publication.pose(replace(answer.pose, dropped=dropped))
-    if publication.second_has_passed():
-        _introduce(ctx, publication)
-
-
-def _open_publication(ctx: Context, stack: ExitStack) -> Publication:
-    from realtime.publishing import Publication, nothing_yet
-    from realtime.ring import PoseRingWriter
-
-    public, name = ctx.config.publish, ctx.config.source.name
-    port = ctx.bus.public(public.bind, public.insecure)
-    ring = stack.enter_context(closing(PoseRingWriter(public.bind)))
-    return Publication(name, port, ring, None, nothing_yet(name, *ctx.last_answered))
-
-
-def _introduce(ctx: Context, publication: Publication) -> None:
-    from realtime.publishing import hello_of
-    from realtime.rundir import boot_id
-
-    name, age_ms = ctx.config.source.name, ctx.config.publish.max_age_ms
-    hello = hello_of(boot_id(ctx.directory), name, config_hash(ctx.config), age_ms, ctx.facts())
-    publication.each_second(hello, ctx.health())
 
 
 def _timed(work: Callable[[], Answered]) -> tuple[Answered, int]:

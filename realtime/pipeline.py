@@ -32,7 +32,7 @@ LIVE: Table = {
 }
 
 FILE: Table = {
-    "file": Stage("realtime.offline:main", "file", (), PUBLIC, 5.0, 120.0),
+    "file": Stage("realtime.stages.file:main", "file", (), PUBLIC, 5.0, 120.0),
 }
 
 # Beside either, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import realtime
@@ -104,8 +105,17 @@ def test_a_paced_file_takes_as_long_as_it_lasts(clip, monkeypatch):
         run.thread.join(30)
         assert run.end.code == 0
         poses = run.peer.poses
-        lasted_s = (poses[-1][1]["t_publish_ns"] - poses[0][1]["t_publish_ns"]) * 1e-9
-        assert len(poses) == FRAMES and lasted_s >= (FRAMES - 1) / 25 - 0.05
+        lasted_s = (poses[-1][1]["t_publish_ns"] - poses[0][1]["t_capture_ns"]) * 1e-9
+        assert len(poses) == FRAMES and lasted_s >= (FRAMES - 1) / 25
+        captured = np.array([m["t_capture_ns"] for _, m in poses])
+        assert np.allclose(np.diff(captured), 40e6, atol=1e3)  # media time
+        ages_ms = [(m["t_publish_ns"] - m["t_capture_ns"]) / 1e6 for _, m in poses]
+        assert 0 <= np.median(ages_ms) < 150  # and current
+
+
+def test_process_is_for_files():
+    with pytest.raises(SourceError, match=r"no file; for a camera: realtime run, then"):
+        next(realtime.process("0"))
 
 
 def test_a_file_run_that_was_killed_goes_on_behind_its_last_answer(clip, monkeypatch):

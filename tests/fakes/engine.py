@@ -17,7 +17,7 @@ import numpy as np
 from engines.contract import H36M_17, Contract, mapping
 from realtime import offline
 from realtime.messages import Keypoints2D, Person2D, Person3D, Pose3D
-from realtime.stages import lift, occlude
+from realtime.stages import file, lift, occlude
 from realtime.tracking import Tracker
 from tests.fakes.detector import FakeDetector, fakes, hang_in_c
 
@@ -99,7 +99,7 @@ def main(ctx) -> None:
 
 
 def file_main(ctx) -> None:
-    offline.run(ctx, lambda: fake_chain(ctx.config, ctx.starts == 0))
+    file.run(ctx, lambda: fake_chain(ctx.config, ctx.starts == 0))
 
 
 def fake_chain(config, first_start: bool = True) -> offline.Chain:
