@@ -38,6 +38,7 @@ class Settings:
     rate: float = 1e-3
     decay: float = 1e-3  # of weights
     noise: float = 0.1  # standard deviation added to every cue
+    caution: float = 2.5  # weight of keypoints that are wrong or covered; right ones: 1
     blind: float = 0.1  # share of cues that a window goes without
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
@@ -105,7 +106,7 @@ class ReliabilityRecipe:
     def losses(self, batch: tuple[Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
         features, right, counts = batch
         each = binary_cross_entropy_with_logits(self.model.clip(features), right, reduction="none")
-        counts = counts[:, AFTER:]
+        counts = (counts * torch.where(right > 0.5, 1.0, self.settings.caution))[:, AFTER:]
         return {"cross entropy": (each[:, AFTER:] * counts).sum() / counts.sum().clamp_min(1)}
 
     def finish(self) -> None: ...
