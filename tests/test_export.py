@@ -9,7 +9,7 @@ import pytest
 from engines.contract import H36M_17
 from realtime.export import bvh, c3d, tables, trc
 from realtime.export.clip import clips, resampled
-from realtime.export.rig import animate, build_rig, forward
+from realtime.export.rig import animate, bone_lengths, build_rig, forward, shared_out
 from realtime.messages import ABSENT, HELD, INFERRED, replace
 from tests import bvh_reader
 from tests.fakes import walker as fake
@@ -103,6 +103,17 @@ def test_bvh_follows_the_recording_within_a_centimetre(tmp_path, open_clip):
     errors = [np.linalg.norm(places[j] - open_clip.xyz[:, i], axis=-1) for i, j in enumerate(open_clip.joints)]
     assert seconds == pytest.approx(1 / 30) and np.mean(errors) < 0.01 and np.max(errors) < 0.03
     assert {n.name for n in nodes if not n.end} >= set(open_clip.joints)
+
+
+def test_what_a_bone_is_too_long_both_ends_share(open_clip):
+    lengths = bone_lengths(open_clip.xyz, open_clip.parents)
+    moved = shared_out(open_clip.xyz, open_clip.parents, lengths)
+    assert np.allclose(bone_lengths(moved, open_clip.parents), lengths, atol=1e-3)
+    rig = build_rig(open_clip.joints, open_clip.parents, open_clip.xyz)
+    plain, shared = (forward(rig, animate(rig, xyz)) for xyz in (open_clip.xyz, moved))
+    wanted = open_clip.xyz[:, list(rig.joint)]
+    errors = [np.linalg.norm(places - wanted, axis=-1).mean() for places in (plain, shared)]
+    assert errors[1] < 0.95 * errors[0]
 
 
 def test_bvh_bones_are_constant_and_stand_in_the_rotations(tmp_path, open_clip):

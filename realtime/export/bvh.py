@@ -13,7 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from realtime.export.clip import Clip
-from realtime.export.rig import Motion, Rig, animate, build_rig
+from realtime.export.rig import Motion, Rig, animate, bone_lengths, build_rig, shared_out
 from realtime.rotations import Real, euler_zxy
 
 ROTATION = "Zrotation Xrotation Yrotation"
@@ -25,7 +25,7 @@ def write(path: Path, clip: Clip, keep: str = "inferred", scale: float = 1.0) ->
     if np.isnan(xyz).all():
         raise ValueError(f"person {clip.person} has no joint that is at least {keep}; try --keep held")
     rig = build_rig(clip.joints, clip.parents, xyz)
-    motion = animate(rig, xyz)
+    motion = animate(rig, shared_out(xyz, clip.parents, bone_lengths(xyz, clip.parents)))
     with path.open("w", encoding="ascii", newline="\n") as file:
         write_hierarchy(file, rig, scale)
         write_motion(file, motion, 1 / clip.rate_hz, scale)

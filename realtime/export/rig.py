@@ -26,6 +26,8 @@ REST = {
     "eye": (0.3, 1, 0),
 }  # fmt: skip
 
+SHARING_TURNS = 40
+
 
 @dataclass(frozen=True)
 class Rig:
@@ -85,8 +87,23 @@ def build_rig(joints: tuple[str, ...], parents: tuple[int, ...], xyz: Real) -> R
     return Rig(tuple(names), tuple(above), np.array(offsets), tuple(joint_of))
 
 
+def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
+    """The joints moved as little as constant lengths allow: what a bone is too long or short, both its ends share."""
+    moved = xyz.copy()
+    for _ in range(SHARING_TURNS):
+        for child, parent in enumerate(parents):
+            if parent < 0:
+                continue
+            bone = moved[:, child] - moved[:, parent]
+            found = np.maximum(np.linalg.norm(bone, axis=-1, keepdims=True), 1e-9)
+            half = np.nan_to_num(bone * (found - lengths[child]) / found / 2)
+            moved[:, parent] += half
+            moved[:, child] -= half
+    return moved
+
+
 def animate(rig: Rig, xyz: Real) -> Motion:
-    """Rotations that aim every bone at its recorded joint, from where the constant lengths put its start.
+    """Rotations that aim every bone at its joint, from where the constant lengths put its start.
 
     xyz (T, J, 3); a joint that is missing keeps its last local rotation, and the root its last place.
     """
