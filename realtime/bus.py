@@ -1,6 +1,6 @@
-"""Messages between processes: the newest one, whole, checked, or none.  ZeroMQ lives here and nowhere else.
+"""Messages between processes: the newest one, whole, checked, or none.
 
-Knows: sockets and their traps.  Does not know: what messages mean, which stage speaks to which.
+Knows: reading sockets and their traps; `senders` has the others.  Does not know: what messages mean, who speaks to whom.
 * Live hops conflate: an unread message is replaced by the next one.  Conflation destroys multipart messages and starves
   one kind of message by another: every message is one part, every topic has a socket of its own.
 * A message beyond MAX_BYTES makes a socket deaf for good: a reader that hears nothing makes itself a new one.
@@ -22,14 +22,13 @@ import zmq
 
 from realtime.address import BadPlace, is_loopback, unbindable
 from realtime.clock import Deadline, Pace
-from realtime.messages import MAX_BYTES, Message, MessageError, decode, encode, prefix
+from realtime.messages import MAX_BYTES, MessageError, decode, prefix
 from realtime.rundir import endpoint, run_directory
+from realtime.senders import QUEUED, PublicPort, Publisher, TopicPublisher
 from realtime.topics import TOPICS
 
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
 SILENCE_S = 0.5  # then a reader takes a new socket; slow topics wait for their greatest age
-QUEUED = 256  # messages for one client that does not read, and of a topic that keeps each
-SUBSCRIPTION_BYTES = 512  # the most a publisher lets a client say at once
 
 End = TypeVar("End", bound="Reader | Publisher")
 
@@ -115,63 +114,6 @@ def wait_any(readers: Sequence[Reader], timeout_ms: float) -> None:
     zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))
 
 
-class Publisher:
-    """Sends messages of one topic, or, on the public address, of several.  Never waits, whoever does not read."""
-
-    def __init__(self, context: zmq.Context[Any], address: str, newest: bool = True) -> None:
-        self.sent = 0
-        self.refused: Counter[str] = Counter()
-        self._log_pace = Pace(1.0)
-        self._owner = threading.current_thread()
-        self._socket = context.socket(zmq.PUB)
-        if newest:
-            self._socket.set(zmq.CONFLATE, 1)
-        self._socket.set(zmq.SNDHWM, QUEUED)
-        self._socket.set(zmq.LINGER, 0)
-        self._socket.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
-        try:
-            self._socket.bind(address)
-        except zmq.ZMQError:
-            self._socket.close()  # an open one would keep its context from ending
-            raise
-
-    def send_on(self, topic: str, source: str, message: Message) -> bytes:
-        """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
-        try:
-            data = encode(topic, source, message)
-        except MessageError as error:
-            if error.kind != "finite":
-                raise
-            self._count(topic, error)
-            return b""
-        self.send_bytes(data)
-        return data
-
-    def send_bytes(self, data: bytes) -> None:
-        """One part, copied: the caller may reuse its buffer at once."""
-        self._socket.send(data, zmq.NOBLOCK, copy=True)
-        self.sent += 1
-
-    def _count(self, topic: str, error: MessageError) -> None:
-        self.refused[error.kind] += 1
-        if self._log_pace.due():
-            log.warning("%s: not sent, %d so far: %s", topic, self.refused[error.kind], error)
-
-    def close(self) -> None:
-        self._socket.close()
-
-
-class TopicPublisher(Publisher):
-    """One topic inside a run; every message names its source itself."""
-
-    def __init__(self, context: zmq.Context[Any], address: str, topic: str) -> None:
-        super().__init__(context, address, TOPICS[topic].newest)
-        self.topic = topic
-
-    def send(self, message: Any) -> bytes:
-        return self.send_on(self.topic, message.stamp.source, message)
-
-
 class Bus:
     """The topics of a run, for one of its processes."""
 
@@ -187,12 +129,12 @@ class Bus:
     def publisher(self, topic: str) -> TopicPublisher:
         return self._keep(TopicPublisher(self._own_context(), endpoint(self._directory, topic), topic))
 
-    def public(self, bind: str, insecure: bool = False) -> Publisher:
+    def public(self, bind: str, insecure: bool = False) -> PublicPort:
         """Where clients connect; beyond this machine only when told so."""
         if not insecure and not is_loopback(bind):
             raise BadPlace(f"{bind} is open to other machines, to anyone, without keys: --insecure allows it")
         try:
-            return self._keep(Publisher(self._own_context(), bind, newest=False))
+            return self._keep(PublicPort(self._own_context(), bind))
         except zmq.ZMQError as error:
             raise unbindable(bind, OSError(error.errno, str(error))) from error
 
@@ -214,4 +156,4 @@ class Bus:
             self._context.term()
 
 
-__all__ = ["Bus", "Publisher", "Reader", "TopicPublisher", "run_directory", "wait_any"]
+__all__ = ["Bus", "PublicPort", "Publisher", "Reader", "TopicPublisher", "run_directory", "wait_any"]

@@ -21,6 +21,7 @@ log = logging.getLogger("publish")
 
 class Port(Protocol):
     def send_on(self, topic: str, source: str, message: Any) -> bytes: ...
+    def tend(self) -> None: ...
 
 
 class Store(Protocol):
@@ -66,6 +67,7 @@ class Publication:
 
     def silence(self) -> None:
         """Call it often: says STALE, with the last frame's stamp, once nothing came for too long."""
+        self._port.tend()
         now = now_ns()
         if (now - self._heard_ns) / NS_PER_MS >= SILENCE_MS:
             self._say(stale(self._last), now)

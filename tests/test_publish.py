@@ -42,6 +42,8 @@ class Kept:
         self.sent.append((topic, message))
         return topic.encode()
 
+    def tend(self): ...
+
     def write(self, data):
         self.stored.append(data)
         return not self.full

@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 
 from realtime import clock
 from realtime.address import parse
-from realtime.bus import Bus, Publisher, Reader
+from realtime.bus import Bus, PublicPort, Reader
 from realtime.client import PoseClient
 from realtime.messages import encode
 from realtime.rundir import endpoint, run_directory
@@ -253,6 +253,24 @@ def test_b8_garbage_on_the_public_port_disturbs_nobody():
         assert publisher.poll() is None and rss_mb(publisher.pid) - before < 10
 
 
+def test_b8_endless_subscriptions_cost_their_author_the_connection_and_no_memory():
+    address = free_address()
+    with python(PUBLISH, address, "30") as publisher, PoseClient(address) as client, raw_socket(zmq.XSUB) as greedy:
+        until(lambda: client.latest().status == "OK")
+        before = rss_mb(publisher.pid)
+        greedy.connect(address)
+        peak, end = 0.0, time.monotonic() + 3
+        while time.monotonic() < end:
+            for _ in range(200):
+                with contextlib.suppress(zmq.Again):
+                    greedy.send(b"\1" + os.urandom(100), zmq.NOBLOCK)
+            peak = max(peak, rss_mb(publisher.pid))
+        greedy.close()
+        assert peak - before < 100 and publisher.poll() is None
+        seq = client.latest().stamp.seq
+        until(lambda: (p := client.latest()).status == "OK" and p.stamp.seq > seq, timeout_s=2)
+
+
 @pytest.fixture
 def rogue_stage(runtime_dir):
     """A reader of a run's topic whose publisher sends whatever the test likes."""
@@ -346,7 +364,7 @@ def test_b14_a_buffer_may_be_used_again_at_once(size, first):
     """Nobody reads while the same buffer is filled thirty times."""
     address, buffer = free_address(), bytearray(size)
     context = zmq.Context()
-    port = Publisher(context, address, newest=False)
+    port = PublicPort(context, address)
     subscriber = context.socket(zmq.SUB)
     subscriber.connect(address)
     subscriber.subscribe("")
