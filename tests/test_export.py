@@ -106,14 +106,17 @@ def test_bvh_follows_the_recording_within_a_centimetre(tmp_path, open_clip):
 
 
 def test_what_a_bone_is_too_long_both_ends_share(open_clip):
-    lengths = bone_lengths(open_clip.xyz, open_clip.parents)
-    moved = shared_out(open_clip.xyz, open_clip.parents, lengths)
-    assert np.allclose(bone_lengths(moved, open_clip.parents), lengths, atol=1e-3)
-    rig = build_rig(open_clip.joints, open_clip.parents, open_clip.xyz)
-    plain, shared = (forward(rig, animate(rig, xyz)) for xyz in (open_clip.xyz, moved))
-    wanted = open_clip.xyz[:, list(rig.joint)]
-    errors = [np.linalg.norm(places - wanted, axis=-1).mean() for places in (plain, shared)]
-    assert errors[1] < 0.95 * errors[0]
+    breathing = (1 + 0.04 * np.sin(np.arange(len(open_clip))))[:, None, None]
+    root = open_clip.xyz[:, :1]
+    xyz = root + (open_clip.xyz - root) * breathing
+    lengths = bone_lengths(xyz, open_clip.parents)
+    moved = shared_out(xyz, open_clip.parents, lengths)
+    lengths_found = np.linalg.norm(moved - moved[:, list(open_clip.parents)], axis=-1)[:, 1:]
+    assert np.abs(lengths_found - lengths[1:]).max() < 2e-3
+    rig = build_rig(open_clip.joints, open_clip.parents, xyz)
+    plain, shared = (forward(rig, animate(rig, target)) for target in (xyz, moved))
+    errors = [np.linalg.norm(places - xyz[:, list(rig.joint)], axis=-1).mean() for places in (plain, shared)]
+    assert errors[1] < 0.9 * errors[0]
 
 
 def test_bvh_bones_are_constant_and_stand_in_the_rotations(tmp_path, open_clip):

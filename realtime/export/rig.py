@@ -89,7 +89,7 @@ def build_rig(joints: tuple[str, ...], parents: tuple[int, ...], xyz: Real) -> R
 
 def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
     """The joints moved as little as constant lengths allow: what a bone is too long or short, both its ends share."""
-    moved = xyz.copy()
+    moved = np.array(xyz)
     for _ in range(SHARING_TURNS):
         for child, parent in enumerate(parents):
             if parent < 0:
@@ -99,7 +99,7 @@ def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
             half = np.nan_to_num(bone * (found - lengths[child]) / found / 2)
             moved[:, parent] += half
             moved[:, child] -= half
-    return moved
+    return np.asarray(moved)
 
 
 def animate(rig: Rig, xyz: Real) -> Motion:
