@@ -11,6 +11,7 @@ from pathlib import Path
 import torch
 from torch import Generator, Tensor
 
+from engines.contract import H36M_17
 from trainers.data.motion import VALIDATION, MotionSet, load, split
 from trainers.errors import UserError
 
@@ -30,6 +31,30 @@ class Clips:
     @staticmethod
     def join(parts: list[Clips]) -> Clips:
         return Clips(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Clips)))
+
+
+def varied(clips: Clips, g: Generator, roll: float = 0.3, zoom: float = 0.15) -> Clips:
+    """Half of the clips in a mirror, each turned about the optical axis and seen with another focal length."""
+    batch, device = len(clips.x), clips.x.device
+
+    def drawn(spread: float) -> Tensor:
+        return (torch.rand(batch, generator=g, device=device) * 2 - 1) * spread
+
+    angle, factor = drawn(roll), drawn(zoom).exp()
+    flip = torch.rand(batch, generator=g, device=device) < 0.5
+    sign = torch.where(flip, -1.0, 1.0)
+    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
+    turn = torch.stack([cos * sign, -sin, zero, sin * sign, cos, zero, zero, zero, one], -1).view(batch, 1, 3, 3)
+    order = torch.from_numpy(H36M_17.mirror()).to(device)
+
+    def named(values: Tensor) -> Tensor:
+        return torch.where(flip.view(-1, *[1] * (values.dim() - 1)), values[:, :, order], values)
+
+    plane = turn[..., :2, :2] * factor.view(-1, 1, 1, 1)
+    return Clips(
+        named(clips.x) @ plane.mT, named(clips.reliability), named(clips.world) @ turn.mT, clips.time,
+        named(clips.pose) @ turn.mT, named(clips.hidden), clips.valid,
+    )  # fmt: skip
 
 
 @dataclass(frozen=True)

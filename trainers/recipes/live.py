@@ -20,7 +20,7 @@ from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
 from trainers.checkpoint import weights
 from trainers.data import bank as banks
-from trainers.data.corpus import Clips, Corpus, open_corpus
+from trainers.data.corpus import Clips, Corpus, open_corpus, varied
 from trainers.data.motion import CALIBRATION, MotionSet
 from trainers.metrics import LIMB_JOINTS, joint_errors
 from trainers.models.live import LiveLifter, last_seen
@@ -129,7 +129,7 @@ class LiveRecipe:
         from_detector = int(self.settings.batch * self.settings.rendered) if self.rendered else 0
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:
-            parts.append(self.rendered.sample(from_detector, self.settings.ticks, generator))
+            parts.append(varied(self.rendered.sample(from_detector, self.settings.ticks, generator), generator))
         return parts[0] if len(parts) == 1 else Clips.join(parts)
 
     def _virtual(self, source: banks.Bank, clips: int, g: Generator, plain: bool = False) -> Clips:
