@@ -25,6 +25,7 @@ SYNC = b"\xf5\x9drc"
 HEADER = struct.Struct("<4sBII")
 COUNT = struct.Struct("<I")
 MAX_PAYLOAD = 1 << 16  # a ring's slot holds 8 kB
+APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 HELLO, KEYPOINTS2D, POSE3D, LOST = 1, 2, 3, 4
 TYPE_OF_TOPIC = {b"hello": HELLO, b"keypoints2d": KEYPOINTS2D, b"pose3d": POSE3D}
@@ -87,7 +88,7 @@ class Writer:
         self.records = 0
         self.lost = 0
         with self._explained("cannot be opened"):
-            self._file = os.open(self.path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0), 0o600)
+            self._file = os.open(self.path, APPENDING, 0o600)
         self._size = os.fstat(self._file).st_size
         if self._size == 0:
             self._append(MAGIC)

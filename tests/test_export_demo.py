@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 from realtime import cli
+from realtime.bench.viewer_stream import hello, people_of
 from realtime.demo import CylinderWorld
 from realtime.export.clip import clips
 from realtime.messages import INFERRED, Pose3D, encode
 from realtime.recorded import Recorded, hello_and_poses
 from realtime.recording import Writer
-from realtime.viewer.player import hello, people_of
 from tests import bvh_reader
 from tests.fakes.walker import stamp
 

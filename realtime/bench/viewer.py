@@ -1,7 +1,7 @@
 """What the viewer costs: first skeleton after opening, server's CPU at 30 Hz with video, publish to drawn.
 
 Knows: which programs to start, how to watch a page in a headless browser.  Does not know: drawing, sockets.
-`python -m realtime.viewer.bench [--seconds S]` prints a table and, last, one JSON line.  The browser draws in software.
+`python -m realtime.bench.viewer [--seconds S]` prints a table and, last, one JSON line.  The browser draws in software.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ def steady(window: Any, address: str, server: int, seconds: float) -> tuple[floa
 def measure(seconds: float) -> dict[str, Any]:
     stream = f"tcp://127.0.0.1:{free_port()}"
     with ExitStack() as stack:
-        stack.enter_context(program("realtime.viewer.player", stream))
+        stack.enter_context(program("realtime.bench.viewer_stream", stream))
         flags = ("--connect", stream, "--http", "127.0.0.1:0", "--with-video", "--no-open")
         server, line = stack.enter_context(program("realtime.cli", "view", *flags))
         address, window = line.split()[-1], stack.enter_context(browser())
@@ -133,7 +133,7 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("realtime.viewer.bench", description=__doc__)
+    parser = argparse.ArgumentParser("realtime.bench.viewer", description=__doc__)
     parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of the steady part (default 10)")
     try:
         found = measure(parser.parse_args(argv).seconds)

@@ -1,7 +1,7 @@
 """A stream for measuring the viewer: demo frames rendered beforehand, their truth as poses, 30 a second.
 
 Knows: the demo, rings, the public address.  Does not know: detectors, networks, pages.
-`python -m realtime.viewer.player ADDRESS` runs until SIGTERM or until its input closes; prints `up` when it publishes.
+`python -m realtime.bench.viewer_stream ADDRESS` prints `up` when it publishes; SIGTERM or the end of its input ends it.
 """
 
 from __future__ import annotations

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from realtime.viewer import bench
+from realtime.bench import viewer as bench
 from tests.fakes.viewing import CHROMIUM
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
