@@ -1,0 +1,215 @@
+"""Roy 2024's recipe (sections 3.3 and 3.4): LNet warms up alone, then both learn through one frame of masked graphs.
+
+Knows: what a window is, how masks are drawn, triangulated labels, the schedule.  Does not know: the loop, files.
+In training the true distance of the person is given, as in the paper; validation reports true and estimated ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import Adam, Optimizer
+
+from trainers.augment import Augmentation, augment
+from trainers.cameras import CameraRange, View, sample_views, tick_times
+from trainers.data import bank as banks
+from trainers.data.corpus import Clips
+from trainers.losses import squared
+from trainers.masksembles import structured
+from trainers.models.ages import age_clip
+from trainers.models.roy2024 import FRAMES, NODES, Roy2024
+from trainers.noise import NoiseRange
+from trainers.recipes.labels import divided, windows
+from trainers.recipes.live import MaskShares
+from trainers.recipes.pavllo import motions
+from trainers.recipes.virtual import checks, detected, errors, fit_sigma, true_root, views, within
+from trainers.triangulation import lines, triangulate
+
+MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
+SPARSE = 4  # in its warm-up LNet sees every fourth frame: neighbours say the same
+Masking = Literal["structured", "dropout", "none", "reliability"]
+
+
+@dataclass(frozen=True)
+class Settings:
+    target: int = 15  # t_p: the answered frame of 31; 30 is now
+    strides: tuple[int, ...] = (1, 3, 5, 7)  # S; none: spatial edges alone
+    mask: Masking = "structured"  # of nodes, in training
+    masks_count: int = field(default=32, metadata={"low": 1, "high": 1000, "unit": "masks"})  # N_M
+    alpha: float = 1.8  # overlap of structured masks
+    rate_dropped: float = 0.3  # share of nodes, mask `dropout`
+    gate: bool = True  # live, unreliable keypoints' nodes are 0
+    hold: bool = False  # hidden keypoints hang on their parent's last offset before LNet sees them
+    dropout: float = 0.1  # of LNet
+    references: tuple[str, ...] = ("trunk",)  # bones of known length that give the distance
+    labelled: tuple[str, ...] = ()  # subjects with 3D; none: everybody
+    labelled_every: int = field(default=1, metadata={"low": 1, "high": 1000, "unit": "frames"})  # of theirs
+    unlabelled: float = 0.5  # share of a batch from people without 3D, where there are any
+    views: int = field(default=4, metadata={"low": 2, "high": 16, "unit": "cameras"})  # around people without 3D
+    batch: int = field(default=64, metadata={"low": 1, "high": 100_000, "unit": "windows"})
+    lead: int = field(default=30, metadata={"low": 0, "high": 1000, "unit": "ticks"})  # before the window, for `hold`
+    warm_up: int = 1000  # steps of LNet alone
+    rates: tuple[float, ...] = (5e-5, 1e-4)  # of LNet after its warm-up (twice that during it), of RNet
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 24
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N windows of lead + 31 ticks as the network gets them, and what it shall answer."""
+
+    x: Tensor  # (N, T, 17, 2)
+    reliability: Tensor  # (N, T, 17)
+    pose: Tensor  # (N, 31, 17, 3) m, true or triangulated
+    root: Tensor  # (N, 31) m along the line of sight
+    kept: Tensor  # (N, 31, 17) mask of nodes
+    warm: bool  # LNet alone
+
+
+def network(settings: Mapping[str, Any]) -> Roy2024:
+    keys = {k: settings[k] for k in MODEL_KEYS}
+    return Roy2024(**{**keys, "references": tuple(keys["references"])})
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyRecipe:
+    return RoyRecipe(settings, data, device)
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Roy2024:
+    model = network(settings)
+    model.load_state_dict(trained)
+    return model
+
+
+class RoyRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device = settings, device
+        self.model = self.export = network(vars(settings)).to(device)
+        train, validation = motions(data)
+        with_3d, without = divided(train, settings.labelled)
+        self.bank = banks.bank(with_3d, device)
+        self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
+        self.model.root.measure(self.bank.xyz)
+        self.masks, _ = structured(NODES, settings.masks_count, settings.alpha, Generator().manual_seed(3))
+        self.fitted, self.judged = checks(validation or train, settings, device)
+
+    # --- the schedule ---
+
+    def optimizers(self) -> list[Optimizer]:
+        lifting, refining = self.settings.rates
+        groups = [
+            {"params": self.model.lnet.parameters(), "lr": lifting},
+            {"params": self.model.rnet.parameters(), "lr": refining},
+        ]
+        return [Adam(groups)]
+
+    def learning_rate(self, step: int) -> float:
+        """1e-4 for LNet alone, then 5e-5 for LNet and 1e-4 for RNet, constant."""
+        return 2.0 if step < self.settings.warm_up else 1.0
+
+    # --- batches ---
+
+    def batch(self, step: int, generator: Generator) -> Windows:
+        s, warm = self.settings, step < self.settings.warm_up
+        people = round(s.batch * s.unlabelled / s.views) if self.other and not warm else 0
+        parts = [self._labelled(s.batch - people * s.views, generator)] if s.batch > people * s.views else []
+        parts += [self._triangulated(people, generator)] if people else []
+        x, reliability, pose, root = (torch.cat(column) for column in zip(*parts))
+        kept = self._mask(reliability[:, -FRAMES:], generator)
+        return Windows(x, reliability, pose[:, -FRAMES:], root[:, -FRAMES:], kept, warm)
+
+    def _motion(self, source: banks.Bank, clips: int, g: Generator) -> tuple[Tensor, Tensor]:
+        """(motion (B, T, 17, 3), times (B, T)) with the frame of label at its place."""
+        times = tick_times(clips, self.settings.lead + FRAMES, g)
+        target = self.settings.lead + self.settings.target
+        every = self.settings.labelled_every if source is self.bank else 1
+        return augment(windows(source, times, target, every, g), self.settings.augment, g), times
+
+    def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
+        motion, times = self._motion(self.bank, clips, g)
+        view = views(motion, self.settings.cameras, g)
+        seen = detected(view, times, self.settings, g)
+        return seen.x, seen.reliability, view.pose, true_root(view)
+
+    def _triangulated(self, people: int, g: Generator) -> tuple[Tensor, ...]:
+        """The same people in several calibrated cameras; labels come from the detector's keypoints alone."""
+        assert self.other is not None
+        count = self.settings.views
+        motion, times = self._motion(self.other, people, g)
+        known = replace(self.settings.cameras, known=1.0, distortion=0.0)
+        view = sample_views(motion.repeat(count, 1, 1, 1), known, g)
+        seen = detected(view, times.repeat(count, 1), self.settings, g)
+        xyz = pseudo_labels(seen, view, motion, count)
+        return seen.x, seen.reliability, xyz - xyz[:, :, :1], xyz[:, :, 0].norm(dim=-1)
+
+    def _mask(self, reliability: Tensor, g: Generator) -> Tensor:
+        """(N, 31, 17): which nodes keep their feature."""
+        s, shape = self.settings, reliability.shape
+        if s.mask == "structured":
+            which = torch.randint(len(self.masks), (len(reliability),), generator=g, device=g.device)
+            return self.masks.to(g.device)[which].view(shape).float()
+        if s.mask == "dropout":
+            return (torch.rand(shape, generator=g, device=g.device) >= s.rate_dropped).float()
+        return torch.ones(shape, device=g.device) if s.mask == "none" else (reliability >= self.model.threshold).float()
+
+    # --- losses ---
+
+    def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
+        rays, rotation, seen = (v[:, -FRAMES:] for v in self.model.watched(batch.x, batch.reliability))
+        if batch.warm:  # Eq. 3
+            some = slice(None, None, SPARSE)
+            depth = self.model.depths(rays[:, some], seen[:, some])
+            pose = self.model.place(rays[:, some], depth, batch.root[:, some], rotation[:, some])
+            return {"lifted": squared(pose, batch.pose[:, some])}
+        depth = self.model.depths(rays, seen)
+        at = self.settings.target
+        best = self.model.refine(depth, batch.kept)  # Eq. 2
+        pose = self.model.place(rays[:, at], best, batch.root[:, at], rotation[:, at])
+        return {"refined": squared(pose, batch.pose[:, at])}
+
+    # --- validation ---
+
+    def finish(self) -> None:
+        """Nothing beyond what every validation fits."""
+
+    def validate(self) -> dict[str, float]:
+        """mm on limbs: refined and LNet alone, with the estimated and with the true distance; sigma is fitted first."""
+        clips = self.fitted.clips
+        pose, _ = self.model.clip(clips.x, clips.reliability, clips.time)
+        fit_sigma(self.model.sigma, pose, self.fitted, self.model.threshold)
+        found: dict[str, float] = {}
+        for name, (pose, log_sigma) in self._answers().items():
+            found |= {f"{part}{name}": error for part, error in errors(pose, self.judged).items()}
+            found.setdefault("within sigma", within(pose, log_sigma, self.judged))
+        return found
+
+    def _answers(self) -> dict[str, tuple[Tensor, Tensor]]:
+        """The shipped answer first."""
+        clips, ahead = self.judged.clips, self.model.look_ahead
+        rays, rotation, seen = self.model.watched(clips.x, clips.reliability)
+        log_sigma = self.model.sigma(age_clip(seen, clips.time))
+        found = {}
+        for name, refined in (("", True), (", LNet", False)):
+            best = self.model.answered(rays, seen, refined)
+            for given, root in (("", self.model.distance(rays, seen, best)), (", true root", self.judged.root)):
+                found[name + given] = self.model.place(rays, best[:, ahead:], root, rotation), log_sigma
+        return found
+
+
+def pseudo_labels(seen: Clips, view: View, motion: Tensor, count: int) -> Tensor:
+    """Triangulated poses in every camera's axes, (count * B, T, 17, 3); the motion only tells where cameras stand."""
+    room = motion - motion[:, :, 0].mean(1)[:, None, None]  # as `sample_views` places it
+    turned = (room[:, 0, 0].repeat(count, 1)[:, None] @ view.rotation.transpose(1, 2))[:, 0]
+    centre = view.xyz[:, 0, 0] - turned
+    per_view = (count, len(motion))
+    origin, direction = (v.unflatten(0, per_view) for v in lines(seen.x, view.rotation, centre))
+    points, _ = triangulate(origin, direction, seen.reliability.unflatten(0, per_view))  # (B, T, 17, 3)
+    return points.repeat(count, 1, 1, 1) @ view.rotation.transpose(1, 2)[:, None] + centre[:, None, None]

@@ -1,0 +1,86 @@
+"""What the papers' recipes share: views of a virtual camera as a detector reports them, checks on held-out people.
+
+Knows: settings that hold cameras, noise and masks.  Does not know: networks' insides, losses, the loop.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Generator, Tensor
+
+from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
+from trainers.data import bank as banks
+from trainers.data.corpus import Clips
+from trainers.data.motion import MotionSet
+from trainers.metrics import LIMB_JOINTS, inner, joint_errors
+from trainers.models.ages import SigmaTable, age_clip
+from trainers.noise import NoiseRange
+from trainers.recipes.live import MaskShares, halves, seen_by_detector
+
+CHECK_TICKS = 90
+
+
+class Virtual(Protocol):
+    """The part of a recipe's settings that says what cameras see."""
+
+    cameras: CameraRange
+    noise: NoiseRange
+    masks: MaskShares
+    validation_clips: int
+
+
+@dataclass(frozen=True)
+class Check:
+    """Clips of people never trained on, and how far away they are."""
+
+    clips: Clips
+    root: Tensor  # (B, T) m
+
+
+def true_root(view: View) -> Tensor:
+    """(B, T) m to the pelvis along its ray, in the camera that the runtime believes in."""
+    return (1 + view.rays[:, :, 0].square().sum(-1)).sqrt() / view.metres
+
+
+def views(motion: Tensor, limits: CameraRange, g: Generator) -> View:
+    """One camera for each clip (B, T, 17, 3), half of them in a mirror."""
+    view = sample_views(motion, limits, g)
+    return mirrored(view, torch.rand(len(motion), generator=g, device=g.device) < 0.5)
+
+
+def detected(view: View, times: Tensor, settings: Any, g: Generator) -> Clips:
+    return seen_by_detector(view, times, settings.noise, vars(settings.masks), g)
+
+
+def checks(people: MotionSet, settings: Virtual, device: str) -> tuple[Check, Check]:
+    """(to fit sigma on, to judge on), of different people where there are two; the same for every run."""
+    g = Generator(device).manual_seed(20)
+    return tuple(_check(banks.bank(part, device), settings, g) for part in halves(people))  # type: ignore[return-value]
+
+
+def _check(source: banks.Bank, settings: Virtual, g: Generator) -> Check:
+    times = tick_times(settings.validation_clips, CHECK_TICKS, g)
+    view = views(banks.sample(source, times, g), settings.cameras, g)
+    return Check(detected(view, times, settings, g), true_root(view))
+
+
+def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float) -> None:
+    """The table that makes 68 % of the check's coordinates lie within sigma."""
+    age = age_clip(check.clips.reliability >= threshold, check.clips.time)
+    table.fit(pose.flatten(0, 1), check.clips.pose.flatten(0, 1), age.flatten(0, 1))
+
+
+def within(pose: Tensor, log_sigma: Tensor, check: Check) -> float:
+    """Share of coordinates within one sigma."""
+    error = (pose - check.clips.pose).abs()
+    return float((error <= log_sigma.exp().unsqueeze(-1))[:, :, 1:].float().mean())
+
+
+def errors(pose: Tensor, check: Check) -> dict[str, float]:
+    """mm on limbs, open and hidden (without the gaps' first and last two frames)."""
+    limbs, error = list(LIMB_JOINTS), joint_errors(pose, check.clips.pose) * 1000
+    places = {"open": ~check.clips.hidden, "hidden": inner(check.clips.hidden)}
+    return {name: float(error[..., limbs][where[..., limbs]].mean()) for name, where in places.items()}
