@@ -86,13 +86,13 @@ class CueConfig:
 @dataclass(frozen=True)
 class OcclusionConfig:
     sigma: float = quantity(0.1, "box heights", 0.001, 10)  # Eq. 2 of Cheng 2019
-    threshold: float = quantity(0.3, "reliability", 0, 1)
-    engine: str = ""  # learned reliability engine: name or folder; empty: Eq. 2
+    threshold: float = quantity(0.3, "of Eq. 2: from here on a keypoint counts as observed", 0, 1)
+    engine: str = "reliability"  # learned reliability engine: name or folder; empty: Eq. 2
     cues: CueConfig = field(default_factory=CueConfig)
 
-    def source_and_threshold(self) -> tuple[str, float]:
-        """What the reliabilities that leave the filter are made of, and from where on they mean "observed"."""
-        return ("learned" if self.engine else "eq2"), self.threshold
+    def source(self) -> str:
+        """What the reliabilities that leave the filter are made of; all of them mean "observed" from 0.5 on."""
+        return "learned" if self.engine else "eq2"
 
 
 @dataclass(frozen=True)

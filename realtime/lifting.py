@@ -21,6 +21,7 @@ from realtime.feeding import Given, Lifted, feed_for
 from realtime.gate import FADE, TALL_M, Gate
 from realtime.lens import Lens, lens_for
 from realtime.messages import ABSENT, F32, OBSERVED, Keypoints2D, Person2D, Person3D, Pose3D, Stamp
+from realtime.reliability import SEEN, same_threshold
 from realtime.root import Gravity, Stature, fit_root
 from realtime.states import FEWEST_SEEN, JointMemory
 
@@ -60,12 +61,7 @@ def open_lifter(config: RunConfig) -> Lifter:
     """The engine asked for, verified and warmed up, ready for as many people as the run may meet."""
     batch = next(b for b in BATCHES if b >= config.detector.people)
     engine = open_engine(chosen(config.lift.engine), config.lift.device, batch, config.lift.allow_cpu)
-    return Lifter(engine, config.lift, config.camera, reliability_of(config))
-
-
-def reliability_of(config: RunConfig) -> tuple[str, float]:
-    """What the occlusion filter's reliability is, and from where on it calls a keypoint seen."""
-    return "learned" if config.occlusion.engine else "eq2", config.occlusion.threshold
+    return Lifter(engine, config.lift, config.camera, config.occlusion.source())
 
 
 def chosen(engine: str) -> str:
@@ -77,12 +73,10 @@ def chosen(engine: str) -> str:
 
 
 class Lifter:
-    def __init__(
-        self, engine: Engine, config: LiftConfig, camera: CameraConfig, reliability: tuple[str, float]
-    ) -> None:
+    def __init__(self, engine: Engine, config: LiftConfig, camera: CameraConfig, reliability_source: str) -> None:
         self.engine, self.config, self.camera = engine, config, camera
         self.joints = JOINT_SETS[engine.contract.joints_out]
-        self.reliability_source, self._told_threshold = reliability
+        self.reliability_source = reliability_source
         self._weights = mapping(engine.contract.joints_in, self.joints.name)
         single = (self._weights != 0).sum(1) == 1
         self._sources = np.where(single, (self._weights != 0).argmax(1), -1)
@@ -150,7 +144,7 @@ class Lifter:
         good = np.isfinite(person.xy).all(-1) & (np.abs(person.xy) < 1e6).all(-1) & np.isfinite(person.reliability)
         xy = np.where(good[:, None], person.xy, 0).astype(np.float32)
         told = np.where(good, person.reliability, 0).clip(0, 1).astype(np.float32)
-        told = same_threshold(told, self._told_threshold, self.engine.contract.threshold)
+        told = same_threshold(told, SEEN, self.engine.contract.threshold)
         mapped = np.asarray(self._weights @ xy, np.float32)
         reliable = map_reliability(told, self._weights) >= self.engine.contract.threshold
         height = self._height_px(body)
@@ -220,15 +214,6 @@ class Lifter:
         if root is None:
             return xy
         return np.where(observed[:, None], xy, lens.pixels(xyz + root).clip(-1e5, 1e5)).astype(np.float32)
-
-
-def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
-    """Reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
-    if told == wanted or not 0 < told < 1:
-        return reliability
-    low = reliability * (wanted / told)
-    high = 1 - (1 - reliability) * ((1 - wanted) / (1 - told))
-    return np.where(reliability < told, low, high).astype(np.float32)
 
 
 def finite(values: F32) -> F32:

@@ -17,9 +17,8 @@ from realtime.cues import Past, Seen
 from realtime.flow import Flow, Grey, trace
 from realtime.keypoints import sane, sane_world
 from realtime.learned import LearnedReliability
-from realtime.lifting import same_threshold
 from realtime.messages import F32, Keypoints2D, Person2D
-from realtime.reliability import NOWHERE, Evidence, gather, reliability, within
+from realtime.reliability import NOWHERE, SEEN, Evidence, gather, reliability, same_threshold, within
 from realtime.swaps import SwapRepair
 
 FLOW_GAP_S = 0.25  # pixels are not traced across a longer gap
@@ -118,7 +117,7 @@ class OcclusionFilter:
 
     def _replaced(self, person: Person2D, answer: F32, found: Keypoints2D) -> Person2D:
         assert self.learned is not None
-        learned = same_threshold(answer, self.learned.threshold, self.config.threshold)
+        learned = np.where(person.score > 0, same_threshold(answer, self.learned.threshold, SEEN), 0).astype(np.float32)
         if self.config.cues.out_of_frame:
             learned = within(learned, cues.border_distance(person.xy, found.width, found.height))
         return replace(person, reliability=learned)
@@ -135,9 +134,10 @@ def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPO
 
 
 def judged(told: Person2D, seen: Seen, evidence: Evidence, config: OcclusionConfig) -> Person2D:
+    rule = same_threshold(reliability(evidence, config.cues, config.sigma), config.threshold, SEEN)
     return replace(
         told, xy=seen.xy, score=seen.score, presence=seen.presence, world=seen.world,
-        flow=evidence.residual.astype(np.float32), reliability=reliability(evidence, config.cues, config.sigma),
+        flow=evidence.residual.astype(np.float32), reliability=rule,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from realtime.messages import F32
 
 BACK_SIGMA = 0.02  # box heights: flow that returns this far off its start says little
 JERK_SIGMA = 0.15  # box heights: keypoints that jump so far off their pixels are outliers
+SEEN = 0.5  # whatever a reliability is made of: from here on a keypoint counts as observed
 NOWHERE = np.float32(-1)  # in a message: no flow was measured
 
 
@@ -60,6 +61,15 @@ def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
     if used.out_of_frame:
         factors = within(factors, seen.border)
     return np.asarray(factors, np.float32)
+
+
+def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
+    """Reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
+    if told == wanted or not 0 < told < 1:
+        return reliability
+    low = reliability * (wanted / told)
+    high = 1 - (1 - reliability) * ((1 - wanted) / (1 - told))
+    return np.where(reliability < told, low, high).astype(np.float32)
 
 
 def within(values: F32, border: F32) -> F32:

@@ -7,8 +7,9 @@ from engines import open_engine
 from engines.contract import BLAZEPOSE_33, H36M_17, mapping
 from realtime.config import CameraConfig, LiftConfig
 from realtime.lens import lens_for
-from realtime.lifting import Lifter, same_threshold
+from realtime.lifting import Lifter
 from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED, Keypoints2D, Person2D, Stamp
+from realtime.reliability import same_threshold
 
 FRAME_NS = 33_333_333
 WIDTH, HEIGHT = 640, 480
@@ -32,7 +33,7 @@ def body() -> np.ndarray:
 
 def lifter(camera: CameraConfig | None = None, **lift) -> Lifter:
     engine = open_engine("hold", "cpu", 4)
-    return Lifter(engine, LiftConfig(**lift), camera or CameraConfig(), ("learned", 0.5))
+    return Lifter(engine, LiftConfig(**lift), camera or CameraConfig(), "learned")
 
 
 def seen(i: int, hidden=(), ids=(1,), stream=1, shift=0.0, camera=None) -> Keypoints2D:

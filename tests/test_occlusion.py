@@ -10,6 +10,7 @@ from engines.contract import COCO_17
 from realtime.config import CueConfig, OcclusionConfig
 from realtime.messages import Keypoints2D, Person2D, Stamp
 from realtime.occlusion import OcclusionFilter, open_filter
+from realtime.reliability import same_threshold
 from tests.fakes.detector import STANDING
 from tests.fakes.texture import cloth
 
@@ -57,13 +58,15 @@ def test_a_joint_whose_pixels_stay_behind_is_doubted():
     _, open_ = run(sigma=0.02)
     moving = [i for i in range(2, 20) if abs(speed(i) - speed(i - 1)) > 4]
     assert np.mean([hidden[i].flow[KNEE] for i in moving]) > 4 * np.mean([open_[i].flow[KNEE] for i in moving])
-    assert np.mean([hidden[i].reliability[KNEE] for i in moving]) < 0.6
+    assert np.mean([hidden[i].reliability[KNEE] for i in moving]) < 0.75
     assert np.mean([open_[i].reliability[KNEE] for i in moving]) > 0.85
 
 
 def test_first_frame_has_no_flow_and_later_ones_do():
     _, people = run(3)
-    assert (people[0].flow == -1).all() and np.allclose(people[0].reliability, 0.95 * 0.99)
+    assert (people[0].flow == -1).all() and np.allclose(
+        people[0].reliability, same_threshold(np.float32(0.95 * 0.99), 0.3, 0.5)
+    )
     assert (people[1].flow >= 0).all() and (people[2].flow >= 0).all()
 
 
@@ -139,6 +142,6 @@ def test_values_that_are_not_finite_lose_their_reliability_alone():
 
 
 def test_joints_of_another_detector_are_refused_with_both_named():
-    occlusion = open_filter(OcclusionConfig(), people=1, joints=COCO_17)
+    occlusion = open_filter(OcclusionConfig(engine=""), people=1, joints=COCO_17)
     with pytest.raises(ValueError, match=r"33 joints.*coco17"):
         occlusion.update(found(0), picture(0), 1.0)

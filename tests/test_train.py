@@ -63,7 +63,7 @@ def test_the_loss_falls_and_the_export_runs_in_the_pipeline(config, motion, tmp_
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
     assert cli.main(["export", str(run), "--out", str(engine)]) == 0
     assert "validation" in (engine / "CARD.md").read_text() and b"CMU" in (engine / "CARD.md").read_bytes()
-    lifter = Lifter(open_engine(engine, "cpu", 1), LiftConfig(), CameraConfig(), ("learned", 0.5))
+    lifter = Lifter(open_engine(engine, "cpu", 1), LiftConfig(), CameraConfig(), "learned")
     for i in range(30):
         (pose,) = lifter.lift(seen(i))
     assert np.isfinite(pose.people[0].xyz).all() and 0 < pose.people[0].sigma.min() < 1

@@ -31,13 +31,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     from engines import open_engine
     from engines.contract import BATCHES
-    from realtime.lifting import reliability_of
+    from realtime.lifting import chosen
 
     people, hello = people_and_hello(args.file)
     config = settings(args, hello.reliability_source)
     batch = next((b for b in BATCHES if b >= people), BATCHES[-1])
-    engine = open_engine(config.lift.engine, config.lift.device, batch, config.lift.allow_cpu)
-    lifter = Lifter(engine, config.lift, config.camera, reliability_of(config))
+    engine = open_engine(chosen(config.lift.engine), config.lift.device, batch, config.lift.allow_cpu)
+    lifter = Lifter(engine, config.lift, config.camera, config.occlusion.source())
     out = check_target(args.out or args.file.with_suffix(f".{engine.name}.sp"))
     check_joints(lifter, hello)
     with progress_bar() as bar:

@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 
 from engines import open_engine
-from realtime.config import RunConfig
+from realtime.config import OcclusionConfig, RunConfig
 from realtime.detector import Detection
 from realtime.lifting import Lifter
 from realtime.messages import JOINT_STATES, Pose3D, Stamp
@@ -68,12 +68,17 @@ def there_and_back(clip: list[Moment], count: int) -> list[Moment]:
 def open_lifter(config: RunConfig, people: int = 1) -> Lifter:
     batch = next(b for b in (1, 4, 16) if b >= people)
     engine = open_engine("hold", "cpu", batch)
-    return Lifter(engine, config.lift, config.camera, config.occlusion.source_and_threshold())
+    return Lifter(engine, config.lift, config.camera, config.occlusion.source())
 
 
-def answers(moments: Iterable[Moment], people: int = 1, size: tuple[int, int] = SIZE) -> list[Pose3D]:
-    """Tracking, occlusion filter and lifter, one after another, as the offline chain has them."""
-    config = RunConfig()
+def answers(
+    moments: Iterable[Moment], people: int = 1, size: tuple[int, int] = SIZE, reliability: str = ""
+) -> list[Pose3D]:
+    """Tracking, occlusion filter and lifter, one after another, as the offline chain has them.
+
+    By rules, unless a reliability engine is named: answers must not change when a network is trained anew.
+    """
+    config = RunConfig(occlusion=OcclusionConfig(engine=reliability))
     tracker, occlusion = Tracker(people, config.tracking.lost_s, 1), open_filter(config.occlusion, people)
     lifter = open_lifter(config, people)
     poses: list[Pose3D] = []
