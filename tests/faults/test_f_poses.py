@@ -121,6 +121,17 @@ def test_f3_what_is_not_finite_never_leaves_and_the_next_frame_is_normal(bad):
         assert np.array_equal(found[i].people[0].state, expected[i].people[0].state)
 
 
+def test_f3_the_learned_reliability_believes_nothing_that_is_not_finite():
+    broken = walk(40, pictures=True)
+    one = broken[20].people[0]
+    xy, world = one.xy.copy(), one.world.copy()
+    xy[WRIST_33], world[26] = np.nan, np.inf
+    broken[20] = replace(broken[20], people=[Detection(xy, one.score, one.presence, world)])
+    found = answers(broken, reliability="reliability")
+    assert all(finite(pose) for pose in found) and len(found) == 40
+    assert found[20].people[0].state[WRIST] != OBSERVED
+
+
 WRIST_33 = BLAZEPOSE_33.index("left_wrist")
 
 
