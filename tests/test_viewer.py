@@ -107,7 +107,7 @@ def test_a_still_person_stays_still_and_stands_where_they_stand(look):
         page.keyboard.press("1")
         page.wait_for_timeout(1500)
         a, b = pixels(page), pixels(page)
-        assert np.array_equal(middle(a, PERSON_1).round(), middle(b, PERSON_1).round())
+        assert np.abs(middle(a, PERSON_1) - middle(b, PERSON_1)).max() < 2
         page.keyboard.press("f")
         pipeline.script = still(0.8)
         wait(page, 10)

@@ -18,7 +18,7 @@ from realtime.viewer.picture import Pictures
 
 log = logging.getLogger("viewer")
 
-ALWAYS = ("pose3d", "hello", "health", "truth")
+ALWAYS = ("pose3d", "hello", "health")
 TURN_MS = 100
 
 Take = Callable[[str, bytes], None]  # kind (newest of a kind counts), message
