@@ -38,7 +38,7 @@ class Settings:
     rate: float = 1e-3
     decay: float = 1e-3  # of weights
     noise: float = 0.1  # standard deviation added to every cue
-    caution: float = 2.5  # weight of keypoints that are wrong or covered; right ones: 1
+    caution: float = 1.5  # weight of keypoints that are wrong or covered; right ones: 1
     blind: float = 0.1  # share of cues that a window goes without
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
