@@ -21,6 +21,7 @@ from trainers.noise import NoiseRange
 from trainers.recipes.live import MaskShares, halves, seen_by_detector
 
 CHECK_TICKS = 90
+ALL = slice(None)
 
 
 class Virtual(Protocol):
@@ -55,32 +56,32 @@ def detected(view: View, times: Tensor, settings: Any, g: Generator) -> Clips:
     return seen_by_detector(view, times, settings.noise, vars(settings.masks), g)
 
 
-def checks(people: MotionSet, settings: Virtual, device: str) -> tuple[Check, Check]:
+def checks(people: MotionSet, settings: Virtual, device: str, ticks: int = CHECK_TICKS) -> tuple[Check, Check]:
     """(to fit sigma on, to judge on), of different people where there are two; the same for every run."""
     g = Generator(device).manual_seed(20)
-    return tuple(_check(banks.bank(part, device), settings, g) for part in halves(people))  # type: ignore[return-value]
+    return tuple(_check(banks.bank(part, device), settings, ticks, g) for part in halves(people))  # type: ignore[return-value]
 
 
-def _check(source: banks.Bank, settings: Virtual, g: Generator) -> Check:
-    times = tick_times(settings.validation_clips, CHECK_TICKS, g)
+def _check(source: banks.Bank, settings: Virtual, ticks: int, g: Generator) -> Check:
+    times = tick_times(settings.validation_clips, ticks, g)
     view = views(banks.sample(source, times, g), settings.cameras, g)
     return Check(detected(view, times, settings, g), true_root(view))
 
 
-def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float) -> None:
-    """The table that makes 68 % of the check's coordinates lie within sigma."""
-    age = age_clip(check.clips.reliability >= threshold, check.clips.time)
-    table.fit(pose.flatten(0, 1), check.clips.pose.flatten(0, 1), age.flatten(0, 1))
+def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float, at: slice = ALL) -> None:
+    """The table that makes 68 % of the check's coordinates lie within sigma; `at`: the frames that were answered."""
+    age = age_clip(check.clips.reliability >= threshold, check.clips.time)[:, at]
+    table.fit(pose.flatten(0, 1), check.clips.pose[:, at].flatten(0, 1), age.flatten(0, 1))
 
 
-def within(pose: Tensor, log_sigma: Tensor, check: Check) -> float:
+def within(pose: Tensor, log_sigma: Tensor, check: Check, at: slice = ALL) -> float:
     """Share of coordinates within one sigma."""
-    error = (pose - check.clips.pose).abs()
+    error = (pose - check.clips.pose[:, at]).abs()
     return float((error <= log_sigma.exp().unsqueeze(-1))[:, :, 1:].float().mean())
 
 
-def errors(pose: Tensor, check: Check) -> dict[str, float]:
+def errors(pose: Tensor, check: Check, at: slice = ALL) -> dict[str, float]:
     """mm on limbs, open and hidden (without the gaps' first and last two frames)."""
-    limbs, error = list(LIMB_JOINTS), joint_errors(pose, check.clips.pose) * 1000
-    places = {"open": ~check.clips.hidden, "hidden": inner(check.clips.hidden)}
+    limbs, error = list(LIMB_JOINTS), joint_errors(pose, check.clips.pose[:, at]) * 1000
+    places = {"open": ~check.clips.hidden[:, at], "hidden": inner(check.clips.hidden)[:, at]}
     return {name: float(error[..., limbs][where[..., limbs]].mean()) for name, where in places.items()}

@@ -1,0 +1,203 @@
+"""Cheng 2019's recipe (sections 3 to 5): windows of 128, two networks and a discriminator, some people without 3D.
+
+Knows: what a window is, the five losses and their weights, the schedule of 5.2.  Does not know: the loop, files.
+People without 3D give what cameras see of them: exact keypoints and who is hidden, the stand-in for 2D annotations.
+Losses are sums over joints or bones and means over frames, as the equations are written.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from engines.contract import H36M_17
+from trainers import masks
+from trainers.augment import Augmentation, augment
+from trainers.cameras import CameraRange, View, tick_times
+from trainers.cylinder_man import visible
+from trainers.data import bank as banks
+from trainers.losses import symmetry
+from trainers.losses_cheng2019 import explained, fooled, judged, per_pose, projected
+from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
+from trainers.models.given import facing
+from trainers.noise import NoiseRange, observe
+from trainers.recipes.labels import divided
+from trainers.recipes.live import MaskShares
+from trainers.recipes.pavllo import motions
+from trainers.recipes.virtual import checks, errors, fit_sigma, views, within
+from trainers.trials import facing as turned_to
+
+ORDER = torch.from_numpy(H36M_17.mirror())
+MODEL_KEYS = ("ahead", "channels", "dropout", "two_d", "aware")
+SLOW_AFTER = 100 / 130  # of the steps: then a tenth of the rate
+CHECKED = slice(64, None, 8)  # frames of validation clips that are answered
+PLAIN = CameraRange(pitch=0.0, roll=0.0, level=1.0, fov=(55.0, 55.0), distance=(5.0, 6.0), centred=1.0, distortion=0.0)
+
+
+@dataclass(frozen=True)
+class Settings:
+    ahead: int = 0  # frames between the answered one and the newest
+    channels: int = 192
+    dropout: float = 0.1
+    two_d: bool = True  # the 2D TCN
+    aware: bool = True  # unreliable keypoints are (0, 0)
+    augmented: bool = True  # virtual cameras anywhere, masks, self-occlusion; else level cameras and nothing masked
+    pose_weight: float = 1.0  # w1
+    symmetry: float = 0.2  # alpha
+    adversarial: float = 0.1  # beta
+    regularisation: float = 0.1  # w2
+    labelled: tuple[str, ...] = ()  # subjects with 3D; none: all but every `withheld`-th
+    withheld: int = field(default=3, metadata={"low": 0, "high": 1000, "unit": "subjects"})  # 0: everybody has 3D
+    unlabelled: float = 0.25  # share of a batch from people without 3D
+    batch: int = field(default=16, metadata={"low": 1, "high": 100_000, "unit": "windows"})
+    cut: float = 0.15  # share of windows whose history begins inside
+    rate: float = 1e-3
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 24
+
+
+@dataclass(frozen=True)
+class Windows:
+    """N windows of 128 frames; the last ones are of people without 3D."""
+
+    x: Tensor  # (N, 128, 17, 2) what the detector says
+    reliability: Tensor  # (N, 128, 17)
+    rays: Tensor  # (N, 128, 17, 2) where keypoints are
+    seen: Tensor  # (N, 128, 17) 0 or 1: v of Eq. 5
+    pose: Tensor  # (N, 128, 17, 3) m, zeros without labels
+    labelled: Tensor  # (N,) bool: zeta
+
+
+def network(settings: Mapping[str, Any]) -> Cheng2019:
+    return Cheng2019(**{k: settings[k] for k in MODEL_KEYS})
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ChengRecipe:
+    return ChengRecipe(settings, data, device, steps)
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2019:
+    model = network(settings)
+    model.load_state_dict({k.removeprefix("lifter."): v for k, v in trained.items() if k.startswith("lifter.")})
+    return model
+
+
+class ChengRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device, self.steps = settings, device, steps
+        self.export, self.judge = network(vars(settings)).to(device), Discriminator().to(device)
+        self.model = nn.ModuleDict({"lifter": self.export, "judge": self.judge})
+        train, validation = motions(data)
+        people = train.subjects
+        with_3d = settings.labelled or tuple(s for i, s in enumerate(people) if not self._withheld(i, len(people)))
+        known, unknown = divided(train, with_3d)
+        self.bank = banks.bank(known, device)
+        self.other = banks.bank(unknown, device) if unknown.segments and settings.unlabelled > 0 else None
+        self.fitted, self.judged = checks(validation or train, settings, device, ticks=WINDOW + 32)
+
+    def _withheld(self, place: int, people: int) -> bool:
+        every = self.settings.withheld
+        return every > 0 and people > 1 and place % every == every - 1
+
+    # --- the schedule ---
+
+    def optimizers(self) -> list[Optimizer]:
+        made: list[Optimizer] = [Adam(self.export.parameters(), lr=self.settings.rate)]
+        return [*made, Adam(self.judge.parameters(), lr=self.settings.rate)] if self.settings.adversarial else made
+
+    def learning_rate(self, step: int) -> float:
+        return 1.0 if step < SLOW_AFTER * self.steps else 0.1
+
+    # --- batches ---
+
+    def batch(self, step: int, generator: Generator) -> Windows:
+        s = self.settings
+        others = round(s.batch * s.unlabelled) if self.other else 0
+        parts = [self._windows(self.bank, s.batch - others, True, generator)]
+        parts += [self._windows(self.other, others, False, generator)] if self.other and others else []
+        return Windows(*(torch.cat(column) for column in zip(*parts)))
+
+    def _windows(self, source: banks.Bank, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
+        s, times = self.settings, tick_times(count, WINDOW, g)
+        motion = banks.sample(source, times, g)
+        motion = augment(motion, s.augment, g) if s.augmented else motion
+        view = views(motion, s.cameras if s.augmented else PLAIN, g)
+        hidden = self._hidden(view, g)
+        found = observe(view, hidden, s.noise, ORDER.to(g.device), g)
+        pose = view.pose if labelled else torch.zeros_like(view.pose)
+        at = begun(count, s.cut, g)
+        rows = torch.arange(count, device=g.device)[:, None]
+        fields = (found.x, found.reliability, view.rays, (~hidden).float(), pose)
+        return (*(v[rows, at] for v in fields), torch.full((count,), labelled, device=g.device))
+
+    def _hidden(self, view: View, g: Generator) -> Tensor:
+        """Behind something, outside the picture, or behind the own body (Eq. 7)."""
+        own = ~view.inside
+        if not self.settings.augmented:
+            return own
+        return masks.mixed(view.rays, g, vars(self.settings.masks)) | own | ~visible(turned_to(view))
+
+    # --- losses ---
+
+    def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
+        with torch.set_grad_enabled(which == 0):
+            seen = self.export.seen(batch.reliability)
+            keypoints, size, centre, rotation = self.export.normalised(batch.x, seen)
+            smoothed, pose = self.export.poses(keypoints, seen)
+            truth = batch.pose @ rotation
+        if which == 1:
+            return {"discriminator": judged(self.judge, truth[batch.labelled], pose)}
+        exact = facing(batch.rays, centre)[0] / size[:, None, None, None]
+        return self._lifter_losses(batch, pose, truth, smoothed, seen, exact)
+
+    def _lifter_losses(
+        self, batch: Windows, pose: Tensor, truth: Tensor, smoothed: Tensor, seen: Tensor, exact: Tensor
+    ) -> dict[str, Tensor]:
+        """L_2D + w1 L_3D + w2 L_reg (Eq. 9), term by term, in the axes of a camera that looks at the person."""
+        s = self.settings
+        zeta = batch.labelled.to(pose.dtype)
+        found = {
+            "pose": s.pose_weight * per_pose((pose - truth).square().sum(-1), zeta),
+            "projection": s.pose_weight * per_pose(projected(pose, exact, batch.seen), 1 - zeta),
+        }
+        if self.export.smooth is not None:  # Eq. 3
+            found["keypoints"] = per_pose(seen * (smoothed - exact).square().sum(-1))
+        if s.symmetry:
+            found["symmetry"] = s.pose_weight * s.symmetry * symmetry(pose)
+        if s.adversarial:
+            found["adversarial"] = s.pose_weight * s.adversarial * fooled(self.judge, pose)
+        if s.regularisation and not bool(batch.labelled.all()):
+            found["regularisation"] = s.regularisation * explained(pose, seen, 1 - zeta)
+        return found
+
+    # --- validation ---
+
+    def finish(self) -> None:
+        """Nothing beyond what every validation fits."""
+
+    def validate(self) -> dict[str, float]:
+        """mm on limbs after two seconds of history; sigma is fitted first."""
+        at, answers = CHECKED, {}
+        for name, check in (("fitted", self.fitted), ("judged", self.judged)):
+            frames = torch.arange(check.clips.x.shape[1], device=self.device)[at]
+            answers[name] = self.export.clip(check.clips.x, check.clips.reliability, frames=frames)
+            if name == "fitted":
+                fit_sigma(self.export.sigma, answers[name][0], check, self.export.threshold, at)
+        pose, log_sigma = answers["judged"]
+        return errors(pose, self.judged, at) | {"within sigma": within(pose, log_sigma, self.judged, at)}
+
+
+def begun(count: int, share: float, g: Generator) -> Tensor:
+    """(N, 128) frames to take: some windows begin inside, and what was before is a copy."""
+    first = torch.randint(WINDOW, (count, 1), generator=g, device=g.device)
+    first = torch.where(torch.rand(count, 1, generator=g, device=g.device) < share, first, 0)
+    return torch.arange(WINDOW, device=g.device).maximum(first)
