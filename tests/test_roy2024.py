@@ -21,7 +21,8 @@ from trainers.data.motion import Segment  # noqa: E402
 from trainers.drive import lift  # noqa: E402
 from trainers.export import export  # noqa: E402
 from trainers.models.live import PELVIS  # noqa: E402
-from trainers.models.roy2024 import FRAMES, RNet, Roy2024, spatial, temporal  # noqa: E402
+from trainers.models.roy2024 import Roy2024  # noqa: E402
+from trainers.models.roy2024_nets import FRAMES, RNet, spatial, temporal  # noqa: E402
 from trainers.recipes import roy2024  # noqa: E402
 from trainers.settings import load  # noqa: E402
 from trainers.spread import spread, spread_reliability  # noqa: E402
@@ -60,8 +61,9 @@ def test_parameters_are_the_papers():
 
 @pytest.mark.parametrize(("target", "hold"), [(30, True), (15, False), (0, True)])
 def test_e13_steps_equal_the_clip_within_a_tenth_of_a_millimetre(target, hold):
-    model, frames = lifter(target, hold=hold), 45
+    model, frames = lifter(target, hold=hold), 110
     x, sure = torch.randn(2, frames, 17, 2).cumsum(1) * 0.02, torch.rand(2, frames, 17)
+    sure[:, 2:, 16] *= 0.4
     dt = torch.full((2, frames), 1 / 30)
     state = {name: torch.zeros(2, *shape) for name, shape in model.contract().state}
     found = []
@@ -146,6 +148,15 @@ def test_true_depths_give_the_true_pose_back():
     depth, root = (pose @ rotation)[..., 2], place.norm().expand(2, 5)
     assert depth[..., PELVIS].abs().max() < 1e-6
     assert torch.allclose(model.place(rays, depth, root, rotation), pose, atol=1e-5)
+
+
+def test_only_what_was_seen_lately_is_held():
+    model, x, sure = lifter(30, hold=True), torch.randn(1, 120, 17, 2) * 0.2, torch.ones(1, 120, 17)
+    sure[0, 5:, 16], sure[0, :, 13] = 0, 0
+    plain, held = (m.watched(x, sure)[0] for m in (lifter(30), model))
+    assert torch.equal(plain[:, :, 13], held[:, :, 13])  # never seen: the detector's claim
+    assert not torch.isclose(plain[0, 6:94, 16], held[0, 6:94, 16]).all(-1).any()
+    assert torch.equal(plain[0, 94:, 16], held[0, 94:, 16])  # seen three seconds ago
 
 
 @pytest.mark.parametrize("case", ["nothing seen", "one frame", "nan", "batch of zero", "appears and vanishes"])

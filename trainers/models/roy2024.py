@@ -1,7 +1,7 @@
 """Roy 2024: depths lifted frame by frame, refined on a graph of 31 frames whose hidden nodes are masked.
 
-Knows: LNet, RNet, the pose that rays and depths make (Eq. 1), the contract's step form.
-Does not know: data, losses, how masks are drawn in training.
+Knows: the pose that rays and depths make (Eq. 1), what is masked live, the contract's step form.
+Does not know: the networks' insides, data, losses, how masks are drawn in training.
 
 Shapes: B clips, T frames, J = 17.  Depths are metres relative to the pelvis along the line of sight to it; everything
 happens in a camera that looks at the pelvis, so that a person's place in the picture does not matter.
@@ -12,87 +12,20 @@ paper's and comes 15 frames late.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
+from engines.contract import H36M_17, TICK_S, Contract
 from trainers.models.ages import SigmaTable, age_clip, age_step
 from trainers.models.given import checked, facing, mapped, pushed
-from trainers.models.live import PELVIS, JointMap, hold_clip, hold_step, toward
+from trainers.models.live import AGE_MAX, PELVIS, JointMap, hold_clip, hold_step, toward
+from trainers.models.roy2024_nets import FRAMES, JOINTS, LNet, RNet
 from trainers.root_depth import RootDepth
 
-FRAMES, JOINTS = 31, len(H36M_17)
-NODES = FRAMES * JOINTS
-HIDDEN, WIDTHS = 2048, (1, 16, 32, 64)
+HELD_S = AGE_MAX - TICK_S / 2  # between two ticks, so that rounding never decides
 CHUNK = 256  # windows refined at once
 LATE = 3 * JOINTS + 2  # rays, centre and ages of frames that wait for their future
-
-
-class LNet(nn.Sequential):
-    """(B, 34) keypoints in [-1, 1] -> (B, 17) depths; 4,302,865 parameters."""
-
-    def __init__(self, dropout: float = 0.1) -> None:
-        super().__init__(
-            nn.Linear(2 * JOINTS, HIDDEN), nn.ReLU(), nn.Dropout(dropout),
-            nn.Linear(HIDDEN, HIDDEN), nn.ReLU(), nn.Dropout(dropout), nn.Linear(HIDDEN, JOINTS),
-        )  # fmt: skip
-
-
-def averaging(size: int, edges: Sequence[tuple[int, int]]) -> Tensor:
-    """(size, size): each node's mean over itself and its neighbours."""
-    links = torch.eye(size)
-    for a, b in edges:
-        links[a, b] = links[b, a] = 1.0
-    return links / links.sum(1, keepdim=True)
-
-
-def temporal(stride: int) -> Tensor:
-    return averaging(FRAMES, [(t, t + stride) for t in range(FRAMES - stride)])
-
-
-def spatial() -> Tensor:
-    return averaging(JOINTS, [(j, p) for j, p in enumerate(H36M_17.parents) if p >= 0])
-
-
-class RelationGCN(nn.Module):
-    """One kind of edge: three layers, each a mean over neighbours and a linear map; 2,688 parameters."""
-
-    def __init__(self, links: Tensor, over_time: bool) -> None:
-        super().__init__()
-        self.over_time = over_time
-        self.register_buffer("links", links, persistent=False)
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in pairwise(WIDTHS))
-
-    def _gather(self, h: Tensor) -> Tensor:  # (B, 31, 17, C)
-        if not self.over_time:
-            return self.links @ h
-        return (self.links @ h.flatten(2)).unflatten(2, (JOINTS, -1))
-
-    def forward(self, h: Tensor) -> Tensor:
-        for layer in list(self.layers)[:-1]:
-            h = torch.relu(layer(self._gather(h)))
-        return self.layers[-1](self._gather(h))
-
-
-class RNet(nn.Module):
-    """(B, 31, 17) masked depths -> (B, 17) corrections for the target frame."""
-
-    def __init__(self, strides: Sequence[int] = (1, 3, 5, 7)) -> None:
-        super().__init__()
-        kinds = [RelationGCN(temporal(s), True) for s in strides]
-        self.relations = nn.ModuleList([*kinds, RelationGCN(spatial(), False)])
-        self.fusion = nn.Linear(NODES * WIDTHS[-1], JOINTS)
-        nn.init.zeros_(self.fusion.weight)  # at first LNet's answer stands
-        nn.init.zeros_(self.fusion.bias)
-
-    def forward(self, depth: Tensor) -> Tensor:
-        h = depth.unsqueeze(-1)
-        fused = self.relations[0](h)
-        for relation in list(self.relations)[1:]:
-            fused = torch.maximum(fused, relation(h))
-        return self.fusion(fused.flatten(1))
 
 
 class Roy2024(nn.Module):
@@ -155,11 +88,20 @@ class Roy2024(nn.Module):
 
     # --- whole clips ---
 
-    def watched(self, x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Rays (B, T, 17, 2) towards the pelvis, rotation (B, T, 3, 3), seen (B, T, 17)."""
+    def watched(self, x: Tensor, reliability: Tensor, time: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
+        """Rays (B, T, 17, 2) towards the pelvis, rotation (B, T, 3, 3), seen (B, T, 17); without time: even ticks."""
         x, reliability = checked(x, reliability)
         seen = reliability >= self.threshold
-        return (*facing(hold_clip(x, seen) if self.hold else x), seen)
+        if not self.hold:
+            return (*facing(x), seen)
+        if time is None:
+            time = (torch.arange(x.shape[1], device=x.device) * TICK_S).expand(x.shape[:2])
+        return (*facing(self._held(hold_clip(x, seen), x, age_clip(seen, time))), seen)
+
+    @staticmethod
+    def _held(held: Tensor, claimed: Tensor, age: Tensor) -> Tensor:
+        """What was seen in the last 3 s is held; of anything else the detector's claim is all there is."""
+        return torch.where((age < HELD_S).unsqueeze(-1), held, claimed)
 
     def clip(
         self, x: Tensor, reliability: Tensor, time: Tensor, root: Tensor | None = None, refined: bool = True
@@ -168,7 +110,7 @@ class Roy2024(nn.Module):
 
         `refined` False answers with LNet alone, as the paper's tables do.
         """
-        rays, rotation, seen = self.watched(x, reliability)
+        rays, rotation, seen = self.watched(x, reliability, time)
         best = self.answered(rays, seen, refined)
         found = self.distance(rays, seen, best) if root is None else root
         return self.place(rays, best[:, self.look_ahead :], found, rotation), self.sigma(age_clip(seen, time))
@@ -202,11 +144,11 @@ class Roy2024(nn.Module):
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
         start, seen, after = reset > 0.5, reliability >= self.threshold, {}
-        points = x
+        after["age"], points = age_step(state["age"], seen, dt, start), x
         if self.hold:
-            points, after["held"] = hold_step(x, seen, state["held"], start)
+            held, after["held"] = hold_step(x, seen, state["held"], start)
+            points = self._held(held, x, after["age"])
         rays, _ = facing(points)
-        after["age"] = age_step(state["age"], seen, dt, start)
         now = torch.cat([self.depths(rays, seen), seen.to(x.dtype)], -1)
         window = pushed(state["window"], now, start)  # (B, 31, 34)
         after["window"] = window[:, 1:]

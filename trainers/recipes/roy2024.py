@@ -21,7 +21,8 @@ from trainers.data.corpus import Clips
 from trainers.losses import squared
 from trainers.masksembles import structured
 from trainers.models.ages import age_clip
-from trainers.models.roy2024 import FRAMES, NODES, Roy2024
+from trainers.models.roy2024 import Roy2024
+from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.live import MaskShares
@@ -194,7 +195,7 @@ class RoyRecipe:
     def _answers(self) -> dict[str, tuple[Tensor, Tensor]]:
         """The shipped answer first."""
         clips, ahead = self.judged.clips, self.model.look_ahead
-        rays, rotation, seen = self.model.watched(clips.x, clips.reliability)
+        rays, rotation, seen = self.model.watched(clips.x, clips.reliability, clips.time)
         log_sigma = self.model.sigma(age_clip(seen, clips.time))
         found = {}
         for name, refined in (("", True), (", LNet", False)):
