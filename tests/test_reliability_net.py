@@ -76,7 +76,8 @@ def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):
     write_shard(data, 1, [made_up("b", "heldout", 99)])
     config = tmp_path / "tiny.yaml"
     config.write_text(
-        "recipe: reliability\nchannels: 16\nbatch: 12\nticks: 50\nrate: 0.01\nloop:\n  steps: 140\n  validate_every: 140\n"
+        "recipe: reliability\nchannels: 16\nbatch: 12\nticks: 50\nrate: 0.01\n"
+        "loop:\n  steps: 140\n  validate_every: 140\n"
     )
     assert cli.main(["train", str(config), "--data", str(data), "--out", str(tmp_path / "run")]) == 0
     assert cli.main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "engine")]) == 0
