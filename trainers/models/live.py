@@ -325,8 +325,11 @@ class LiveLifter(nn.Module):
     def _answer(self, out: Tensor, skip: Tensor, rotation: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
         xyz = (out[..., :51] + skip).unflatten(-1, (17, 3))
         xyz = (xyz - xyz[..., :1, :]) @ rotation.transpose(-1, -2)
+        log_sigma = out[..., 51:].clamp(-6, 1)
+        if self.training:  # the gain is fitted to what training leaves: it must not take part in it
+            return xyz, log_sigma
         gain = torch.where(reliability >= self.front.threshold, self.sigma_gain[0], self.sigma_gain[1])
-        return xyz, out[..., 51:].clamp(-6, 1) + gain.log()
+        return xyz, log_sigma + gain.log()
 
 
 class HoldLifter(nn.Module):
