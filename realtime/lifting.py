@@ -27,6 +27,7 @@ from realtime.states import FEWEST_SEEN, JointMemory
 
 UNSURE_M = 1.0  # sigma of a joint of which nothing is known
 PREFERRED = ("causal-small", "hold")  # what `auto` means, best first
+LONGEST_REASON = 200  # characters
 FEWEST_FOR_ROOT = 3  # joints seen; with fewer the root stays where it was
 
 
@@ -98,6 +99,7 @@ class Lifter:
             "engine": self.engine.name,
             "engine_sha256": self.engine.sha256,
             "provider": self.engine.provider,
+            "why": self.engine.reason[:LONGEST_REASON],
             "look_ahead_ms": self.look_ahead_ms,
         }
 

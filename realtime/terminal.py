@@ -126,7 +126,7 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
     head = Text(
         f"steadypose  {without_secret(config.source.spec)}  poses on {config.publish.bind}{viewer(config)}", "bold"
     )
-    parts = [facts.get("detector", ""), facts.get("engine", ""), facts.get("provider", "")]
+    parts = [facts.get("detector", ""), facts.get("engine", ""), facts.get("why") or facts.get("provider", "")]
     used = Text("  ".join(part for part in parts if part), "dim")
     total = max(1, snapshot.answered + snapshot.dropped)
     counts = Text(
