@@ -20,6 +20,7 @@ COMMANDS = {
     "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
     "show": ("trainers.show", "a clip and its virtual views as a picture"),
     "refine": ("trainers.refine", "a recording's poses, optimised against its keypoints"),
+    "weigh": ("trainers.weigh", "what that optimisation is worth, by how keypoints count"),
 }
 
 

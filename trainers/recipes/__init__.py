@@ -18,6 +18,7 @@ RECIPES = {
     "zhang2021": "trainers.recipes.zhang2021",
     "roy2024": "trainers.recipes.roy2024",
     "cheng2019": "trainers.recipes.cheng2019",
+    "cheng2020": "trainers.recipes.cheng2020",
 }
 
 Losses = dict[str, Tensor]
