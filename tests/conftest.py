@@ -31,6 +31,7 @@ def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Short, because socket paths are limited; unique, because it tells our processes from all others."""
     place = Path(tempfile.mkdtemp(prefix="sp-"))
     monkeypatch.setenv(RUNTIME_DIR, str(place))
+    monkeypatch.setenv("COLUMNS", "200")  # what is printed wraps the same on every terminal
     segments, threads = shared_memory(), set(threading.enumerate())
     yield place
     leaks = [

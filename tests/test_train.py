@@ -13,6 +13,9 @@ from realtime.config import CameraConfig, LiftConfig  # noqa: E402
 from realtime.lifting import Lifter  # noqa: E402
 from tests.test_lifting import seen  # noqa: E402
 from trainers import checkpoint, cli  # noqa: E402
+from trainers.recipes import recipe_module  # noqa: E402
+from trainers.settings import load  # noqa: E402
+from trainers.train import run  # noqa: E402
 
 RAW = Path(__file__).parent / "data" / "motion"
 TINY = """recipe: live
@@ -69,25 +72,33 @@ def test_the_loss_falls_and_the_export_runs_in_the_pipeline(config, motion, tmp_
     assert np.isfinite(pose.people[0].xyz).all() and 0 < pose.people[0].sigma.min() < 1
 
 
-def test_a_killed_run_ends_with_the_same_weights(config, motion, tmp_path):
-    whole, halves = tmp_path / "whole", tmp_path / "halves"
+def test_a_killed_run_ends_with_the_same_weights(config, motion, tmp_path, monkeypatch):
+    whole, again, killed = tmp_path / "whole", tmp_path / "again", tmp_path / "killed"
     config.write_text(TINY.replace("steps: 150", "steps: 20"))
     train(config, motion, whole)
-    train(config, motion, halves)
-    # the same run, stopped at step 10: its length in the schedule stays 20
-    stopped = tmp_path / "stopped"
-    from trainers.recipes import recipe_module
-    from trainers.settings import load
-    from trainers.train import run
-
-    settings = load(str(config))
-    first = recipe_module("live").recipe(settings.settings, [str(motion)], "cpu", 20)
-    run(settings, first, stopped, 10)
-    assert checkpoint.metadata(stopped / checkpoint.FILE)["step"] == "10"
-    train(config, motion, stopped)
+    train(config, motion, again)
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        kill_at(patch, step=14)
+        settings = load(str(config))
+        run(settings, recipe_module("live").recipe(settings.settings, [str(motion)], "cpu", 20), killed, 20)
+    assert checkpoint.metadata(killed / checkpoint.FILE)["step"] == "10"
+    train(config, motion, killed)
     for name, value in weights(whole).items():
-        assert torch.equal(value, weights(stopped)[name]), name
-        assert torch.equal(value, weights(halves)[name]), f"seed: {name}"
+        assert torch.equal(value, weights(killed)[name]), name
+        assert torch.equal(value, weights(again)[name]), f"seed: {name}"
+
+
+def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
+    from trainers import train
+
+    whole_step = train.one_step
+
+    def one_step(recipe, optimizers, rates, now, *rest):
+        if now == step:
+            raise KeyboardInterrupt
+        return whole_step(recipe, optimizers, rates, now, *rest)
+
+    patch.setattr(train, "one_step", one_step)
 
 
 def test_a_checkpoint_of_other_settings_is_refused(config, motion, tmp_path, capsys):
