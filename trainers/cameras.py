@@ -40,6 +40,7 @@ class View:
     inside: Tensor  # (B, T, 17) bool: within the picture
     metres: Tensor  # (B, T) rays per metre at the person: 1 / depth in the runtime's units
     rotation: Tensor  # (B, 3, 3) camera = rotation @ world
+    lens: Tensor  # (B, 2) what makes rays of camera axes: factor and k1; (1, 0) where intrinsics are given
 
     @property
     def pose(self) -> Tensor:
@@ -101,7 +102,8 @@ def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> Vie
     believed = torch.where(known, torch.ones_like(long_side), math.tan(math.radians(GUESSED_FOV / 2)) / long_side)
     rays = torch.where(known[:, None, None, None], pinhole, bent) * believed[:, None, None, None]
     metres = believed[:, None] / xyz[:, :, 0, 2].clamp_min(0.1)
-    return View(xyz, rays, inside, metres, turn)
+    lens = torch.stack([believed, torch.where(known, torch.zeros_like(k1), k1)], -1)
+    return View(xyz, rays, inside, metres, turn, lens)
 
 
 def mirrored(view: View, flip: Tensor) -> View:
@@ -115,6 +117,7 @@ def mirrored(view: View, flip: Tensor) -> View:
         torch.where(pick[..., 0], view.inside[:, :, order], view.inside),
         view.metres,
         view.rotation,
+        view.lens,
     )
 
 

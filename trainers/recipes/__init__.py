@@ -15,6 +15,7 @@ RECIPES = {
     "live": "trainers.recipes.live",
     "reliability": "trainers.recipes.reliability",
     "pavllo": "trainers.recipes.pavllo",
+    "pavllo_semi": "trainers.recipes.pavllo_semi",
     "zhang2021": "trainers.recipes.zhang2021",
     "roy2024": "trainers.recipes.roy2024",
     "cheng2019": "trainers.recipes.cheng2019",

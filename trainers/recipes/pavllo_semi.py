@@ -1,0 +1,182 @@
+"""Pavllo 2019's semi-supervised recipe (section 4): half of a batch has 3D, the other half only what a camera saw.
+
+Knows: who has labels, the trajectory network, back-projection, bone lengths, the warm-up.
+Does not know: the loop, files, the runtime.  The pose network alone ships; the runtime finds the root by itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.optim import Adam, Optimizer
+
+from trainers.augment import Augmentation, augment
+from trainers.cameras import CameraRange
+from trainers.data import bank as banks
+from trainers.data.motion import MotionSet, Segment
+from trainers.losses import mean_bones, mpjpe, wmpjpe
+from trainers.metrics import LIMB_JOINTS, align_scale, joint_errors
+from trainers.models.pavllo import PavlloLifter
+from trainers.models.tcn import TCN
+from trainers.noise import NoiseRange
+from trainers.projection import Lens, project
+from trainers.recipes.labels import divided
+from trainers.recipes.live import MaskShares
+from trainers.recipes.pavllo import HZ, motions, network
+from trainers.recipes.virtual import checks, detected, errors, views
+
+SHORTEST_S = 1.0  # of a labelled piece
+SEEN = 0.5
+
+
+@dataclass(frozen=True)
+class Settings:
+    variant: str = "symmetric"  # causal | symmetric | single
+    width: int = 3  # of every kernel
+    layers: int = field(
+        default=3, metadata={"low": 1, "high": 8, "unit": "layers"}
+    )  # a receptive field of width^layers
+    channels: int = 1024
+    dropout: float = 0.25
+    zero_hidden: bool = False
+    labelled: tuple[str, ...] = ()  # subjects with 3D; none named: the first training subject
+    labelled_share: float = field(default=1.0, metadata={"low": 1e-4, "high": 1.0, "unit": "share"})  # of their frames
+    semi: bool = True  # false: the labelled half alone, the supervised baseline
+    projection_weight: float = 1.0  # rays are about as large as metres here
+    bone_weight: float = 20.0  # of squared differences of mean lengths
+    warm_up: int = field(default=1, metadata={"low": 0, "high": 10_000, "unit": "epochs"})  # on labels alone
+    batch: int = field(default=256, metadata={"low": 2, "high": 100_000, "unit": "clips"})  # one prediction each
+    epoch: int = field(default=50, metadata={"low": 1, "high": 1_000_000, "unit": "steps"})
+    rate: float = 1e-3  # of AMSGrad
+    shrink: float = 0.95  # of the rate, every epoch
+    momentum: tuple[float, float] = (0.1, 0.001)  # of batch normalisation, first and last step
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 32
+
+
+@dataclass(frozen=True)
+class Half:
+    """N clips of the receptive field's length and the truth of the answered frame."""
+
+    x: Tensor  # (N, R, 17, 2)
+    reliability: Tensor  # (N, R, 17)
+    pose: Tensor  # (N, 17, 3) m; of unlabelled people never used in a loss
+    root: Tensor  # (N, 3) m, camera axes; the same
+    lens: Tensor  # (N, 2)
+
+
+Batch = tuple[Half, Half | None]
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> SemiRecipe:
+    return SemiRecipe(settings, data, device, steps)
+
+
+def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
+    model = network(settings)
+    model.load_state_dict({k.removeprefix("pose."): v for k, v in trained.items() if k.startswith("pose.")})
+    return model
+
+
+class SemiRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.steps = settings, steps
+        self.pose = self.export = network(vars(settings))
+        tcn = self.pose.tcn
+        self.trajectory = TCN(34, 3, tcn.widths, settings.channels, settings.dropout, causal=tcn.causal)
+        self.model = nn.ModuleDict({"pose": self.pose, "trajectory": self.trajectory}).to(device)
+        self.frames = tcn.receptive_field()
+        self.answered = self.frames - 1 - tcn.look_ahead()
+        train, validation = motions(data)
+        with_3d, without = divided(train, settings.labelled or train.subjects[:1])
+        self.labelled = banks.bank(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
+        self.unlabelled = banks.bank(without, device) if settings.semi and without.segments else None
+        _, self.judged = checks(validation or train, settings, device)
+
+    def optimizers(self) -> list[Optimizer]:
+        return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
+
+    def learning_rate(self, step: int) -> float:
+        return float(self.settings.shrink ** (step // self.settings.epoch))
+
+    def warming(self, step: int) -> bool:
+        return step < self.settings.warm_up * self.settings.epoch
+
+    # --- batches ---
+
+    def batch(self, step: int, generator: Generator) -> Batch:
+        first, last = self.settings.momentum
+        for tcn in (self.pose.tcn, self.trajectory):
+            tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
+        labelled = self._half(self.labelled, generator)
+        return labelled, None if self.unlabelled is None or self.warming(step) else self._half(
+            self.unlabelled, generator
+        )
+
+    def _half(self, source: banks.Bank, g: Generator) -> Half:
+        s, count, at = self.settings, self.settings.batch // 2, self.answered
+        times = (torch.arange(self.frames, device=g.device) / HZ).expand(count, -1)
+        view = views(augment(banks.sample(source, times, g), s.augment, g), s.cameras, g)
+        clips = detected(view, times, s, g)
+        return Half(clips.x, clips.reliability, clips.pose[:, at], view.xyz[:, at, 0], view.lens)
+
+    # --- losses ---
+
+    def losses(self, batch: Batch, which: int) -> dict[str, Tensor]:
+        labelled, other = batch
+        pose, root = self._answer(labelled)
+        terms = {"mpjpe": mpjpe(pose, labelled.pose), "wmpjpe": wmpjpe(root, labelled.root)}
+        if other is not None:
+            pose, root = self._answer(other)
+            terms["projection"] = self.settings.projection_weight * self.projection(pose, root, other)
+            if self.settings.bone_weight > 0:
+                terms["bones"] = self.settings.bone_weight * mean_bones(pose, labelled.pose)
+        return terms
+
+    def _answer(self, half: Half) -> tuple[Tensor, Tensor]:
+        """Root-relative pose (N, 17, 3) and root (N, 3)."""
+        features = self.pose.features(half.x, half.reliability)
+        return self.pose.pose(self.pose.tcn.one(features))[:, 0], self.trajectory.one(features)[:, 0]
+
+    def projection(self, pose: Tensor, root: Tensor, half: Half) -> Tensor:
+        """The pose put where the trajectory says, through the camera's own lens, against the keypoints it came from."""
+        again = project(pose + root.unsqueeze(1), Lens.plain(half.lens))
+        seen = (half.reliability[:, self.answered] >= SEEN).to(pose.dtype)
+        return mpjpe(again, half.x[:, self.answered], seen)
+
+    # --- validation ---
+
+    def finish(self) -> None:
+        """Nothing is fitted afterwards."""
+
+    def validate(self) -> dict[str, float]:
+        """mm on limbs, open and hidden, and of all limbs after scaling (protocol 3)."""
+        clips = self.judged.clips
+        pose = self.pose.clip(clips.x, clips.reliability)
+        scaled = joint_errors(align_scale(pose, clips.pose), clips.pose)[..., list(LIMB_JOINTS)]
+        return errors(pose, self.judged) | {"n-mpjpe": float(scaled.mean()) * 1000}
+
+
+def pieces(motion: MotionSet, share: float) -> MotionSet:
+    """About this share of the frames, in unbroken pieces of a second or more from the middle of segments."""
+    if share >= 1:
+        return motion
+    wanted, found = share * motion.frames, []
+    for segment in sorted(motion.segments, key=lambda s: len(s.xyz), reverse=True):
+        least = min(len(segment.xyz), round(SHORTEST_S * segment.fps))
+        length = min(max(round(share * len(segment.xyz)), least), max(round(wanted), 2))
+        if wanted < 2 or length < 2:
+            break
+        start = (len(segment.xyz) - length) // 2
+        cut = segment.xyz[start : start + length]
+        found.append(Segment(cut, segment.fps, segment.clip, segment.subject, segment.action))
+        wanted -= length
+    return MotionSet(tuple(found), motion.name)
