@@ -19,7 +19,7 @@ from trainers.data.motion import Segment
 from trainers.data.views import RecordedView
 from trainers.errors import UserError
 from trainers.scores import Scores
-from trainers.trials import SUITES, flipped, from_motion, recorded
+from trainers.trials import SUITES, flipped, from_motion, noisier, recorded
 
 J = H36M_17.index
 
@@ -164,3 +164,11 @@ def test_no_clip_is_refused():
     with pytest.raises(UserError, match="no clip to evaluate"):
         evaluate.evaluate(Echo(), [])
     assert Scores().clips == []
+
+
+def test_more_noise_is_so_many_pixels_of_the_papers_camera_and_the_same_for_a_seed():
+    (one,) = clips(1)
+    found = noisier(one, 10.0, 3)
+    assert np.std(found.x - one.x) * 1145 == pytest.approx(10, rel=0.1)
+    np.testing.assert_array_equal(found.x, noisier(one, 10.0, 3).x)
+    assert noisier(one, 0.0, 3) is one and not np.array_equal(found.x, noisier(one, 10.0, 4).x)

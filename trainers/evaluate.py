@@ -21,7 +21,9 @@ from trainers.drive import answered, engine_of
 from trainers.errors import UserError
 from trainers.reporting import MEASURE, write
 from trainers.scores import Scores, report
-from trainers.trials import SUITES, Trial, from_motion, from_views
+from trainers.trials import SUITES, Trial, from_motion, from_views, noisier
+
+NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Table X (0, 5, 10, 15, 20)"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,6 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--subjects", default="", help="comma-separated; default: validation subjects, or all views")
     parser.add_argument("--fps", type=float, default=30.0, help="frame rate of virtual cameras")
     parser.add_argument("--perfect", action="store_true", help="exact keypoints and masks instead of a detector's")
+    parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
     parser.add_argument("--flip", action="store_true", help="mean of the clip and its mirror image")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, default=0, help="so many clips at most")
@@ -41,7 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    trials = list(islice(gather(args), args.limit or None))
+    trials = [noisier(t, args.noise_px, args.seed) for t in islice(gather(args), args.limit or None)]
     with engine_of(args.model) as engine:
         found = report(evaluate(engine, trials, args.flip))
         found |= {"model": args.model, "sha256": engine.sha256, "settings": settings(args)}

@@ -147,3 +147,11 @@ def flipped(trial: Trial, order: NDArray[np.int64]) -> Trial:
         reliability=trial.reliability[:, order],
         world=trial.world[:, order] * sign,
     )
+
+
+def noisier(trial: Trial, px: float, seed: int, focal_px: float = 1145.0) -> Trial:
+    """The same clip with Gaussian error of so many pixels on every keypoint, each frame by itself."""
+    if px <= 0:
+        return trial
+    rng = np.random.default_rng([seed, *trial.clip.encode()])
+    return replace(trial, x=(trial.x + rng.normal(0, px / focal_px, trial.x.shape)).astype(np.float32))

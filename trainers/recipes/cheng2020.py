@@ -206,14 +206,12 @@ class ChengRecipe:
     # --- afterwards ---
 
     def finish(self) -> None:
-        """What a confidence is worth, for inference stage optimisation: from people never trained on."""
-        clips = self.fitted.clips
-        found = fit_calibration(clips.reliability, ~clips.hidden)
-        self.model.calibration.copy_(torch.tensor(found))
+        """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs; sigma is fitted first."""
+        """mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage optimisation."""
         clips = self.fitted.clips
+        self.model.calibration.copy_(torch.tensor(fit_calibration(clips.reliability, ~clips.hidden)))
         pose, _ = self.lifter.clip(clips.x, clips.reliability, clips.time)
         fit_sigma(self.lifter.sigma, pose, self.fitted, self.lifter.threshold)
         clips = self.judged.clips
