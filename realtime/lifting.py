@@ -40,7 +40,6 @@ class Body:
     stature: Stature
     root: F32 | None = None
     xyz: F32 | None = None
-    observed: NDArray[np.bool_] | None = None
 
 
 @dataclass(frozen=True)

@@ -69,6 +69,13 @@ def last_seen(seen: Tensor) -> Tensor:
     return torch.where(seen, ticks, torch.full_like(ticks, -1)).cummax(1).values
 
 
+def unseen_for(seen: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """(B, T, J) bool, (B, T) s -> latest seen tick (-1: never) and the seconds since then (since the start: never)."""
+    index = last_seen(seen)
+    clock = time.unsqueeze(-1)
+    return index, clock - clock.expand_as(index).gather(1, index.clamp_min(0))
+
+
 def carry(values: Tensor, seen: Tensor, start: Tensor | None = None) -> Tensor:
     """Values (B, T, D) at their latest seen tick; `start` (zeros) before the first."""
     index = last_seen(seen)
@@ -191,8 +198,7 @@ class FrontEnd(nn.Module):
         features (B, T, F), rotation (B, T, 3, 3), held world (B, T, 17, 3)."""
         seen = reliability >= self.threshold
         held, held3d = self._hold(hold_clip(x, seen), x), hold_clip(world, seen)
-        index = last_seen(seen)
-        since = time.unsqueeze(-1) - time.unsqueeze(-1).expand(-1, -1, 17).gather(1, index.clamp_min(0))
+        index, since = unseen_for(seen, time)
         age = torch.where(index >= 0, since.clamp(0, AGE_MAX), torch.full_like(since, AGE_MAX))
         rotation = toward(held[:, :, PELVIS])
         points = self._look(held, rotation)

@@ -23,7 +23,7 @@ from trainers.data import bank as banks
 from trainers.data.corpus import Clips, Corpus, open_corpus, varied
 from trainers.data.motion import CALIBRATION, MotionSet
 from trainers.metrics import LIMB_JOINTS, joint_errors
-from trainers.models.live import LiveLifter, last_seen
+from trainers.models.live import LiveLifter, unseen_for
 from trainers.noise import Detections, NoiseRange, observe
 
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -160,8 +160,7 @@ class LiveRecipe:
         """(B, T, 17): what counts how much."""
         s = self.settings
         seen = batch.reliability >= 0.5
-        index = last_seen(seen)
-        since = batch.time[..., None] - batch.time[..., None].expand_as(seen).gather(1, index.clamp_min(0))
+        index, since = unseen_for(seen, batch.time)
         lost = (index < 0) | (since > 2.0)
         weight = torch.where(seen & ~batch.hidden, 1.0, s.hidden_weight)
         return torch.where(lost, s.lost_weight, weight) * batch.valid[..., None]
@@ -193,8 +192,7 @@ def figures(xyz: Tensor, log_sigma: Tensor, clips: Clips, after: int = 15) -> di
     """mm on limbs, open and hidden (at most 1 s), after half a second; the detector's own 3D beside it."""
     limbs = list(LIMB_JOINTS)
     valid = clips.valid[:, after:, None].expand(-1, -1, len(limbs))
-    seen = last_seen(~clips.hidden)
-    age = clips.time[..., None] - clips.time[..., None].expand_as(seen).gather(1, seen.clamp_min(0))
+    seen, age = unseen_for(~clips.hidden, clips.time)
     recent = ((seen >= 0) & (age <= 1.0))[:, after:, limbs] & valid
     hidden = clips.hidden[:, after:, limbs]
     masks_ = {"open": ~hidden & valid, "hidden": hidden & recent}
