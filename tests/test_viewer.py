@@ -100,6 +100,20 @@ def test_bones_are_drawn_and_move(look):
         assert page.errors == []
 
 
+def test_poses_before_their_hello_wait_for_it_whatever_is_switched_on(look):
+    """A page that joins mid-second has poses first; it called itself live, drew nothing, and trails broke it."""
+    with FakePipeline(hello=None) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        until(page, "scene.frames.length > 3")
+        page.keyboard.press("t")
+        page.wait_for_selector("body[data-state=waiting]", timeout=SECOND)
+        assert "Joining" in page.locator("#banner").inner_text()
+        pipeline.hello = fake.HELLO
+        state(page, "live")
+        wait(page, 3)
+        assert count(pixels(page), PERSON_1) > 1500 and page.errors == []
+
+
 def test_a_still_person_stays_still_and_stands_where_they_stand(look):
     with FakePipeline(still(0.0)) as pipeline, serving(pipeline.address) as viewer:
         page = look(viewer)

@@ -57,7 +57,7 @@ class FakePipeline:
 
     def __init__(
         self, script: Script = one_walker, address: str = "", hz: float = 30.0, video: bool = False,
-        hello: Hello = walker.HELLO, stream: int = 1, stage_reasons: dict[str, str] | None = None,
+        hello: Hello | None = walker.HELLO, stream: int = 1, stage_reasons: dict[str, str] | None = None,
         delay_ms: float = 12.0,
     ) -> None:  # fmt: skip
         self.address, self.script, self.hz, self.hello, self.stream = (
@@ -109,7 +109,8 @@ class FakePipeline:
             pose = replace(pose, status=self.status, people=())
         messages = [("keypoints2d", keypoints), ("pose3d", pose)]
         if self.seq % round(self.hz) == 0:
-            messages = [("hello", self.hello), *(("health", report) for report in self._reports()), *messages]
+            hello = [("hello", self.hello)] if self.hello else []
+            messages = [*hello, *(("health", report) for report in self._reports()), *messages]
         for topic, message in messages:
             data = encode(topic, "cam0", message)
             out.send(data)
