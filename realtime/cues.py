@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engines.contract import TICK_S, JointSet
 from realtime.flow import Flow
 from realtime.keypoints import box_size, logit
+from realtime.looks import remember
 from realtime.messages import F32
 
 FEATURES = (
@@ -38,6 +39,9 @@ FEATURES = (
     "depth_parent",  # the same against the parent; x 4
     "mean_score",  # of the whole person, log-odds / 4
     "size",  # box height over picture height
+    "tone",  # change of the brightness around it against what is remembered of it; x 6
+    "grain",  # the same of the deviation of the brightness; x 10
+    "look_known",  # 1: the two above were measured
     "age",  # s since the track began, at most 2; / 2
 )
 LIMIT = 4.0  # no feature is larger; outliers say no more than "large"
@@ -53,6 +57,7 @@ class Seen:
     world: F32 | None  # (J, 3) m
     width: int
     height: int
+    look: F32 | None = None  # (J, 2) of realtime.looks; None when the pixels were lost
 
 
 @dataclass(frozen=True)
@@ -62,6 +67,7 @@ class Past:
     xy: F32  # (J, 2) px
     velocity: F32  # (J, 2) px/s
     age_s: float
+    look: F32 | None = None  # (J, 2) what is remembered of the pixels
 
 
 def features(past: Past | None, seen: Seen, flow: Flow | None, dt: float, joints: JointSet) -> tuple[F32, Past]:
@@ -77,6 +83,7 @@ def features(past: Past | None, seen: Seen, flow: Flow | None, dt: float, joints
         **_confidence(seen),
         **_flow(seen, flow, size),
         **_motion(past, now, size),
+        **_looks(past, seen),
         **_shape(seen, joints, size),
         "age": min(now.age_s, 2.0) / 2,
     }
@@ -88,8 +95,9 @@ def features(past: Past | None, seen: Seen, flow: Flow | None, dt: float, joints
 
 def remembered(past: Past | None, seen: Seen, dt: float) -> Past:
     if past is None:
-        return Past(seen.xy, np.zeros_like(seen.xy), 0.0)
-    return Past(seen.xy, np.asarray((seen.xy - past.xy) / max(dt, 1e-3), np.float32), past.age_s + dt)
+        return Past(seen.xy, np.zeros_like(seen.xy), 0.0, seen.look)
+    velocity = np.asarray((seen.xy - past.xy) / max(dt, 1e-3), np.float32)
+    return Past(seen.xy, velocity, past.age_s + dt, remember(past.look, seen.look, dt))
 
 
 def residual(xy: F32, flow: Flow, size: float) -> F32:
@@ -122,6 +130,15 @@ def _flow(seen: Seen, flow: Flow | None, size: float) -> Columns:
     known = flow.known.astype(np.float32)
     parted = residual(seen.xy, flow, size) * 10, flow.back_error / size * 10, flow.patch_error * 4
     return dict(zip(names, (*(column * known for column in parted), known)))
+
+
+def _looks(past: Past, seen: Seen) -> Columns:
+    if past.look is None or seen.look is None:
+        return dict.fromkeys(("tone", "grain", "look_known"), 0.0)
+    change = np.abs(seen.look - past.look)
+    known = np.isfinite(change).all(1)
+    tone, grain = np.where(known[:, None], change, 0).T
+    return {"tone": tone * 6, "grain": grain * 10, "look_known": known.astype(np.float32)}
 
 
 def _motion(past: Past, now: Past, size: float) -> Columns:

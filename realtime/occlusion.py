@@ -17,6 +17,7 @@ from realtime.cues import Past, Seen
 from realtime.flow import Flow, Grey, trace
 from realtime.keypoints import sane, sane_world
 from realtime.learned import LearnedReliability
+from realtime.looks import look
 from realtime.messages import F32, Keypoints2D, Person2D
 from realtime.reliability import NOWHERE, SEEN, Evidence, gather, reliability, same_threshold, within
 from realtime.swaps import SwapRepair
@@ -51,7 +52,8 @@ class OcclusionFilter:
         if found.stamp.stream != self._stream:
             self._forget(found.stamp.stream)
         flows = self._flows(found, grey, scale)
-        judged = [self._person(person, found, flows.get(person.id)) for person in found.people]
+        pixels = (grey, scale) if grey is not None and self.learned else None
+        judged = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
         people = self._learn(found, judged) if self.learned else [p for p, _ in judged]
         self._people = {p.id: self._people[p.id] for p in people}
         self._grey, self._grey_ns = grey, found.stamp.t_capture_ns
@@ -84,13 +86,18 @@ class OcclusionFilter:
         assert past is not None
         return past
 
-    def _person(self, told: Person2D, found: Keypoints2D, flow: Flow | None) -> tuple[Person2D, F32 | None]:
+    def _person(
+        self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
+    ) -> tuple[Person2D, F32 | None]:
         """The person with its reliability, and its row of cues where a learned engine wants one."""
         known = self._people.setdefault(told.id, Person(SwapRepair(self.joints)))
         if not told.score.any():
             return lost(told), None
         dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
         seen = self._seen(told, found, known.past)
+        if pixels:
+            grey, scale = pixels
+            seen = replace(seen, look=look(grey, seen.xy, scale))
         if self.config.cues.swap:
             seen = known.swaps.repair(known.past, seen, dt)
         row = cues.features(known.past, seen, flow, dt, self.joints)[0] if self.learned else None

@@ -77,4 +77,6 @@ def exchanged(seen: Seen, order: Index) -> Seen:
     if (order == np.arange(len(order))).all():
         return seen
     world = None if seen.world is None else seen.world[order]
-    return replace(seen, xy=seen.xy[order], score=seen.score[order], presence=seen.presence[order], world=world)
+    look = None if seen.look is None else seen.look[order]
+    score, presence = seen.score[order], seen.presence[order]
+    return replace(seen, xy=seen.xy[order], score=score, presence=presence, world=world, look=look)

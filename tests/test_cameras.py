@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch")
 from engines.contract import H36M_17  # noqa: E402
 from tests.fakes.engine import MAN  # noqa: E402
 from trainers.cameras import CameraRange, mirrored, rotation, sample_views, tick_times  # noqa: E402
-from trainers.noise import NoiseRange, observe, stretches  # noqa: E402
+from trainers.noise import Detections, NoiseRange, judged_worse, observe, stretches, swap_sides  # noqa: E402
 
 CLIPS, TICKS = 200, 20
 
@@ -79,12 +79,34 @@ def test_hidden_joints_are_invented_and_mostly_doubted():
     hidden = torch.rand(CLIPS, TICKS, 17, generator=torch.Generator().manual_seed(1)) < 0.3
     order = torch.from_numpy(H36M_17.mirror())
     g = torch.Generator().manual_seed(2)
-    found = observe(view, hidden, NoiseRange(swap=0.0), order, g)
+    found = observe(view, hidden, NoiseRange(swap=0, swapping=0), order, g)
     error = (found.x - view.rays).norm(dim=-1) / view.metres[..., None]
     assert error[hidden].mean() > 2 * error[~hidden].mean()
     assert (found.reliability[hidden] < 0.5).float().mean() > 0.6
     assert (found.reliability[~hidden] >= 0.5).float().mean() > 0.85
     assert all(torch.isfinite(v).all() for v in (found.x, found.reliability, found.world))
+
+
+def test_sides_are_exchanged_in_2d_and_3d_and_some_clips_have_it_often():
+    order, g = torch.from_numpy(H36M_17.mirror()), torch.Generator().manual_seed(4)
+    named = torch.arange(17.0).view(1, 1, 17, 1).expand(400, 90, 17, 1)
+    world = torch.cat([named, named, torch.ones_like(named)], -1)
+    found = swap_sides(Detections(named.expand(-1, -1, -1, 2), named[..., 0], world), order, NoiseRange(), g)
+    swapped = found.x[:, :, 1, 0] != 1
+    assert torch.equal(swapped, found.reliability[:, :, 1] != 1) and torch.equal(swapped, found.world[:, :, 1, 0] != 1)
+    share = swapped.float().mean(1)
+    assert (share > 0.1).float().mean() == pytest.approx(0.13, abs=0.05) and (share < 0.02).float().mean() > 0.7
+    backwards = found.world[..., 2] < 0
+    assert not (backwards.all(-1) & ~swapped).any() and backwards.any() and (swapped & ~backwards.any(-1)).any()
+
+
+def test_a_judge_errs_more_on_people_it_never_saw():
+    g = torch.Generator().manual_seed(5)
+    hidden, more = (torch.rand(200, 90, 17, generator=g) < share for share in (0.2, 0.1))
+    worse = judged_worse(torch.where(hidden, 0.1, 0.9), hidden, more, NoiseRange(), g)
+    believed = worse >= 0.5
+    assert 0.05 < believed[hidden & ~more].float().mean() < 0.2
+    assert believed[more].float().mean() < 0.35 and 0.85 < believed[~hidden & ~more].float().mean() < 0.97
 
 
 def test_a_share_of_stretches_is_what_was_asked():

@@ -176,7 +176,7 @@ def test_the_critics_turn_leaves_the_lifter_as_it_is(folder):
 
 
 def test_it_learns_ten_windows_by_heart(folder):
-    calm = NoiseRange(swap=0.0, doubted=0.0)
+    calm = NoiseRange(swap=0, swapping=0, doubted=0.0)
     plain = small(batch=10, critic="none", unlabelled=0.0, occlusion=0.0, shifted=0.0, swapped=0.0, noise=calm)
     recipe = cheng2020.recipe(plain, [folder], "cpu", 10)
     assert by_heart(recipe, batch_of(recipe), 150, 3e-3) < 0.01  # square metres

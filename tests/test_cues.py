@@ -36,7 +36,7 @@ def last_row(count, dt, residual=0.03, **options):
 
 
 def test_one_column_for_each_name():
-    assert features(None, seen(), None, 1 / 30, BLAZEPOSE_33)[0].shape == (33, len(FEATURES)) == (33, 20)
+    assert features(None, seen(), None, 1 / 30, BLAZEPOSE_33)[0].shape == (33, len(FEATURES)) == (33, 23)
     assert len(set(FEATURES)) == len(FEATURES)
 
 

@@ -71,7 +71,7 @@ def test_the_two_networks_share_nothing_and_hear_their_own_terms(folder):
 
 
 def test_the_truth_projects_onto_exact_keypoints_through_the_lens(folder):
-    exact = NoiseRange(white=0, drift=0, bias=0, invented=0, swap=0)
+    exact = NoiseRange(white=0, drift=0, bias=0, invented=0, swap=0, swapping=0)
     recipe, (_, other) = made(folder, noise=exact)
     assert recipe.projection(other.pose, other.root, other) < 1e-4
     plain = replace(other, lens=other.lens * torch.tensor([1.0, 0.0]))
@@ -102,7 +102,7 @@ def test_without_3d_back_projection_pulls_towards_the_truth():
 
 
 def test_it_learns_ten_windows_by_heart(folder):
-    exact = NoiseRange(white=0, drift=0, bias=0, invented=0, swap=0)
+    exact = NoiseRange(white=0, drift=0, bias=0, invented=0, swap=0, swapping=0)
     recipe, batch = made(folder, noise=exact, channels=64)
     assert by_heart(recipe, batch, 500, 3e-3) < 0.12  # m, relative depth, rays and bones together
 
@@ -126,7 +126,7 @@ def test_one_command_trains_and_the_pose_network_ships(folder, tmp_path):
     config.write_text(text)
     assert main(["train", str(config), "--data", folder, "--out", str(tmp_path / "run")]) == 0
     model, _, figures = rebuild(str(tmp_path / "run"))
-    assert model.contract().look_ahead == 4 and set(figures) == {"open", "hidden", "n-mpjpe"}
+    assert model.contract().look_ahead == 4 and set(figures) == {"open", "hidden", "n-mpjpe", "within sigma"}
     assert math.isfinite(figures["open"]) and not any("trajectory" in k for k in model.state_dict())
 
 

@@ -154,7 +154,7 @@ def a_clip(frames: int = 4) -> Clip:
     return Clip(
         name="c", subject="s", kind="rendered", pool="train", fps=30.0, width=640, height=480, focal=500.0, cx=320.0,
         cy=240.0, t=np.arange(frames) / 30, detected=np.array([True, False] * (frames // 2)), xy=wide, score=odds,
-        presence=odds, world=rng.normal(0, 0.5, (frames, 33, 3)), moved=wide + 1, back_error=odds, patch_error=odds,
+        presence=odds, world=rng.normal(0, 0.5, (frames, 33, 3)), moved=wide + 1, look=wide / 900, back_error=odds, patch_error=odds,
         flow_known=odds > 0.5, truth_xy=wide - 2, root=rng.normal(0, 3, (frames, 3)),
         xyz=rng.normal(0, 0.5, (frames, 17, 3)), xyz33=rng.normal(0, 0.5, (frames, 33, 3)),
         hidden=rng.integers(0, 16, (frames, 50)), trusted=odds > 0.2,
@@ -168,7 +168,7 @@ def test_a_shard_gives_back_what_it_was_given(tmp_path):
     for name, precision in {
         "xy": 0.0626, "truth_xy": 0.0626, "moved": 0.0626, "score": 0.002, "presence": 0.002, "world": 0.002,
         "xyz": 6e-5, "xyz33": 6e-5, "root": 1e-6, "back_error": 1e-3, "hidden": 0, "trusted": 0, "detected": 0,
-        "flow_known": 0, "t": 1e-6,
+        "flow_known": 0, "t": 1e-6, "look": 1e-3,
     }.items():  # fmt: skip
         error = np.abs(getattr(first, name).astype(float) - getattr(clip, name).astype(float))
         assert error.max() <= precision, name
@@ -199,6 +199,7 @@ def test_flow_starts_anew_after_a_frame_without_a_person():
     assert table["detected"].tolist() == [True, True, False, True, True, True]
     assert not table["flow_known"][[0, 2, 3]].any() and table["flow_known"][[1, 4, 5]].all()
     assert np.abs(table["moved"][1] - table["xy"][1]).max() < 0.1  # nothing moved
+    assert np.array_equal(table["look"][0], table["look"][1], equal_nan=True) and not table["look"][2].any()
     assert detector.resets == 1
 
 

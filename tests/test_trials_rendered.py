@@ -43,6 +43,7 @@ def clip(kind: str = "rendered", pool: str = "heldout", frames: int = 60, **chan
         "presence": ones * 0.9,
         "world": points,
         "moved": xy,
+        "look": points[..., :2] * 0,
         "back_error": flat,
         "patch_error": flat,
         "flow_known": flat > 0,

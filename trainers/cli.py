@@ -16,6 +16,7 @@ COMMANDS = {
     "prepare": ("trainers.data.prepare", "raw or public motion -> folders for training"),
     "synthesize": ("trainers.synthesize", "the real detector on rendered people or behind pasted boards -> data"),
     "train": ("trainers.train", "configs/train/NAME.yaml -> a checkpoint"),
+    "rows": ("trainers.rows", "experiments of a config in equal processor time, as one table"),
     "evaluate": ("trainers.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
     "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
     "show": ("trainers.show", "a clip and its virtual views as a picture"),

@@ -29,7 +29,10 @@ class NoiseRange:
     believed: float = 0.25  # share of hidden stretches taken for seen
     doubted: float = 0.06  # share of seen stretches taken for hidden
     stretch_s: float = 0.25  # length of such mistakes
-    swap: float = 0.02  # share of ticks in which left and right are exchanged
+    swap: float = 0.005  # share of ticks in which left and right are exchanged
+    swapping: float = 0.2  # share of clips in which that happens often (an unclear face)
+    swap_often: float = 0.3  # share of ticks in such a clip, at most
+    swap_s: float = 0.2
     world_bias: float = 0.035
     world_drift: float = 0.035
     world_turn: float = 8.0  # degrees
@@ -106,14 +109,33 @@ def own_3d(view: View, limits: NoiseRange, hidden: Tensor, g: torch.Generator, h
     return (world - world[:, :, :1]) * there
 
 
-def swap_sides(found: Detections, order: Tensor, limits: NoiseRange, g: torch.Generator) -> Detections:
-    """Left and right exchanged in stretches, 2D and 3D alike."""
-    swapped = stretches((*found.x.shape[:2],), limits.swap, 6.0, g)[..., None, None]
+def swap_sides(
+    found: Detections, order: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
+) -> Detections:
+    """Left and right exchanged in stretches, 2D and 3D alike; in half of the clips its 3D then faces the other way."""
+    batch, ticks = found.x.shape[:2]
+    often = torch.rand((batch, 1), generator=g, device=g.device) < limits.swapping
+    share = torch.where(often, uniform(0.0, limits.swap_often, (batch, 1), g), limits.swap)
+    swapped = stretches((batch, ticks), share, limits.swap_s * hz, g)[..., None, None]
+    facing = torch.rand((batch, 1, 1, 1), generator=g, device=g.device) < 0.5
+    depth = torch.where(facing, -1.0, 1.0) * torch.tensor([0.0, 0.0, 1.0], device=g.device)
+    turned = found.world[:, :, order] * (depth + torch.tensor([1.0, 1.0, 0.0], device=g.device))
     return Detections(
         torch.where(swapped, found.x[:, :, order], found.x),
         torch.where(swapped[..., 0], found.reliability[:, :, order], found.reliability),
-        torch.where(swapped, found.world[:, :, order], found.world),
+        torch.where(swapped, turned, found.world),
     )
+
+
+def judged_worse(
+    reliability: Tensor, hidden: Tensor, more: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
+) -> Tensor:
+    """A judge's reliability (B, T, J) on people it never saw: `more` is hidden too, and it errs more often."""
+    shape = (*reliability.shape,)
+    other = doubts(more, limits, g, hz)
+    fooled = hidden & stretches(shape, limits.believed / 2, limits.stretch_s * hz, g)
+    reliability = torch.where(fooled, torch.maximum(reliability, other), reliability)
+    return torch.where(other < 0.5, torch.minimum(reliability, other), reliability)
 
 
 def observe(view: View, hidden: Tensor, limits: NoiseRange, order: Tensor, g: torch.Generator) -> Detections:

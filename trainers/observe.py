@@ -16,6 +16,8 @@ from realtime.config import DetectorConfig
 from realtime.detector import Detection, Detector, open_detector
 from realtime.flow import Flow, trace
 from realtime.frames import grey_copy
+from realtime.looks import look
+from realtime.messages import F32
 
 Image = NDArray[np.uint8]
 Table = dict[str, NDArray[Any]]
@@ -37,15 +39,16 @@ def observe(images: Iterable[Image], times: NDArray[Any], detector: Detector) ->
         grey, scale = grey_copy(image)
         people = detector.detect(image, round(float(t) * 1000))
         seen = people[0] if people else None
+        patch = look(grey, seen.xy, scale) if seen else None
         flow = (
             trace(last_grey, grey, last_xy, scale) if seen and last_xy is not None and last_grey is not None else None
         )
-        rows.append(_row(seen, flow))
+        rows.append(_row(seen, flow, patch))
         last_grey, last_xy = grey, seen.xy if seen else None
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _row(seen: Detection | None, flow: Flow | None) -> dict[str, Any]:
+def _row(seen: Detection | None, flow: Flow | None, patch: F32 | None) -> dict[str, Any]:
     nothing = np.zeros(JOINTS, np.float32)
     flat, solid = np.zeros((JOINTS, 2), np.float32), np.zeros((JOINTS, 3), np.float32)
     return {
@@ -54,6 +57,7 @@ def _row(seen: Detection | None, flow: Flow | None) -> dict[str, Any]:
         "score": seen.score if seen else nothing,
         "presence": seen.presence if seen else nothing,
         "world": seen.world if seen and seen.world is not None else solid,
+        "look": flat if patch is None else patch,
         "moved": flow.moved if flow else flat,
         "back_error": flow.back_error if flow else nothing,
         "patch_error": flow.patch_error if flow else nothing,

@@ -17,6 +17,7 @@ in the order of BLAZEPOSE_33, 17 joints in the order of H36M_17, 50 = the 17 joi
 | score, presence | f2 (F, 33) | log-odds (realtime.keypoints.logit) of visibility, low-pass undone; of presence |
 | back_error, patch_error | f2 (F, 33) | px and 0..1, see realtime.flow |
 | flow_known | u1 (F, 33) | 1: traced from last frame; 0 at the start of a track |
+| look | f2 (F, 33, 2) | brightness around the detector's points and its deviation, 0..1; NaN outside |
 | world | f2 (F, 33, 3) | the detector's own 3D, metres |
 | root | f4 (F, 3) | true pelvis in camera axes, metres; NaN where unknown (kind boards) |
 | xyz | i2 (F, 17, 3) | true joints from the pelvis, 0.1 mm |
@@ -65,6 +66,7 @@ class Clip:
     score: Array  # (T, 33)
     presence: Array
     world: Array  # (T, 33, 3)
+    look: Array  # (T, 33, 2)
     moved: Array  # (T, 33, 2)
     back_error: Array  # (T, 33)
     patch_error: Array
@@ -95,12 +97,12 @@ def _odds(values: Array) -> Array:
 _ENCODE = {
     "t": np.float32, "detected": np.uint8, "xy": _px, "truth_xy": _px, "moved": _px, "score": _odds, "presence": _odds,
     "back_error": np.float16, "patch_error": np.float16, "flow_known": np.uint8, "world": np.float16,
-    "root": np.float32, "xyz": _tenths, "xyz33": _tenths, "hidden": np.uint8, "trusted": np.uint8,
+    "look": np.float16, "root": np.float32, "xyz": _tenths, "xyz33": _tenths, "hidden": np.uint8, "trusted": np.uint8,
 }  # fmt: skip
 
 
 _SHAPES: dict[str, tuple[int, ...]] = {  # of one frame
-    **dict.fromkeys(("t", "detected"), ()), **dict.fromkeys(("xy", "truth_xy", "moved"), (33, 2)),
+    **dict.fromkeys(("t", "detected"), ()), **dict.fromkeys(("xy", "truth_xy", "moved", "look"), (33, 2)),
     **dict.fromkeys(("score", "presence", "back_error", "patch_error", "flow_known", "trusted"), (33,)),
     **dict.fromkeys(("world", "xyz33"), (33, 3)), "root": (3,), "xyz": (17, 3), "hidden": (50,),
 }  # fmt: skip
@@ -121,7 +123,8 @@ def _chance(values: Array) -> Array:
 _DECODE = {
     "t": np.float32, "detected": bool, "xy": _from_px, "truth_xy": _from_px, "moved": _from_px, "score": _chance,
     "presence": _chance, "back_error": np.float32, "patch_error": np.float32, "flow_known": bool, "world": np.float32,
-    "root": np.float32, "xyz": _from_tenths, "xyz33": _from_tenths, "hidden": np.uint8, "trusted": bool,
+    "look": np.float32, "root": np.float32, "xyz": _from_tenths, "xyz33": _from_tenths, "hidden": np.uint8,
+    "trusted": bool,
 }  # fmt: skip
 
 

@@ -57,7 +57,7 @@ def run(
     """Train to `steps`, or as far as the minutes go; the last validation figures."""
     out.mkdir(parents=True, exist_ok=True)
     optimizers = recipe.optimizers()
-    rates = [[g["lr"] for g in o.param_groups] for o in optimizers]
+    rates = rates_of(optimizers)
     first = 0 if fresh else resume(out, config, recipe, optimizers, device)
     curves = Curves(out / "curves.jsonl", first)
     figures: dict[str, float] = {}
@@ -85,6 +85,10 @@ def run(
                 break
     curves.plot(out / "curves.png")
     return figures
+
+
+def rates_of(optimizers: list[Any]) -> list[list[float]]:
+    return [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
 
 
 def one_step(recipe: Recipe, optimizers: list[Any], rates: list[Any], step: int, loop: Any, device: str) -> Any:

@@ -69,7 +69,7 @@ def cues_of(clip: Clip, first: int, last: int) -> Array:
     past: Past | None = None
     rows = []
     for t in range(first, last):
-        seen = Seen(clip.xy[t], clip.score[t], clip.presence[t], clip.world[t], clip.width, clip.height)
+        seen = Seen(clip.xy[t], clip.score[t], clip.presence[t], clip.world[t], clip.width, clip.height, clip.look[t])
         flow = Flow(clip.moved[t], clip.back_error[t], clip.patch_error[t], clip.flow_known[t])
         dt = float(clip.t[t] - clip.t[t - 1]) if t > first else 1 / clip.fps
         row, past = features(past, seen, flow if t > first else None, dt, BLAZEPOSE_33)

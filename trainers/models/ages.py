@@ -11,7 +11,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17
+from engines.contract import H36M_17, TICK_S
 from trainers.models.live import AGE_MAX, last_seen
 
 KNOTS = (0.0, 0.1, 0.25, 0.5, 1.0, 2.0, AGE_MAX)  # s; between them sigma is linear in age
@@ -33,6 +33,14 @@ def age_clip(seen: Tensor, time: Tensor) -> Tensor:
     moments = time.unsqueeze(-1).expand(seen.shape)
     since = (moments - moments.gather(1, index.clamp_min(0))).clamp(0, AGE_MAX)
     return torch.where(index >= 0, since, torch.full_like(since, AGE_MAX))
+
+
+def age_window(seen: Tensor) -> Tensor:
+    """Of the newest of (B, T, 17) ticks: (B, 17)."""
+    ticks = torch.arange(1, seen.shape[1] + 1, device=seen.device)
+    latest = (seen * ticks[:, None]).amax(1)  # 0: never
+    since = (seen.shape[1] - latest) * TICK_S
+    return torch.where(latest > 0, since, torch.full_like(since, AGE_MAX)).clamp_max(AGE_MAX)
 
 
 class SigmaTable(nn.Module):

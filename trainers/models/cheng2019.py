@@ -16,10 +16,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, TICK_S, Contract
-from trainers.models.ages import SigmaTable
+from engines.contract import H36M_17, Contract
+from trainers.models.ages import SigmaTable, age_window
 from trainers.models.given import checked, facing, mapped
-from trainers.models.live import AGE_MAX, PELVIS, PRIOR_SCALE, PRIOR_WEIGHT, REACH, THORAX, JointMap
+from trainers.models.live import PELVIS, PRIOR_SCALE, PRIOR_WEIGHT, REACH, THORAX, JointMap
 
 WINDOW, KERNEL, JOINTS = 128, 5, len(H36M_17)
 CHUNK = 64  # windows at once
@@ -167,9 +167,7 @@ class Cheng2019(nn.Module):
         seen, at = self.seen(reliability), WINDOW - 1 - self.ahead
         keypoints, _, _, rotation = self.normalised(x, seen)
         _, xyz = self.poses(keypoints, seen)
-        ticks = torch.arange(1, at + 2, device=x.device, dtype=x.dtype)
-        latest = ((reliability[:, : at + 1] >= self.threshold) * ticks[:, None]).amax(1)  # (B, 17), 0: never
-        age = torch.where(latest > 0, (at + 1 - latest) * TICK_S, torch.full_like(latest, AGE_MAX)).clamp_max(AGE_MAX)
+        age = age_window(reliability[:, : at + 1] >= self.threshold)
         return xyz[:, at] @ rotation[:, at].transpose(-1, -2), self.sigma(age)
 
     def clip(

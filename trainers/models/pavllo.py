@@ -2,7 +2,7 @@
 
 Knows: the contract's tensors, one TCN.  Does not know: data, losses, people.
 As in the paper the network is given keypoints alone, wherever the person stands; `zero_hidden` gives (0, 0) for joints
-below the threshold, as Cheng 2019 does.  It has no sigma.
+below the threshold, as Cheng 2019 does.  Sigma is a table of ages.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from engines.contract import H36M_17, Contract
+from trainers.models.ages import SigmaTable, age_clip, age_step, age_window
 from trainers.models.live import JointMap
 from trainers.models.tcn import TCN
 
@@ -34,7 +35,7 @@ class PavlloLifter(nn.Module):
             raise ValueError(f"variant {variant!r}, known: {', '.join(VARIANTS)}")
         kernels = [1] * len(widths) if variant == "single" else list(widths)
         self.variant, self.zero_hidden, self.threshold, self.joints_in = variant, zero_hidden, threshold, joints_in
-        self.joint_map = JointMap(joints_in)
+        self.joint_map, self.sigma = JointMap(joints_in), SigmaTable()
         self.tcn = TCN(JOINTS * 2, JOINTS * 3, kernels, channels, dropout, causal=variant == "causal")
 
     def contract(self) -> Contract:
@@ -43,24 +44,27 @@ class PavlloLifter(nn.Module):
         kind: Literal["step", "window"] = "window" if late else "step"
         return Contract(
             "lift", kind, self.joints_in, H36M_17.name, self.tcn.receptive_field(), look_ahead=0 if late else ahead,
-            window=self.tcn.receptive_field() - ahead if late else 1, sigma=False, reliability_source="learned",
+            window=self.tcn.receptive_field() - ahead if late else 1, reliability_source="learned",
             threshold=self.threshold, state=() if late else self._state(),
         )  # fmt: skip
 
     def _state(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        return tuple((f"layer{i}", shape) for i, shape in enumerate(self.tcn.state_shapes()))
+        layers = ((f"layer{i}", shape) for i, shape in enumerate(self.tcn.state_shapes()))
+        return (*layers, ("ages", (1 + self.tcn.look_ahead(), JOINTS)))
 
     def features(self, x: Tensor, reliability: Tensor) -> Tensor:
         """(..., 17, 2), (..., 17) -> (..., 34)."""
         seen = (reliability >= self.threshold).to(x.dtype).unsqueeze(-1)
         return (x * seen if self.zero_hidden else x).flatten(-2)
 
-    def clip(self, x: Tensor, reliability: Tensor, *_: Tensor) -> Tensor:
-        """17 joints over a whole clip (B, T, 17, ...) -> (B, T, 17, 3), ends padded with copies."""
+    def clip(self, x: Tensor, reliability: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, T, 17, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); ends are padded with copies."""
         features = self.features(x, reliability)
+        log_sigma = self.sigma(age_clip(reliability >= self.threshold, time))
         if self.variant == "replicated":
-            return self.pose(torch.stack([self._now(features[:, : t + 1]) for t in range(x.shape[1])], 1))
-        return self.pose(self.tcn.clip(features))
+            answers = [self._now(features[:, : t + 1]) for t in range(x.shape[1])]
+            return self.pose(torch.stack(answers, 1)), log_sigma
+        return self.pose(self.tcn.clip(features)), log_sigma
 
     def _now(self, past: Tensor) -> Tensor:
         """The newest frame of (B, t, C), its future a copy of itself, its missing past a copy of the first."""
@@ -80,11 +84,16 @@ class PavlloLifter(nn.Module):
         return xyz - xyz[..., :1, :]
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, or of one window, the detector's joints -> (xyz,) and the state after."""
+        """The contract's tensors of one tick, or of one window, the detector's joints -> (xyz, log_sigma) and state."""
         x, reliability = self.joint_map.points(given["x"]), self.joint_map.reliability(given["reliability"])
-        features = self.features(x, reliability) + 0 * reliability.sum(-1, keepdim=True) + 0 * given["dt"].unsqueeze(-1)
+        features, seen = self.features(x, reliability), reliability >= self.threshold
         if self.variant == "replicated":
-            return (self.pose(self._now(features)),), {}
-        answer, after = self.tcn.step(features, given["reset"], list(state.values()))
+            features = features + 0 * given["dt"].unsqueeze(-1)
+            return (self.pose(self._now(features)), self.sigma(age_window(seen))), {}
+        *layers, ages = state.values()
+        answer, after = self.tcn.step(features, given["reset"], layers)
+        start = given["reset"] > 0.5
+        now = age_step(ages[:, -1], seen, given["dt"], start).unsqueeze(1)
+        ages = torch.cat([torch.where(start[:, None, None], now, ages[:, 1:]), now], 1)
         names = [name for name, _ in self._state()]
-        return (self.pose(answer + 0 * given["reset"].unsqueeze(-1)),), dict(zip(names, after))
+        return (self.pose(answer), self.sigma(ages[:, 0])), dict(zip(names, [*after, ages]))

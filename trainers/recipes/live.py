@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -24,7 +24,7 @@ from trainers.data.corpus import Clips, Corpus, open_corpus, varied
 from trainers.data.motion import CALIBRATION, MotionSet
 from trainers.metrics import LIMB_JOINTS, joint_errors
 from trainers.models.live import LiveLifter, unseen_for
-from trainers.noise import Detections, NoiseRange, observe
+from trainers.noise import Detections, NoiseRange, judged_worse, observe
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
@@ -55,6 +55,7 @@ class Settings:
     batch: int = field(default=256, metadata={"low": 1, "high": 10_000_000})  # clips
     ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
     rendered: float = 0.5  # share of a batch that comes from synthesized detections, where there are any
+    hidden_anew: float = 0.5  # share of synthesized clips in which more is hidden and the judge errs more often
     reliability: str = "reliability"  # engine that judges synthesized keypoints, as in the runtime
     rate: float = 1e-3
     warm_up: int = 200  # steps
@@ -129,7 +130,8 @@ class LiveRecipe:
         from_detector = int(self.settings.batch * self.settings.rendered) if self.rendered else 0
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:
-            parts.append(varied(self.rendered.sample(from_detector, self.settings.ticks, generator), generator))
+            found = varied(self.rendered.sample(from_detector, self.settings.ticks, generator), generator)
+            parts.append(hidden_anew(found, self.settings, generator))
         return parts[0] if len(parts) == 1 else Clips.join(parts)
 
     def _virtual(self, source: banks.Bank, clips: int, g: Generator, plain: bool = False) -> Clips:
@@ -221,3 +223,11 @@ def seen_by_detector(view: View, times: Tensor, noise: NoiseRange, shares: Mappi
     found: Detections = observe(view, hidden, noise, ORDER.to(g.device), g)
     valid = torch.ones_like(times, dtype=torch.bool)
     return Clips(found.x, found.reliability, found.world, times, view.pose, hidden, valid)
+
+
+def hidden_anew(clips: Clips, settings: Settings, g: Generator) -> Clips:
+    """More of synthesized clips hidden: what is not believed needs no picture."""
+    chosen = torch.rand((len(clips.x), 1, 1), generator=g, device=g.device) < settings.hidden_anew
+    more = masks.mixed(clips.x, g, vars(settings.masks)) & chosen
+    worse = judged_worse(clips.reliability, clips.hidden, more, settings.noise, g)
+    return replace(clips, reliability=torch.where(chosen, worse, clips.reliability), hidden=clips.hidden | more)

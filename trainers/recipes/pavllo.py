@@ -15,16 +15,16 @@ from torch.optim import Adam, Optimizer
 
 from engines.contract import H36M_17
 from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, mirrored, sample_views
+from trainers.cameras import CameraRange
 from trainers.data import bank as banks
 from trainers.data.corpus import Clips, held_out
 from trainers.data.motion import MotionSet, load
 from trainers.errors import UserError
 from trainers.losses import mpjpe
-from trainers.metrics import LIMB_JOINTS, inner, joint_errors
 from trainers.models.pavllo import VARIANTS, PavlloLifter
 from trainers.noise import NoiseRange
-from trainers.recipes.live import MaskShares, seen_by_detector
+from trainers.recipes.live import MaskShares
+from trainers.recipes.virtual import Check, checks, detected, errors, fit_sigma, views, within
 
 HZ = 30.0
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -85,8 +85,8 @@ class PavlloRecipe:
         self.frames = self.model.tcn.receptive_field()
         self.answered = self.frames - 1 - self.model.tcn.look_ahead()  # place of the frame in its clip
         train, validation = motions(data)
-        self.bank, check = banks.bank(train, device), banks.bank(validation or train, device)
-        self.check = self._clips(check, settings.validation_clips, 120, Generator(device).manual_seed(20), plain=True)
+        self.bank = banks.bank(train, device)
+        self.fitted, self.judged = checks(validation or train, settings, device)
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -100,33 +100,30 @@ class PavlloRecipe:
         clips = self._clips(self.bank, self.settings.batch, self.frames, generator)
         return clips if self.settings.cut <= 0 else cut(clips, self.settings.cut, self.answered, generator)
 
-    def _clips(self, source: banks.Bank, count: int, frames: int, g: Generator, plain: bool = False) -> Clips:
+    def _clips(self, source: banks.Bank, count: int, frames: int, g: Generator) -> Clips:
         times = (torch.arange(frames, device=g.device) / HZ).expand(count, -1)
-        motion = banks.sample(source, times, g)
-        if not plain:
-            motion = augment(motion, self.settings.augment, g)
-        view = sample_views(motion, self.settings.cameras, g)
-        view = mirrored(view, torch.rand(count, generator=g, device=g.device) < 0.5)
-        return seen_by_detector(view, times, self.settings.noise, vars(self.settings.masks), g)
+        motion = augment(banks.sample(source, times, g), self.settings.augment, g)
+        return detected(views(motion, self.settings.cameras, g), times, self.settings, g)
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
         return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}
 
     def finish(self) -> None:
-        """Nothing is fitted afterwards."""
+        fit_ages(self.model, self.fitted)
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, open and hidden, and with the mean of the clip and its mirror image."""
-        found = self.check
-        plain = self.model.clip(found.x, found.reliability)
-        both = (plain + flip(self.model.clip(flip(found.x), found.reliability[:, :, ORDER]))) / 2
-        limbs, deep = list(LIMB_JOINTS), inner(found.hidden)
-        out = {}
-        for name, pose in (("", plain), (" flipped", both)):
-            error = joint_errors(pose, found.pose)[..., limbs] * 1000
-            for part, where in (("open", ~found.hidden), ("hidden", deep)):
-                out[part + name] = float(error[where[..., limbs]].mean())
-        return out
+        found = self.judged.clips
+        plain, log_sigma = self.model.clip(found.x, found.reliability, found.time)
+        other, _ = self.model.clip(flip(found.x), found.reliability[:, :, ORDER], found.time)
+        both = errors((plain + flip(other)) / 2, self.judged)
+        sure = {"within sigma": within(plain, log_sigma, self.judged)}
+        return errors(plain, self.judged) | {f"{part} flipped": error for part, error in both.items()} | sure
+
+
+def fit_ages(model: PavlloLifter, check: Check) -> None:
+    pose, _ = model.clip(check.clips.x, check.clips.reliability, check.clips.time)
+    fit_sigma(model.sigma, pose, check, model.threshold)
 
 
 def flip(points: Tensor) -> Tensor:

@@ -26,8 +26,8 @@ from trainers.noise import NoiseRange
 from trainers.projection import Lens, project
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import HZ, motions, network
-from trainers.recipes.virtual import checks, detected, errors, views
+from trainers.recipes.pavllo import HZ, fit_ages, motions, network
+from trainers.recipes.virtual import checks, detected, errors, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece
 SEEN = 0.5
@@ -99,7 +99,7 @@ class SemiRecipe:
         with_3d, without = divided(train, settings.labelled or train.subjects[:1])
         self.labelled = banks.bank(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
         self.unlabelled = banks.bank(without, device) if settings.semi and without.segments else None
-        _, self.judged = checks(validation or train, settings, device)
+        self.fitted, self.judged = checks(validation or train, settings, device)
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -108,7 +108,11 @@ class SemiRecipe:
         return float(self.settings.shrink ** (step // self.settings.epoch))
 
     def warming(self, step: int) -> bool:
-        return step < self.settings.warm_up * self.settings.epoch
+        return step < self.warm_up_steps
+
+    @property
+    def warm_up_steps(self) -> int:
+        return self.settings.warm_up * self.settings.epoch if self.unlabelled else 0
 
     # --- batches ---
 
@@ -155,14 +159,15 @@ class SemiRecipe:
     # --- validation ---
 
     def finish(self) -> None:
-        """Nothing is fitted afterwards."""
+        fit_ages(self.pose, self.fitted)
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, open and hidden, and of all limbs after scaling (protocol 3)."""
         clips = self.judged.clips
-        pose = self.pose.clip(clips.x, clips.reliability)
+        pose, log_sigma = self.pose.clip(clips.x, clips.reliability, clips.time)
         scaled = joint_errors(align_scale(pose, clips.pose), clips.pose)[..., list(LIMB_JOINTS)]
-        return errors(pose, self.judged) | {"n-mpjpe": float(scaled.mean()) * 1000}
+        sure = within(pose, log_sigma, self.judged)
+        return errors(pose, self.judged) | {"n-mpjpe": float(scaled.mean()) * 1000, "within sigma": sure}
 
 
 def pieces(motion: MotionSet, share: float) -> MotionSet:

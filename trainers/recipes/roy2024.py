@@ -114,12 +114,16 @@ class RoyRecipe:
 
     def learning_rate(self, step: int) -> float:
         """1e-4 for LNet alone, then 5e-5 for LNet and 1e-4 for RNet, constant."""
-        return 2.0 if step < self.settings.warm_up else 1.0
+        return 2.0 if step < self.warm_up_steps else 1.0
+
+    @property
+    def warm_up_steps(self) -> int:
+        return self.settings.warm_up
 
     # --- batches ---
 
     def batch(self, step: int, generator: Generator) -> Windows:
-        s, warm = self.settings, step < self.settings.warm_up
+        s, warm = self.settings, step < self.warm_up_steps
         people = round(s.batch * s.unlabelled / s.views) if self.other and not warm else 0
         parts = [self._labelled(s.batch - people * s.views, generator)] if s.batch > people * s.views else []
         parts += [self._triangulated(people, generator)] if people else []
