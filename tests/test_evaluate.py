@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from contextlib import contextmanager
 
 import numpy as np
 import pytest
@@ -59,11 +58,7 @@ def folder(tmp_path):
 
 
 def use(monkeypatch, engine) -> None:
-    @contextmanager
-    def opened(model):
-        yield engine
-
-    monkeypatch.setattr(evaluate, "engine_of", opened)
+    monkeypatch.setattr(evaluate, "opened", lambda folder: engine)
 
 
 def test_the_command_writes_a_table_a_plot_and_a_json(folder, monkeypatch, capsys):

@@ -154,8 +154,8 @@ def a_clip(frames: int = 4) -> Clip:
     return Clip(
         name="c", subject="s", kind="rendered", pool="train", fps=30.0, width=640, height=480, focal=500.0, cx=320.0,
         cy=240.0, t=np.arange(frames) / 30, detected=np.array([True, False] * (frames // 2)), xy=wide, score=odds,
-        presence=odds, world=rng.normal(0, 0.5, (frames, 33, 3)), moved=wide + 1, look=wide / 900, back_error=odds, patch_error=odds,
-        flow_known=odds > 0.5, truth_xy=wide - 2, root=rng.normal(0, 3, (frames, 3)),
+        presence=odds, world=rng.normal(0, 0.5, (frames, 33, 3)), moved=wide + 1, look=wide / 900,
+        back_error=odds, patch_error=odds, flow_known=odds > 0.5, truth_xy=wide - 2, root=rng.normal(0, 3, (frames, 3)),
         xyz=rng.normal(0, 0.5, (frames, 17, 3)), xyz33=rng.normal(0, 0.5, (frames, 33, 3)),
         hidden=rng.integers(0, 16, (frames, 50)), trusted=odds > 0.2,
     )  # fmt: skip

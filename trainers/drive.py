@@ -29,22 +29,27 @@ Answer = tuple[Array, Array | None]  # xyz (T, 17, 3) m, sigma (T, 17) m or noth
 
 
 @contextmanager
-def engine_of(model: str) -> Iterator[Engine]:
-    """Opened and verified; a checkpoint is exported first, into a folder that is gone afterwards."""
+def exported(model: str) -> Iterator[str]:
+    """An engine's name or folder; of a checkpoint its export, gone afterwards."""
     path = Path(model)
-    trained = path.is_file() or (path.is_dir() and not (path / MANIFEST).exists())
-    with tempfile.TemporaryDirectory() as made:
-        if trained:
-            from trainers.export import export
-            from trainers.trained import rebuild
+    if not (path.is_file() or (path.is_dir() and not (path / MANIFEST).exists())):
+        yield model
+        return
+    from trainers.export import export
+    from trainers.trained import rebuild
 
-            rebuilt, provenance, figures = rebuild(model)
-            export(rebuilt, Path(made) / path.stem, provenance, figures)
-            path = Path(made) / path.stem
-        try:
-            yield open_engine(str(path), "auto", BATCH)
-        except EngineError as error:
-            raise UserError(str(error)) from None
+    rebuilt, provenance, figures = rebuild(model)
+    with tempfile.TemporaryDirectory() as made:
+        export(rebuilt, Path(made) / path.stem, provenance, figures)
+        yield str(Path(made) / path.stem)
+
+
+def opened(folder: str, batch: int = BATCH) -> Engine:
+    """Verified; what it refuses is the user's to mend."""
+    try:
+        return open_engine(folder, "auto", batch)
+    except EngineError as error:
+        raise UserError(str(error)) from None
 
 
 def answered(engine: Engine, trials: Iterable[Trial], flip: bool = False) -> Iterator[tuple[Trial, Answer]]:

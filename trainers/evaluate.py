@@ -17,7 +17,7 @@ from rich.progress import Progress
 
 from engines.engine import Engine
 from trainers.data import motion, views
-from trainers.drive import answered, engine_of
+from trainers.drive import answered, exported, opened
 from trainers.errors import UserError
 from trainers.reporting import MEASURE, write
 from trainers.scores import Scores, report
@@ -28,24 +28,30 @@ NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Ta
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("model", help="engine name, exported folder, run folder or checkpoint")
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="made by prepare or synthesize")
+    add_data_arguments(parser)
     parser.add_argument("--protocol", type=int, choices=tuple(MEASURE), default=1, help="1 MPJPE, 2 P-MPJPE, 3 N-MPJPE")
-    parser.add_argument("--occlusion", choices=tuple(SUITES), default="mixed", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--boards", type=Path, metavar="VIDEO", help="also: boards pasted into this footage")
+    parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
+    parser.add_argument("--flip", action="store_true", help="mean of the clip and its mirror image")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+    """Which clips, and how they are seen."""
+    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="made by prepare or synthesize")
+    parser.add_argument("--occlusion", choices=tuple(SUITES), default="mixed", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--reliability", default="auto", help="of synthesized data: an engine, visibility, truth")
     parser.add_argument("--subjects", default="", help="comma-separated; default: validation subjects, or all views")
     parser.add_argument("--fps", type=float, default=30.0, help="frame rate of virtual cameras")
     parser.add_argument("--perfect", action="store_true", help="exact keypoints and masks instead of a detector's")
-    parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
-    parser.add_argument("--flip", action="store_true", help="mean of the clip and its mirror image")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--limit", type=int, default=0, help="so many clips at most")
-    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
 
 
 def main(args: argparse.Namespace) -> int:
     trials = [noisier(t, args.noise_px, args.seed) for t in islice(gather(args), args.limit or None)]
-    with engine_of(args.model) as engine:
+    with exported(args.model) as folder:
+        engine = opened(folder)
         found = report(evaluate(engine, trials, args.flip))
         found |= {"model": args.model, "sha256": engine.sha256, "settings": settings(args)}
         if args.boards:

@@ -21,7 +21,7 @@ from rich.table import Table
 
 from engines.contract import Array
 from trainers.data import motion
-from trainers.drive import answered, engine_of
+from trainers.drive import answered, exported, opened
 from trainers.errors import UserError
 from trainers.iso import CALIBRATION, Seen, Settings, refine
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
@@ -59,8 +59,8 @@ def main(args: argparse.Namespace) -> int:
     trials = list(islice(from_motion(people, args.occlusion, args.seed), args.limit))
     if not trials:
         raise UserError(f"{args.data}: no clip of validation people; prepare more motion or raise --limit")
-    with engine_of(args.model) as engine:
-        answers = [(trial, xyz) for trial, (xyz, _) in answered(engine, trials)]
+    with exported(args.model) as folder:
+        answers = [(trial, xyz) for trial, (xyz, _) in answered(opened(folder), trials)]
     found: dict[str, dict[str, float]] = {}
     with Progress() as bar:
         task = bar.add_task("weights", total=len(ROWS))
