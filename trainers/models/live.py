@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 
 from engines.contract import H36M_17, Contract, mapping
+from trainers.models.foreshortening import BONES, longest_clip, longest_step
+from trainers.models.foreshortening import features as bone_features
 
 AGE_MAX = 3.0  # s; also the age of a joint never seen
 SCALE_MEMORY = 2.0  # s
@@ -183,15 +185,17 @@ class Block(nn.Module):
 class FrontEnd(nn.Module):
     """Everything between the detector's keypoints and the network, causal, without weights."""
 
-    def __init__(self, threshold: float = 0.5, use_world: bool = True, hold: bool = True) -> None:
+    def __init__(
+        self, threshold: float = 0.5, use_world: bool = True, hold: bool = True, lengths: bool = False
+    ) -> None:  # fmt: skip
         super().__init__()
-        self.threshold, self.use_world, self.hold = threshold, use_world, hold
+        self.threshold, self.use_world, self.hold, self.lengths = threshold, use_world, hold, lengths
         self.register_buffer("reach2", torch.tensor(REACH).square(), persistent=False)
-        self.width = 17 * JOINT_FEATURES + GLOBAL_FEATURES
-
-    state: tuple[tuple[str, tuple[int, ...]], ...] = (
-        ("held2d", (17, 2)), ("held3d", (17, 3)), ("age", (17,)), ("size", (2,)),
-    )  # fmt: skip
+        self.width = 17 * JOINT_FEATURES + GLOBAL_FEATURES + (2 * BONES if lengths else 0)
+        state: tuple[tuple[str, tuple[int, ...]], ...] = (
+            ("held2d", (17, 2)), ("held3d", (17, 3)), ("age", (17,)), ("size", (2,)),
+        )  # fmt: skip
+        self.state = (*state, ("longest", (BONES,))) if lengths else state
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """x (B, T, 17, 2), reliability (B, T, 17), time (B, T) s, world (B, T, 17, 3) ->
@@ -203,8 +207,12 @@ class FrontEnd(nn.Module):
         rotation = toward(held[:, :, PELVIS])
         points = self._look(held, rotation)
         decay = torch.exp(-(time.unsqueeze(2) - time.unsqueeze(1)).clamp_min(0) / SCALE_MEMORY).tril()  # (B, T, T)
-        size = decay @ self._size(points, seen)
-        return (*self._features(points, seen, reliability, age, held3d, size, held[:, :, PELVIS], rotation), held3d)
+        scale = self._scale(decay @ self._size(points, seen))
+        metric = points / scale[..., None, None]
+        features = self._features(metric, seen, reliability, age, held3d, scale, held)
+        if self.lengths:
+            features = torch.cat([features, bone_features(metric, longest_clip(metric, seen, time))], -1)
+        return features, rotation, held3d
 
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
@@ -219,8 +227,14 @@ class FrontEnd(nn.Module):
         points = self._look(held, rotation)
         kept = torch.where(reset, torch.zeros_like(dt), torch.exp(-dt / SCALE_MEMORY))
         size = state["size"] * kept[:, None] + self._size(points, seen)
-        features, rotation = self._features(points, seen, reliability, age, held3d, size, held[:, PELVIS], rotation)
-        return features, rotation, held3d, {"held2d": held2d, "held3d": offsets3d, "age": age, "size": size}
+        scale = self._scale(size)
+        metric = points / scale[..., None, None]
+        features = self._features(metric, seen, reliability, age, held3d, scale, held)
+        after = {"held2d": held2d, "held3d": offsets3d, "age": age, "size": size}
+        if self.lengths:
+            after["longest"] = longest_step(metric, seen, dt, reset, state["longest"])
+            features = torch.cat([features, bone_features(metric, after["longest"])], -1)
+        return features, rotation, held3d, after
 
     def _hold(self, held: Tensor, raw: Tensor) -> Tensor:
         return held if self.hold else raw
@@ -236,19 +250,21 @@ class FrontEnd(nn.Module):
         weight = seen.to(points.dtype)
         return torch.stack([(weight * points.square().sum(-1)).sum(-1), (weight * self.reach2).sum(-1)], -1)
 
+    @staticmethod
+    def _scale(size: Tensor) -> Tensor:
+        """Rays a metre at the person."""
+        return ((size[..., 0] + PRIOR_WEIGHT * PRIOR_SCALE**2) / (size[..., 1] + PRIOR_WEIGHT)).sqrt()
+
     def _features(
-        self, points: Tensor, seen: Tensor, reliability: Tensor, age: Tensor, world: Tensor, size: Tensor,
-        centre: Tensor, rotation: Tensor,
-    ) -> tuple[Tensor, Tensor]:  # fmt: skip
-        scale = ((size[..., 0] + PRIOR_WEIGHT * PRIOR_SCALE**2) / (size[..., 1] + PRIOR_WEIGHT)).sqrt()
-        position = (points / scale[..., None, None]).clamp(-4, 4)
-        visible = seen.to(points.dtype).unsqueeze(-1)
+        self, metric: Tensor, seen: Tensor, reliability: Tensor, age: Tensor, world: Tensor, scale: Tensor, held: Tensor
+    ) -> Tensor:
+        visible = seen.to(metric.dtype).unsqueeze(-1)
         fresh = torch.exp(-2.0 * age).unsqueeze(-1)
         given = world if self.use_world else torch.zeros_like(world)
-        there = (given.abs().amax((-1, -2)) > 0).to(points.dtype).unsqueeze(-1)
-        joints = torch.cat([position, visible, reliability.unsqueeze(-1), fresh, given.clamp(-3, 3)], -1)
-        whole = torch.cat([centre, scale.log().unsqueeze(-1), there], -1)
-        return torch.cat([joints.flatten(-2), whole], -1), rotation
+        there = (given.abs().amax((-1, -2)) > 0).to(metric.dtype).unsqueeze(-1)
+        parts = [metric.clamp(-4, 4), visible, reliability.unsqueeze(-1), fresh, given.clamp(-3, 3)]
+        whole = [held[..., PELVIS, :], scale.log().unsqueeze(-1), there]
+        return torch.cat([torch.cat(parts, -1).flatten(-2), *whole], -1)
 
 
 def lift_mapped(
@@ -271,10 +287,11 @@ class LiveLifter(nn.Module):
 
     def __init__(
         self, channels: int = 384, blocks: int = 3, dropout: float = 0.1, threshold: float = 0.5,
-        use_world: bool = True, hold: bool = True, joints_in: str = "blazepose33", fast: bool = False,
+        use_world: bool = True, hold: bool = True, lengths: bool = True, joints_in: str = "blazepose33",
+        fast: bool = False,
     ) -> None:  # fmt: skip
         super().__init__()
-        self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold, use_world, hold)
+        self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold, use_world, hold, lengths)
         self.joints_in, self.channels, self.fast = joints_in, channels, fast
         dilations = [3**i for i in range(1, blocks + 1)]
         self.expand = CausalConv(self.front.width, channels, 1)

@@ -51,6 +51,7 @@ class Settings:
     fast: bool = True  # the network's products in bfloat16 while it trains
     init: str = ""  # a finished run to start from
     world: bool = True  # takes the detector's own 3D
+    lengths: bool = True  # is told how long each bone has looked lately
     hold: bool = True  # hidden keypoints hang on their parent's last offset
     batch: int = field(default=256, metadata={"low": 1, "high": 10_000_000})  # clips
     ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
@@ -86,7 +87,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Live
 def network(settings: Mapping[str, Any]) -> LiveLifter:
     return LiveLifter(
         settings["channels"], settings["blocks"], settings["dropout"], use_world=settings["world"],
-        hold=settings["hold"], fast=settings["fast"],
+        hold=settings["hold"], lengths=settings["lengths"], fast=settings["fast"],
     )  # fmt: skip
 
 
