@@ -41,6 +41,7 @@ class View:
     metres: Tensor  # (B, T) rays per metre at the person: 1 / depth in the runtime's units
     rotation: Tensor  # (B, 3, 3) camera = rotation @ world
     lens: Tensor  # (B, 2) what makes rays of camera axes: factor and k1; (1, 0) where intrinsics are given
+    half: Tensor  # (B, 2) the picture's half width and height, as tangents
 
     @property
     def pose(self) -> Tensor:
@@ -103,7 +104,7 @@ def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> Vie
     rays = torch.where(known[:, None, None, None], pinhole, bent) * believed[:, None, None, None]
     metres = believed[:, None] / xyz[:, :, 0, 2].clamp_min(0.1)
     lens = torch.stack([believed, torch.where(known, torch.zeros_like(k1), k1)], -1)
-    return View(xyz, rays, inside, metres, turn, lens)
+    return View(xyz, rays, inside, metres, turn, lens, half)
 
 
 def mirrored(view: View, flip: Tensor) -> View:
@@ -118,6 +119,7 @@ def mirrored(view: View, flip: Tensor) -> View:
         view.metres,
         view.rotation,
         view.lens,
+        view.half,
     )
 
 

@@ -108,10 +108,12 @@ def conditions(view: View) -> dict[str, str]:
     up = view.rotation[0] @ torch.tensor([0.0, 1.0, 0.0])
     tilt = torch.rad2deg(torch.acos((-up[1]).clamp(-1, 1)))
     inside = view.inside.float().mean()
+    width, height = view.half[0].tolist()
     return {
         "place": "centre" if ray < 0.2 else "aside" if ray < 0.5 else "edge",
         "camera": "level" if tilt < 10 else "tilted" if tilt < 25 else "steep",
         "distance": "near" if view.xyz[0, :, 0, 2].mean() < 2.5 else "far",
+        "format": "portrait" if height > 1.01 * width else "landscape" if width > 1.01 * height else "square",
         "picture": "whole" if inside > 0.98 else "cut" if inside > 0.7 else "half outside",
     }
 
