@@ -8,6 +8,7 @@ given would be a leap.  A detector that insists is believed: as often as not its
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,7 @@ class SwapRepair:
         return swapped and lasted <= INSISTS_S
 
 
+@cache
 def groups(joints: JointSet) -> list[Index]:
     """Indices of the arms and of the legs, left and right together."""
     found = []
