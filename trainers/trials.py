@@ -121,10 +121,11 @@ def conditions(view: View) -> dict[str, str]:
 def from_views(folder: Path, suite: str, subjects: tuple[str, ...] = (), seed: int = 1) -> Iterator[Trial]:
     """Real cameras' keypoints; a suite hides some of them."""
     found = views.load(folder)
-    chosen = [v for v in found.views if not subjects or v.subject in subjects]
+    there = {v.subject for v in found.views}
+    asked = set(subjects) or there & set(motions.PUBLISHED_TEST) or there
+    chosen = [v for v in found.views if v.subject in asked]
     if not chosen:
-        there = ", ".join(sorted({v.subject for v in found.views}))
-        raise UserError(f"{folder}: no view of {', '.join(subjects)}; it has {there}")
+        raise UserError(f"{folder}: no view of {', '.join(subjects)}; it has {', '.join(sorted(there))}")
     for number, view in enumerate(chosen):
         yield recorded(view, found.known, SUITES[suite], Generator().manual_seed(seed * 1_000_003 + number))
 

@@ -12,7 +12,7 @@ import torch
 from torch import Generator, Tensor
 
 from engines.contract import H36M_17
-from trainers.data.motion import VALIDATION, MotionSet, load, split
+from trainers.data.motion import PUBLISHED_TEST, VALIDATION, MotionSet, load, split
 from trainers.errors import UserError
 
 
@@ -105,11 +105,19 @@ class Corpus:
 
 
 def held_out(motion: MotionSet) -> tuple[MotionSet, MotionSet | None]:
-    """The project's validation subjects where the folder has them, else its last subject, else nobody."""
+    """The project's or the papers' test subjects where the folder has them, else its last one, else nobody."""
     theirs = set(motion.subjects)
-    if theirs & set(VALIDATION) and theirs - set(VALIDATION):
+    known = {*VALIDATION, *PUBLISHED_TEST}
+    if theirs & known and theirs - known:
         return split(motion)
     return split(motion, motion.subjects[-1:]) if len(theirs) > 1 else (motion, None)
+
+
+def motions(folders: list[str]) -> tuple[MotionSet, MotionSet | None]:
+    """(training, validation), of motion alone."""
+    if not folders:
+        raise UserError("no data: give --data DIR, a folder made by `trainers prepare`")
+    return held_out(MotionSet(tuple(s for folder in folders for s in load(folder).segments), folders[0]))
 
 
 def open_corpus(folders: list[str], reliability: str) -> Corpus:

@@ -24,6 +24,8 @@ from trainers.errors import UserError
 
 UNIT_M = 1e-4  # of `rel`
 VALIDATION = ("05", "06", "07", "15", "26", "32", "39", "124")
+# whom the papers test on: Human3.6M, MPI-INF-3DHP, HumanEva (3DPW is for tests only)
+PUBLISHED_TEST = ("S9", "S11", *(f"TS{n}" for n in range(1, 7)), *(f"Validate-S{n}" for n in (1, 2, 3)))
 CALIBRATION = ("05", "07", "32", "124")  # half of VALIDATION: sigma is fitted here and judged on the other half
 SAME_PEOPLE = (("60", "61"), ("16", "35", "16or35"))  # the same takes or persons under several names
 KEYS = ("root", "rel", "start", "clip", "joints", "fps")
@@ -93,7 +95,7 @@ def companions(subjects: Iterable[str]) -> set[str]:
     return names
 
 
-def split(motion: MotionSet, validation: Iterable[str] = VALIDATION) -> tuple[MotionSet, MotionSet]:
+def split(motion: MotionSet, validation: Iterable[str] = (*VALIDATION, *PUBLISHED_TEST)) -> tuple[MotionSet, MotionSet]:
     """(training, validation); nobody of the validation is in training under any name."""
     held = companions(validation)
     train, valid = motion.only(set(motion.subjects) - held), motion.only(held)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.contract import H36M_17, Array
+from trainers.data.motion import PUBLISHED_TEST
 from trainers.errors import UserError
 
 GUESSED_FOV_DEG = 63.0  # over the longer side, for cameras that nobody calibrated
@@ -83,6 +84,18 @@ def load(folder: Path) -> ViewSet:
     if not views:
         raise UserError(f"{folder}: no views_*.npz in it; make them: trainers prepare h36m --cameras FILE ...")
     return ViewSet(tuple(views), known, str(folder))
+
+
+def for_papers(found: ViewSet) -> tuple[ViewSet, ViewSet, ViewSet]:
+    """(to train on, to fit on, to judge on): the papers' test subjects, where the set has them, else its last one."""
+    people = sorted({v.subject for v in found.views})
+    held = [p for p in people if p in PUBLISHED_TEST] or people[-1:]
+    if set(held) == set(people):
+        raise UserError(f"{found.name}: only {', '.join(people)}, whom one tests on; prepare training subjects too")
+    parts = ([p for p in people if p not in held], held[: (len(held) + 1) // 2], held[-((len(held) + 1) // 2) :])
+    return tuple(  # type: ignore[return-value]
+        ViewSet(tuple(v for v in found.views if v.subject in part), found.known, found.name) for part in parts
+    )
 
 
 def _views(arrays: dict[str, Any]) -> list[RecordedView]:

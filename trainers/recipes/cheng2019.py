@@ -21,6 +21,7 @@ from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, tick_times
 from trainers.cylinder_man import visible
 from trainers.data import bank as banks
+from trainers.data.corpus import motions
 from trainers.losses import symmetry
 from trainers.losses_cheng2019 import explained, fooled, judged, per_pose, projected
 from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
@@ -28,7 +29,6 @@ from trainers.models.given import facing
 from trainers.noise import NoiseRange, observe
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import motions
 from trainers.recipes.virtual import checks, errors, fit_sigma, views, within
 from trainers.trials import facing as turned_to
 

@@ -23,6 +23,7 @@ from trainers import checkpoint, masks
 from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, sample_views, tick_times
 from trainers.data import bank as banks
+from trainers.data.corpus import motions
 from trainers.data.motion import MotionSet
 from trainers.errors import UserError
 from trainers.iso import fit_calibration, in_metres, orthogonal
@@ -34,7 +35,6 @@ from trainers.models.kcs import Critic, convinced, told_apart, turned, turns
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import motions
 from trainers.recipes.virtual import checks, detected, errors, fit_sigma, within
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order

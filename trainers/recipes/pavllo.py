@@ -1,4 +1,4 @@
-"""Pavllo 2019's recipe (section 5.3) on virtual cameras: one prediction a clip, AMSGrad, falling momentum, flips.
+"""Pavllo 2019's recipe (section 5.3) on virtual or real cameras: AMSGrad, falling momentum, flips.
 
 Knows: what is drawn, the loss, the schedules.  Does not know: the loop, checkpoints, the runtime.
 """
@@ -14,17 +14,15 @@ from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
 from engines.contract import H36M_17
-from trainers.augment import Augmentation, augment
+from trainers.augment import Augmentation
 from trainers.cameras import CameraRange
-from trainers.data import bank as banks
-from trainers.data.corpus import Clips, held_out
-from trainers.data.motion import MotionSet, load
+from trainers.data.corpus import Clips
 from trainers.errors import UserError
 from trainers.losses import mpjpe
 from trainers.models.pavllo import VARIANTS, PavlloLifter
 from trainers.noise import NoiseRange
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import Check, checks, detected, errors, fit_sigma, views, within
+from trainers.recipes.virtual import Check, errors, fit_sigma, open_people, people_seen, within
 
 HZ = 30.0
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -49,6 +47,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 64
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
 
 
 def network(settings: Mapping[str, Any]) -> PavlloLifter:
@@ -69,13 +68,6 @@ def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLi
     return model
 
 
-def motions(folders: list[str]) -> tuple[MotionSet, MotionSet | None]:
-    """(training, validation): the paper's recipe needs no detector."""
-    if not folders:
-        raise UserError("no data: give --data DIR, a folder made by `trainers prepare`")
-    return held_out(MotionSet(tuple(s for folder in folders for s in load(folder).segments), folders[0]))
-
-
 class PavlloRecipe:
     def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
@@ -84,9 +76,7 @@ class PavlloRecipe:
         self.export = self.model
         self.frames = self.model.tcn.receptive_field()
         self.answered = self.frames - 1 - self.model.tcn.look_ahead()  # place of the frame in its clip
-        train, validation = motions(data)
-        self.bank = banks.bank(train, device)
-        self.fitted, self.judged = checks(validation or train, settings, device)
+        self.people, self.fitted, self.judged = open_people(data, settings, device)
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -95,15 +85,11 @@ class PavlloRecipe:
         return float(self.settings.shrink ** (step // self.settings.epoch))
 
     def batch(self, step: int, generator: Generator) -> Clips:
-        first, last = self.settings.momentum
+        s, (first, last) = self.settings, self.settings.momentum
         self.model.tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
-        clips = self._clips(self.bank, self.settings.batch, self.frames, generator)
-        return clips if self.settings.cut <= 0 else cut(clips, self.settings.cut, self.answered, generator)
-
-    def _clips(self, source: banks.Bank, count: int, frames: int, g: Generator) -> Clips:
-        times = (torch.arange(frames, device=g.device) / HZ).expand(count, -1)
-        motion = augment(banks.sample(source, times, g), self.settings.augment, g)
-        return detected(views(motion, self.settings.cameras, g), times, self.settings, g)
+        times = (torch.arange(self.frames, device=self.device) / HZ).expand(s.batch, -1)
+        clips, _ = people_seen(self.people, times, s, generator)
+        return clips if s.cut <= 0 else cut(clips, s.cut, self.answered, generator)
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
         return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}

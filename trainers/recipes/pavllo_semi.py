@@ -17,6 +17,7 @@ from torch.optim import Adam, Optimizer
 from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange
 from trainers.data import bank as banks
+from trainers.data.corpus import motions
 from trainers.data.motion import MotionSet, Segment
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import LIMB_JOINTS, align_scale, joint_errors
@@ -26,7 +27,7 @@ from trainers.noise import NoiseRange
 from trainers.projection import Lens, project
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import HZ, fit_ages, motions, network
+from trainers.recipes.pavllo import HZ, fit_ages, network
 from trainers.recipes.virtual import checks, detected, errors, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece

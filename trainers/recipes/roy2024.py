@@ -17,7 +17,9 @@ from torch.optim import Adam, Optimizer
 from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, sample_views, tick_times
 from trainers.data import bank as banks
-from trainers.data.corpus import Clips
+from trainers.data import recorded
+from trainers.data.corpus import Clips, motions
+from trainers.data.recorded import RecordedBank
 from trainers.losses import squared
 from trainers.masksembles import structured
 from trainers.models.ages import age_clip
@@ -26,8 +28,7 @@ from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import motions
-from trainers.recipes.virtual import checks, detected, errors, fit_sigma, true_root, views, within
+from trainers.recipes.virtual import Source, checks, detected, errors, fit_sigma, open_people, true_root, views, within
 from trainers.triangulation import lines, triangulate
 
 MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
@@ -60,6 +61,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 24
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
 
 
 @dataclass(frozen=True)
@@ -94,13 +96,18 @@ class RoyRecipe:
         torch.manual_seed(7)
         self.settings, self.device = settings, device
         self.model = self.export = network(vars(settings)).to(device)
-        train, validation = motions(data)
-        with_3d, without = divided(train, settings.labelled)
-        self.bank = banks.bank(with_3d, device)
-        self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
+        self.bank: Source
+        self.other: banks.Bank | None = None
+        if settings.recorded:
+            self.bank, self.fitted, self.judged = open_people(data, settings, device)
+        else:
+            train, validation = motions(data)
+            with_3d, without = divided(train, settings.labelled)
+            self.bank = banks.bank(with_3d, device)
+            self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
+            self.fitted, self.judged = checks(validation or train, settings, device)
         self.model.root.measure(self.bank.xyz)
         self.masks, _ = structured(NODES, settings.masks_count, settings.alpha, Generator().manual_seed(3))
-        self.fitted, self.judged = checks(validation or train, settings, device)
 
     # --- the schedule ---
 
@@ -139,6 +146,9 @@ class RoyRecipe:
         return augment(windows(source, times, target, every, g), self.settings.augment, g), times
 
     def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
+        if isinstance(self.bank, RecordedBank):
+            seen, root = recorded.sample(self.bank, tick_times(clips, self.settings.lead + FRAMES, g), g)
+            return seen.x, seen.reliability, seen.pose, root
         motion, times = self._motion(self.bank, clips, g)
         view = views(motion, self.settings.cameras, g)
         seen = detected(view, times, self.settings, g)

@@ -1,4 +1,4 @@
-"""What the papers' recipes share: views of a virtual camera as a detector reports them, checks on held-out people.
+"""What the papers' recipes share: people as a virtual or a real camera saw them, checks on held-out people.
 
 Knows: settings that hold cameras, noise and masks.  Does not know: networks' insides, losses, the loop.
 """
@@ -6,15 +6,22 @@ Knows: settings that hold cameras, noise and masks.  Does not know: networks' in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
 from trainers.data import bank as banks
-from trainers.data.corpus import Clips
+from trainers.data import recorded
+from trainers.data.corpus import Clips, motions
 from trainers.data.motion import MotionSet
+from trainers.data.views import ViewSet, for_papers
+from trainers.data.views import load as views_of
+from trainers.errors import UserError
 from trainers.metrics import LIMB_JOINTS, inner, joint_errors
 from trainers.models.ages import SigmaTable, age_clip
 from trainers.noise import NoiseRange
@@ -30,7 +37,12 @@ class Virtual(Protocol):
     cameras: CameraRange
     noise: NoiseRange
     masks: MaskShares
+    augment: Augmentation
     validation_clips: int
+    recorded: bool  # real cameras' keypoints instead: the papers' protocols
+
+
+Source = banks.Bank | recorded.RecordedBank
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,35 @@ class Check:
 
     clips: Clips
     root: Tensor  # (B, T) m
+
+
+def open_people(data: list[str], settings: Virtual, device: str) -> tuple[Source, Check, Check]:
+    """(to train on, to fit sigma on, to judge on): motion for virtual cameras, or what real ones saw."""
+    if not settings.recorded:
+        train, validation = motions(data)
+        return banks.bank(train, device), *checks(validation or train, settings, device)
+    found = [views_of(Path(folder)) for folder in data]
+    known = np.logical_and.reduce([one.known for one in found]) if found else np.zeros(0, bool)
+    if not known.size or not known.all():
+        raise UserError("recorded: give --data DIR with views of all 17 joints: trainers prepare h36m --cameras FILE")
+    everything = ViewSet(tuple(v for one in found for v in one.views), known, data[0])
+    parts = [recorded.bank(part, device) for part in for_papers(everything)]
+    g = Generator(device).manual_seed(20)
+    seen = [_recorded_check(part, settings, g) for part in parts[1:]]
+    return parts[0], seen[0], seen[1]
+
+
+def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
+    """Clips at `times` (B, T) s as a detector reports them, and the pelvis's distance along its ray (B, T) m."""
+    if isinstance(source, recorded.RecordedBank):
+        return recorded.sample(source, times, g)
+    view = views(augment(banks.sample(source, times, g), settings.augment, g), settings.cameras, g)
+    return detected(view, times, settings, g), true_root(view)
+
+
+def _recorded_check(source: recorded.RecordedBank, settings: Virtual, g: Generator) -> Check:
+    times = tick_times(settings.validation_clips, CHECK_TICKS, g)
+    return Check(*recorded.sample(source, times, g, mirrors=False))
 
 
 def true_root(view: View) -> Tensor:

@@ -14,9 +14,8 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from trainers.augment import Augmentation, augment
+from trainers.augment import Augmentation
 from trainers.cameras import CameraRange, tick_times
-from trainers.data import bank as banks
 from trainers.data.corpus import Clips
 from trainers.losses import squared
 from trainers.models.given import checked, facing
@@ -24,8 +23,8 @@ from trainers.models.joint_graphs import STYLES, WEIGHTINGS, Style
 from trainers.models.zhang2021 import DGNet, Zhang2021
 from trainers.noise import NoiseRange
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import cut, motions
-from trainers.recipes.virtual import checks, detected, errors, fit_sigma, views, within
+from trainers.recipes.pavllo import cut
+from trainers.recipes.virtual import errors, fit_sigma, open_people, people_seen, within
 
 NET_KEYS = ("blocks", "channels", "spatial", "temporal", "style", "near", "alike", "edge", "weighting", "nonlocal_unit")
 MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references")
@@ -63,6 +62,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
 
 
 def network(settings: Mapping[str, Any]) -> Zhang2021:
@@ -86,10 +86,8 @@ class ZhangRecipe:
         torch.manual_seed(7)
         self.settings, self.steps = settings, steps
         self.model = self.export = network(vars(settings)).to(device)
-        train, validation = motions(data)
-        self.bank = banks.bank(train, device)
-        self.model.root.measure(self.bank.xyz)
-        self.fitted, self.judged = checks(validation or train, settings, device)
+        self.people, self.fitted, self.judged = open_people(data, settings, device)
+        self.model.root.measure(self.people.xyz)
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate)]
@@ -100,8 +98,7 @@ class ZhangRecipe:
     def batch(self, step: int, generator: Generator) -> Clips:
         s = self.settings
         times = tick_times(s.batch, s.frames, generator)
-        motion = augment(banks.sample(self.bank, times, generator), s.augment, generator)
-        clips = detected(views(motion, s.cameras, generator), times, s, generator)
+        clips, _ = people_seen(self.people, times, s, generator)
         return cut(clips, s.cut, s.frames - 1, generator) if s.cut > 0 else clips
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:

@@ -1,0 +1,92 @@
+"""The papers' protocols: trained on what real cameras saw of some people, tested on others."""
+
+import json
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from tests.fakes.walkers import walkers  # noqa: E402
+from trainers import cli  # noqa: E402
+from trainers.data import recorded, views  # noqa: E402
+from trainers.data.views import RecordedView, ViewSet, for_papers  # noqa: E402
+from trainers.errors import UserError  # noqa: E402
+
+EVERYTHING = np.ones(17, bool)
+
+
+def view(subject: str, frames: int = 150, gap: int | None = None) -> RecordedView:
+    pose = walkers(1, frames)[0].numpy() * np.float32([1, -1, 1])
+    xyz = pose - pose[:, :1] + np.float32([0.3, 0, 4])
+    xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.float32([500, 400])
+    valid = np.ones(frames, bool)
+    if gap is not None:
+        valid[gap] = False
+    score = np.ones((frames, 17), np.float32)
+    return RecordedView(
+        xyz, xy, score, valid, 50.0, (1000, 800), (900, 900), (500, 400), f"{subject}/Eat", subject, "Eat", "7"
+    )
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for subject in ("S1", "S5", "S9", "S11"):
+        views.save(tmp_path, subject, [view(subject)], EVERYTHING)
+    return tmp_path
+
+
+def test_windows_hold_the_cameras_own_keypoints_and_the_truth():
+    bank = recorded.bank(ViewSet((view("S1"),), EVERYTHING), "cpu")
+    times = torch.arange(40)[None].expand(6, -1) / 30.0
+    clips, root = recorded.sample(bank, times, torch.Generator().manual_seed(0), mirrors=False)
+    exact = clips.x[:, :, 0] * root[..., None] / (1 + clips.x[:, :, 0].square().sum(-1, keepdim=True)).sqrt()
+    assert clips.x.shape == (6, 40, 17, 2) and (clips.reliability == 1).all() and not clips.hidden.any()
+    placed = clips.pose[..., :2] + exact[:, :, None]
+    depth = clips.pose[..., 2:] + (root.square() - exact.square().sum(-1)).sqrt()[:, :, None, None]
+    assert torch.allclose(placed / depth, clips.x, atol=2e-3)
+
+
+def test_half_of_the_windows_are_mirrored_and_frames_that_do_not_count_are_never_crossed():
+    found = ViewSet((view("S1", 200, gap=100),), EVERYTHING)
+    assert recorded.bank(found, "cpu").both.length.tolist() == [100, 99]
+    bank, times = recorded.bank(found, "cpu"), torch.zeros(200, 1)
+    clips, _ = recorded.sample(bank, times, torch.Generator().manual_seed(1))
+    aside = clips.x[:, 0, 0, 0]
+    assert torch.allclose(aside.abs(), torch.tensor(0.075), atol=1e-4) and 0.3 < (aside > 0).float().mean() < 0.7
+    with pytest.raises(UserError, match="no camera saw anybody"):
+        recorded.bank(ViewSet((view("S1", 10),), EVERYTHING), "cpu")
+
+
+def test_whom_the_papers_test_on_is_never_trained_on():
+    everybody = ViewSet(tuple(view(s, 60) for s in ("S1", "S11", "S5", "S9")), EVERYTHING)
+    train, fitted, judged = for_papers(everybody)
+    assert [{v.subject for v in part.views} for part in (train, fitted, judged)] == [{"S1", "S5"}, {"S11"}, {"S9"}]
+    with pytest.raises(UserError, match="only S9"):
+        for_papers(ViewSet((view("S9", 60),), EVERYTHING))
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [
+        "recipe: pavllo\nlayers: 2\nchannels: 16\nbatch: 8\nepoch: 2",
+        "recipe: zhang2021\nblocks: 1\nchannels: 16\nbatch: 4",
+        "recipe: roy2024\nbatch: 4\nwarm_up: 1\nlead: 2\nunlabelled: 0.0",
+    ],
+)
+def test_a_recipe_learns_from_real_cameras_and_is_judged_on_the_papers_people(folder, tmp_path, recipe):
+    config, run = tmp_path / "paper.yaml", tmp_path / "run"
+    config.write_text(f"{recipe}\nvalidation_clips: 2\nrecorded: true\nloop: {{steps: 3}}\n")
+    assert cli.main(["train", str(config), "--data", str(folder), "--out", str(run)]) == 0
+    out = ["--out", str(tmp_path / "report"), "--occlusion", "none", "--flip"]
+    assert cli.main(["evaluate", str(run), "--data", str(folder), *out]) == 0
+    found = json.loads((tmp_path / "report" / "report.json").read_text())
+    assert found["clips"] == 2 and list(found["actions"]) == ["eat"]
+
+
+def test_views_without_some_joints_are_refused(tmp_path, capsys):
+    views.save(tmp_path, "Train-S1", [view("Train-S1")], np.arange(17) != 9)
+    config = tmp_path / "paper.yaml"
+    config.write_text("recipe: pavllo\nrecorded: true\nlayers: 2\nchannels: 8\n")
+    assert cli.main(["train", str(config), "--data", str(tmp_path), "--out", str(tmp_path / "run")]) == 2
+    assert "views of all 17 joints" in capsys.readouterr().err
