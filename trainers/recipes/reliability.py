@@ -17,6 +17,7 @@ from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW, Optimizer
 
 from engines.contract import BLAZEPOSE_33
+from realtime.cues import FEATURES
 from trainers.data.footage import Cues, Track, collect, tracks
 from trainers.errors import UserError
 from trainers.models.reliability import ReliabilityNet, mirrored
@@ -40,6 +41,7 @@ class Settings:
     noise: float = 0.1  # standard deviation added to every cue
     caution: float = 1.5  # weight of keypoints that are wrong or covered; right ones: 1
     blind: float = 0.1  # share of cues that a window goes without
+    without: tuple[str, ...] = ()  # cues that nobody is told: what is each worth?
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
 
@@ -64,12 +66,21 @@ class ReliabilityRecipe:
         learn = [t for t, h in zip(found, held) if not h]
         if not learn:
             raise UserError("no shards to learn from: give --data DIR made by `trainers synthesize rendered|boards`")
-        self.train = collect(learn)
+        self.train = self._collected(learn)
         self.checks = {
-            kind: collect(chosen)
+            kind: self._collected(chosen)
             for kind in ("rendered", "boards")
             if (chosen := [t for t, h in zip(found, held) if h and t.clip.kind == kind])
         }
+
+    def _collected(self, found: list[Track]) -> Cues:
+        unknown = set(self.settings.without) - set(FEATURES)
+        if unknown:
+            raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
+        cues = collect(found)
+        for name in self.settings.without:
+            cues.features[..., FEATURES.index(name)] = 0
+        return cues
 
     def _held_out(self, track: Track) -> bool:
         video = self.settings.held_out_video
