@@ -65,7 +65,7 @@ def made_up(name: str, pool: str, seed: int) -> Clip:
     flat, solid = np.zeros((TICKS, 33), np.float32), np.zeros((TICKS, 33, 3), np.float32)
     t = np.arange(TICKS, dtype=np.float32) / 30
     return Clip(name, "01", "rendered", pool, 30.0, 640, 480, 500.0, 320.0, 240.0, t, np.ones(TICKS, bool), xy, score,
-                score, solid, truth, flat, flat, flat > 1, truth, np.tile(np.float32([0, 0, 3]), (TICKS, 1)),
+                score, solid, solid[..., :2], truth, flat, flat, flat > 1, truth, np.tile(np.float32([0, 0, 3]), (TICKS, 1)),
                 solid[:, :17], solid, hidden, flat < 1)  # fmt: skip
 
 
