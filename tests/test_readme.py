@@ -114,6 +114,4 @@ def test_the_two_set_up_commands_are_targets_of_make():
 if __name__ == "__main__":
     before, rest = page().split(START)
     after = rest.split(END)[1] if END in rest else rest.removeprefix("\n")
-    PAGE.write_text(
-        f"{before}{START}\n{tree()}\n{END}\n{after if after.startswith(chr(10)) else chr(10) + after}", encoding="utf-8"
-    )
+    PAGE.write_text(f"{before}{START}\n{tree()}\n{END}\n\n{after.lstrip()}", encoding="utf-8")
