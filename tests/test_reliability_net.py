@@ -65,8 +65,8 @@ def made_up(name: str, pool: str, seed: int) -> Clip:
     flat, solid = np.zeros((TICKS, 33), np.float32), np.zeros((TICKS, 33, 3), np.float32)
     t = np.arange(TICKS, dtype=np.float32) / 30
     return Clip(name, "01", "rendered", pool, 30.0, 640, 480, 500.0, 320.0, 240.0, t, np.ones(TICKS, bool), xy, score,
-                score, solid, solid[..., :2], truth, flat, flat, flat > 1, truth, np.tile(np.float32([0, 0, 3]), (TICKS, 1)),
-                solid[:, :17], solid, hidden, flat < 1)  # fmt: skip
+                score, solid, solid[..., :2], truth, flat, flat, flat > 1, truth,
+                np.tile(np.float32([0, 0, 3]), (TICKS, 1)), solid[:, :17], solid, hidden, flat < 1)  # fmt: skip
 
 
 def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):
