@@ -117,16 +117,9 @@ def test_flags_count_what_is_told_and_what_is_wrong():
     found = judge_boards.flags([(visibility, track)], 0.5)
     assert found["precision"] == pytest.approx(15 / 20) and found["recall"] == pytest.approx(15 / 20)
     assert found["share wrong"] == pytest.approx(20 / (60 * 33))
+    assert found["recall, settled"] == pytest.approx(13 / 16) and found["precision, settled"] == pytest.approx(13 / 16)
     nothing = judge_boards.flags([(visibility, track)], 0.0)
     assert nothing["precision"] == nothing["recall"] == 0
-
-
-def test_area_under_roc_counts_pairs():
-    wrong = np.array([True, True, False, False])
-    assert judge_boards.area_under_roc(np.array([4, 3, 2, 1]), wrong) == 1
-    assert judge_boards.area_under_roc(np.array([1, 2, 3, 4]), wrong) == 0
-    assert judge_boards.area_under_roc(np.array([3, 1, 2, 0]), wrong) == 0.75
-    assert judge_boards.area_under_roc(np.zeros(4), wrong) == 0.5
 
 
 def test_a_video_is_judged_against_its_own_run_without_boards(monkeypatch, tmp_path):

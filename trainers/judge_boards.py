@@ -11,12 +11,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
+from numpy.typing import NDArray
 
 from engines.contract import Array
 from engines.engine import Engine
 from trainers.data.footage import Track, tracks
 from trainers.drive import answered
 from trainers.errors import UserError
+from trainers.metrics import area_under_roc, inner
 from trainers.pasted import synthesize_boards
 from trainers.scores import Scores, report
 from trainers.shards import read_clips
@@ -36,24 +39,32 @@ def judge_video(video: Path, engine: Engine, reliability: str, seed: int) -> dic
     scores = Scores()
     for one, (xyz, sigma) in answered(engine, [trial(t, judge) for t in found]):
         scores.add(one, xyz, sigma)
-    told = flags(((judge(t), t) for t in found), engine.contract.threshold)
-    return {"flags": told, "parts": report(scores)["parts"]}
+    said = flags(((judge(t), t) for t in found), engine.contract.threshold)
+    return {"flags": said, "parts": report(scores)["parts"]}
 
 
 def flags(found: Iterable[tuple[Array, Track]], threshold: float) -> dict[str, float]:
-    """Of "do not believe this keypoint", where truth is known: precision, recall, and the area under ROC."""
-    pairs = [(said[t.counts], ~t.right[t.counts]) for said, t in found]
-    reliability, wrong = (np.concatenate(column) for column in zip(*pairs))
+    """Of "do not believe this keypoint", where truth is known; "settled": without two frames at each edge of a gap."""
+    pairs = list(found)
+    everything = told(pairs, threshold, [t.counts for _, t in pairs])
+    return everything | {
+        f"{name}, settled": value
+        for name, value in told(pairs, threshold, [t.counts & settled(t.covered) for _, t in pairs]).items()
+    }
+
+
+def told(pairs: list[tuple[Array, Track]], threshold: float, counts: list[NDArray[np.bool_]]) -> dict[str, float]:
+    """Precision, recall, the area under ROC."""
+    reliability = np.concatenate([said[where] for (said, _), where in zip(pairs, counts)])
+    wrong = np.concatenate([~track.right[where] for (_, track), where in zip(pairs, counts)])
     said = reliability < threshold
     both = float((said & wrong).sum())
+    area = area_under_roc(-torch.from_numpy(reliability), torch.from_numpy(wrong))
     precision, recall = both / max(float(said.sum()), 1), both / max(float(wrong.sum()), 1)
-    area = area_under_roc(-reliability, wrong)
     return {"precision": precision, "recall": recall, "area under ROC": area, "share wrong": float(wrong.mean())}
 
 
-def area_under_roc(score: Array, positive: Array) -> float:
-    """Chance that a positive scores above a negative; ties count half."""
-    values, place, count = np.unique(score, return_inverse=True, return_counts=True)
-    rank = (np.cumsum(count) - (count - 1) / 2)[place]
-    yes, no = float(positive.sum()), float((~positive).sum())
-    return float((rank[positive].sum() - yes * (yes + 1) / 2) / max(yes * no, 1)) if len(values) else 0.5
+def settled(covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """(T, J): neither covered nor uncovered within the two frames around."""
+    gaps = torch.from_numpy(covered)[None]
+    return np.asarray((inner(gaps) | inner(~gaps))[0])

@@ -8,6 +8,8 @@ Protocol 1 MPJPE = mean(joint_errors), Protocol 2 P-MPJPE = after `align_similar
 
 from __future__ import annotations
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -95,6 +97,16 @@ def inner(hidden: Tensor, edge: int = 2) -> Tensor:
     flags = hidden.to(torch.float32).transpose(1, 2)  # (B, J, T)
     padded = F.pad(flags, (edge, edge), mode="replicate")
     return (-F.max_pool1d(-padded, 2 * edge + 1, stride=1)).transpose(1, 2) > 0.5
+
+
+def area_under_roc(score: Tensor, positive: Tensor) -> float:
+    """Chance that a positive scores above a negative; ties count half."""
+    _, place, count = torch.unique(score, return_inverse=True, return_counts=True)
+    rank = torch.cumsum(count, 0).double() - (count.double() - 1) / 2
+    p, n = int(positive.sum()), int((~positive).sum())
+    if p == 0 or n == 0:
+        return math.nan
+    return float((rank[place][positive].sum() - p * (p + 1) / 2) / p / n)
 
 
 def after_reset(errors: Tensor, seen: tuple[int, ...] = SEEN_FRAMES) -> dict[int, Tensor]:

@@ -20,6 +20,7 @@ from engines.contract import BLAZEPOSE_33
 from realtime.cues import FEATURES
 from trainers.data.footage import Cues, Track, collect, tracks
 from trainers.errors import UserError
+from trainers.metrics import area_under_roc
 from trainers.models.reliability import ReliabilityNet, mirrored
 from trainers.shards import read_clips
 
@@ -151,13 +152,3 @@ def telling(reliability: Tensor, covered: Tensor, wrong: Tensor) -> dict[str, fl
         "precision, covered or wrong": float((flagged & (covered | wrong)).sum() / flagged.sum().clamp_min(1)),
         "recall": float((flagged & covered).sum() / covered.sum().clamp_min(1)),
     }
-
-
-def area_under_roc(score: Tensor, positive: Tensor) -> float:
-    """Chance that a positive scores above a negative; ties count half."""
-    _, place, count = torch.unique(score, return_inverse=True, return_counts=True)
-    rank = torch.cumsum(count, 0).double() - (count.double() - 1) / 2
-    p, n = int(positive.sum()), int((~positive).sum())
-    if p == 0 or n == 0:
-        return math.nan
-    return float((rank[place][positive].sum() - p * (p + 1) / 2) / p / n)
