@@ -17,10 +17,12 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     for subject, clip in zip(("01", "05"), walkers(2, 120)):
         motion.save(tmp_path, subject, [Segment(clip.numpy(), 60.0, f"{subject}_01", subject)])
     out = tmp_path / "table.json"
-    assert cli.main(["compare", "hold", "causal-small", "--data", str(tmp_path), "--out", str(out)]) == 0
+    names = ["detector", "kept", "hold", "causal-small"]
+    assert cli.main(["compare", *names, "--data", str(tmp_path), "--out", str(out)]) == 0
     rows = json.loads(out.read_text())
-    assert list(rows) == ["hold", "causal-small"]
-    for row in rows.values():
+    assert list(rows) == names
+    assert rows["kept"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
+    for row in (rows["hold"], rows["causal-small"]):
         assert set(row) == {*COLUMNS, "look-ahead, ms", "ms a frame"}
         assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
     assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
