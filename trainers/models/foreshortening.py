@@ -51,4 +51,4 @@ def longest_step(points: Tensor, seen: Tensor, dt: Tensor, start: Tensor, before
 def features(points: Tensor, longest: Tensor) -> Tensor:
     """(..., 32): how long each bone is believed to be, and how much of that is seen."""
     believed = shortest(points) + longest
-    return torch.cat([believed, (lengths(points) / believed).clamp(0, 1.5)], -1)
+    return torch.cat([believed, (lengths(points) / believed).clamp(0.0, 1.5)], -1)
