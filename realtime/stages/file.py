@@ -20,6 +20,7 @@ from realtime.rundir import boot_id
 from realtime.sources import Picture, open_source
 
 BEAT_S = 0.1
+JOIN_S = 0.4  # whoever waits for this address, or read from the process that died, finds it within 0.1 s
 LAST_SENDS_S = 0.3  # sockets do not linger: what was sent last needs this long to leave
 IDS_PER_START = 100_000
 
@@ -33,17 +34,18 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
     stream, seq = ctx.last_answered if ctx.starts else (None, -1)
     with ExitStack() as stack:
         publication = _open_publication(ctx, stack)
+        stack.callback(ctx.stop.wait, LAST_SENDS_S)  # also after a crash: what counts as answered has left
         source = stack.enter_context(closing(open_source(ctx.config, stream)))
         chain = stack.enter_context(closing(opener()))
         ctx.tell(**chain.facts())
         ctx.ready()
+        ctx.stop.wait(JOIN_S)
         coming = stack.enter_context(closing(ahead(pictures(source))))
         for picture in paced(ctx, (picture for picture in coming if picture.stamp.seq > seq)):
             _publish(ctx, publication, chain.answer(picture))
         if not ctx.stop.is_set():
             _publish(ctx, publication, chain.flush())
             _introduce(ctx, publication)
-            ctx.stop.wait(LAST_SENDS_S)
 
 
 def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:
