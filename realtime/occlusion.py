@@ -100,8 +100,10 @@ class OcclusionFilter:
             seen = replace(seen, look=look(grey, seen.xy, scale))
         if self.config.cues.swap:
             seen = known.swaps.repair(known.past, seen, dt)
-        row = cues.features(known.past, seen, flow, dt, self.joints)[0] if self.learned else None
-        now = cues.remembered(known.past, seen, dt)
+        if self.learned:
+            row, now = cues.features(known.past, seen, flow, dt, self.joints)
+        else:
+            row, now = None, cues.remembered(known.past, seen, dt)
         evidence = gather(known.past or now, now, seen, flow)
         known.past, known.t_ns = now, found.stamp.t_capture_ns
         return judged(told, seen, evidence, self.config), row

@@ -33,13 +33,13 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
     """Publishes as it goes; after a crash it goes on behind the last frame that was answered."""
     stream, seq = ctx.last_answered if ctx.starts else (None, -1)
     with ExitStack() as stack:
-        publication = _open_publication(ctx, stack)
+        publication, bound_ns = _open_publication(ctx, stack), clock.now_ns()
         stack.callback(ctx.stop.wait, LAST_SENDS_S)  # also after a crash: what counts as answered has left
         source = stack.enter_context(closing(open_source(ctx.config, stream)))
         chain = stack.enter_context(closing(opener()))
         ctx.tell(**chain.facts())
         ctx.ready()
-        ctx.stop.wait(JOIN_S)
+        ctx.stop.wait(max(0.0, JOIN_S - (clock.now_ns() - bound_ns) * 1e-9))
         coming = stack.enter_context(closing(ahead(pictures(source))))
         for picture in paced(ctx, (picture for picture in coming if picture.stamp.seq > seq)):
             _publish(ctx, publication, chain.answer(picture))

@@ -35,7 +35,7 @@ from trainers.models.kcs import Critic, convinced, told_apart, turned, turns
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import checks, detected, errors, fit_sigma, within
+from trainers.recipes.virtual import checks, detected, errors, fit_by_age, within
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order
 MODEL_KEYS = ("strides", "embedding", "channels", "answered")
@@ -212,8 +212,7 @@ class ChengRecipe:
         """mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage optimisation."""
         clips = self.fitted.clips
         self.model.calibration.copy_(torch.tensor(fit_calibration(clips.reliability, ~clips.hidden)))
-        pose, _ = self.lifter.clip(clips.x, clips.reliability, clips.time)
-        fit_sigma(self.lifter.sigma, pose, self.fitted, self.lifter.threshold)
+        fit_by_age(self.lifter, self.fitted)
         clips = self.judged.clips
         pose, log_sigma = self.lifter.clip(clips.x, clips.reliability, clips.time)
         return errors(pose, self.judged) | {"within sigma": within(pose, log_sigma, self.judged)}

@@ -22,7 +22,7 @@ from trainers.losses import mpjpe
 from trainers.models.pavllo import VARIANTS, PavlloLifter
 from trainers.noise import NoiseRange
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import Check, errors, fit_sigma, open_people, people_seen, within
+from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
 
 HZ = 30.0
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -95,7 +95,7 @@ class PavlloRecipe:
         return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}
 
     def finish(self) -> None:
-        fit_ages(self.model, self.fitted)
+        fit_by_age(self.model, self.fitted)
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, open and hidden, and with the mean of the clip and its mirror image."""
@@ -105,11 +105,6 @@ class PavlloRecipe:
         both = errors((plain + flip(other)) / 2, self.judged)
         sure = {"within sigma": within(plain, log_sigma, self.judged)}
         return errors(plain, self.judged) | {f"{part} flipped": error for part, error in both.items()} | sure
-
-
-def fit_ages(model: PavlloLifter, check: Check) -> None:
-    pose, _ = model.clip(check.clips.x, check.clips.reliability, check.clips.time)
-    fit_sigma(model.sigma, pose, check, model.threshold)
 
 
 def flip(points: Tensor) -> Tensor:

@@ -27,8 +27,8 @@ from trainers.noise import NoiseRange
 from trainers.projection import Lens, project
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.pavllo import HZ, fit_ages, network
-from trainers.recipes.virtual import checks, detected, errors, views, within
+from trainers.recipes.pavllo import HZ, network
+from trainers.recipes.virtual import checks, detected, errors, fit_by_age, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece
 SEEN = 0.5
@@ -160,7 +160,7 @@ class SemiRecipe:
     # --- validation ---
 
     def finish(self) -> None:
-        fit_ages(self.pose, self.fitted)
+        fit_by_age(self.pose, self.fitted)
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, open and hidden, and of all limbs after scaling (protocol 3)."""

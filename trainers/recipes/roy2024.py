@@ -28,7 +28,7 @@ from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import Source, checks, detected, errors, fit_sigma, open_people, true_root, views, within
+from trainers.recipes.virtual import Source, checks, detected, errors, fit_by_age, open_people, true_root, views, within
 from trainers.triangulation import lines, triangulate
 
 MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
@@ -197,9 +197,7 @@ class RoyRecipe:
 
     def validate(self) -> dict[str, float]:
         """mm on limbs: refined and LNet alone, with the estimated and with the true distance; sigma is fitted first."""
-        clips = self.fitted.clips
-        pose, _ = self.model.clip(clips.x, clips.reliability, clips.time)
-        fit_sigma(self.model.sigma, pose, self.fitted, self.model.threshold)
+        fit_by_age(self.model, self.fitted)
         found: dict[str, float] = {}
         for name, (pose, log_sigma) in self._answers().items():
             found |= {f"{part}{name}": error for part, error in errors(pose, self.judged).items()}

@@ -115,6 +115,12 @@ def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float, a
     table.fit(pose.flatten(0, 1), check.clips.pose[:, at].flatten(0, 1), age.flatten(0, 1))
 
 
+def fit_by_age(model: Any, check: Check) -> None:
+    """`fit_sigma` of a lifter that answers every frame of a clip."""
+    pose, _ = model.clip(check.clips.x, check.clips.reliability, check.clips.time)
+    fit_sigma(model.sigma, pose, check, model.threshold)
+
+
 def within(pose: Tensor, log_sigma: Tensor, check: Check, at: slice = ALL) -> float:
     """Share of coordinates within one sigma."""
     error = (pose - check.clips.pose[:, at]).abs()

@@ -24,7 +24,7 @@ from trainers.models.zhang2021 import DGNet, Zhang2021
 from trainers.noise import NoiseRange
 from trainers.recipes.live import MaskShares
 from trainers.recipes.pavllo import cut
-from trainers.recipes.virtual import errors, fit_sigma, open_people, people_seen, within
+from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
 
 NET_KEYS = ("blocks", "channels", "spatial", "temporal", "style", "near", "alike", "edge", "weighting", "nonlocal_unit")
 MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references")
@@ -122,9 +122,7 @@ class ZhangRecipe:
 
     def validate(self) -> dict[str, float]:
         """mm on limbs with the estimated and with the true distance; sigma is fitted first."""
-        clips = self.fitted.clips
-        pose, _ = self.model.clip(clips.x, clips.reliability, clips.time)
-        fit_sigma(self.model.sigma, pose, self.fitted, self.model.threshold)
+        fit_by_age(self.model, self.fitted)
         clips, found = self.judged.clips, {}
         for name, root in (("", None), (", true root", self.judged.root)):
             pose, log_sigma = self.model.clip(clips.x, clips.reliability, clips.time, root)
