@@ -73,7 +73,9 @@ def test_actions_conditions_joints_and_resets():
     found = scored((walk, walk.pose), (dance, wrong))
     assert found["actions"]["walk"]["mpjpe"] == 0
     assert found["actions"]["dance"]["mpjpe"] == pytest.approx(170 / 17 + 1200 / 1700)
-    assert found["conditions"]["place"]["edge"] == found["actions"]["dance"]
+    place = found["conditions"]["place"]
+    assert place["seen"]["edge"]["mpjpe"] == pytest.approx(1200 / 1200) and place["seen"]["centre"]["mpjpe"] == 0
+    assert place["hidden"]["edge"]["joints"] == 0
     assert found["joints"]["head"]["mpjpe"] == pytest.approx(85)
     assert found["after reset"]["1"] == pytest.approx(1200 / 12 / 2) and found["after reset"]["90"] == 0
     assert verb("dance - rond de jambe, turn") == "dance" and verb("") == "?"

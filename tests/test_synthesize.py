@@ -120,6 +120,16 @@ def test_other_settings_and_unasked_overwriting_are_refused(motion_folder, tmp_p
         render(motion_folder, out, frames=12)
 
 
+def test_settings_of_a_time_before_a_setting_existed_go_on(motion_folder, tmp_path, fast):
+    render(motion_folder, tmp_path / "out", frames=12)
+    note = tmp_path / "out" / synthesize.SETTINGS
+    older = {k: v for k, v in json.loads(note.read_text()).items() if k != "mix"}
+    note.write_text(json.dumps(older))
+    render(motion_folder, tmp_path / "out", frames=12, resume=True)
+    with pytest.raises(UserError, match=r"mix 0.0 there, 0.5 asked"):
+        render(motion_folder, tmp_path / "out", frames=12, resume=True, mix=0.5)
+
+
 def test_validation_uses_its_own_subjects_and_looks(motion_folder, tmp_path, fast):
     for part, subject, pool in (("train", "01", "train"), ("validation", "05", "heldout")):
         render(motion_folder, tmp_path / part, frames=12, part=part)

@@ -32,11 +32,12 @@ def show(found: dict[str, Any], console: Console, measure: str) -> None:
         if row["joints"]:
             table.add_row(name, *_row(row))
     console.print(table)
-    for title in ("actions", *found["conditions"]):
-        rows = found["actions"] if title == "actions" else found["conditions"][title]
-        values = [f"{name} {row[measure]:.1f}" for name, row in rows.items() if row["joints"]]
-        average = np.mean([row[measure] for row in rows.values() if row["joints"]])
-        console.print(f"{title} ({measure}, mm): {', '.join(values)}; mean {average:.1f}", highlight=False)
+    rows = [row for row in found["actions"].values() if row["joints"]]
+    average = np.mean([row[measure] for row in rows]) if rows else 0.0  # the papers average over actions
+    console.print(f"actions ({measure}, mm): {_listed(found['actions'], measure)}; mean {average:.1f}", highlight=False)
+    for title, parts in found["conditions"].items():
+        told = "; ".join(f"{part}: {_listed(words, measure)}" for part, words in parts.items())
+        console.print(f"{title} ({measure} of limbs, mm), {told}", highlight=False)
     console.print("after a reset (mm):", ", ".join(f"{n} frames {v:.1f}" for n, v in found["after reset"].items()))
     for name, shares in found["coverage"].items():
         if shares:
@@ -47,6 +48,10 @@ def show(found: dict[str, Any], console: Console, measure: str) -> None:
         for name, row in found["boards"]["parts"].items():
             if row["joints"]:
                 console.print(f"boards, {name}: {row['p_mpjpe']:.1f} mm from the run without boards, aligned")
+
+
+def _listed(rows: dict[str, dict[str, float]], measure: str) -> str:
+    return ", ".join(f"{name} {row[measure]:.1f}" for name, row in rows.items() if row["joints"]) or "none"
 
 
 def _row(row: dict[str, float]) -> list[str]:

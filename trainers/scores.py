@@ -80,8 +80,14 @@ def report(scores: Scores) -> dict[str, Any]:
         "clips": len(scores.clips), "frames": len(counts),
         "parts": {name: figures(scores, where, aligned_by_limbs="limbs" in name) for name, where in parts.items()},
         "joints": {j: figures(scores, counts & _only(i), False) for i, j in enumerate(H36M_17.joints)},
-        "actions": _by(scores, lambda t: verb(t.action)),
-        "conditions": {k: _by(scores, lambda t, k=k: t.conditions[k]) for k in scores.clips[0][0].conditions},
+        "actions": _by(scores, lambda t: verb(t.action), counts),
+        "conditions": {
+            k: {
+                part: _by(scores, lambda t, k=k: t.conditions[k], parts[f"limbs {part}"], aligned_by_limbs=True)
+                for part in ("seen", "hidden")
+            }
+            for k in scores.clips[0][0].conditions
+        },
         "after reset": after_reset(scores),
         "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
     }  # fmt: skip
@@ -117,14 +123,14 @@ def _only(joint: int) -> Array:
     return np.arange(17) == joint
 
 
-def _by(scores: Scores, key: Callable[[Trial], str]) -> dict[str, dict[str, float]]:
-    """Figures of the clips that share a word, and their mean: the papers average over actions."""
-    names = sorted({key(t) for t, _, _ in scores.clips})
-    out = {}
-    for name in names:
-        mine = scores.flags(lambda t, name=name: t.counts & (key(t) == name))
-        out[name] = figures(scores, mine, False)
-    return out
+def _by(
+    scores: Scores, key: Callable[[Trial], str], where: Array, aligned_by_limbs: bool = False
+) -> dict[str, dict[str, float]]:
+    """Figures of the clips that share a word, over chosen frames and joints."""
+    words = np.concatenate([np.full(len(t.counts), key(t)) for t, _, _ in scores.clips])
+    return {
+        str(w): figures(scores, where & (words == w)[:, None], aligned_by_limbs) for w in np.unique(words)
+    }  # fmt: skip
 
 
 def verb(action: str) -> str:

@@ -13,7 +13,7 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from multiprocessing import get_context
 from pathlib import Path
 from time import monotonic
@@ -27,6 +27,7 @@ from realtime.demo.looks import Pool
 from realtime.detector import Detector
 from trainers.data.motion import MotionSet, Segment, load, split
 from trainers.errors import UserError
+from trainers.mixtures import mixed
 from trainers.observe import observe, open_observer
 from trainers.scenes import Scene, draw_scene
 from trainers.shards import BOARD, OTHER, OUTSIDE, OWN, Clip, shard_path, write_shard
@@ -45,6 +46,7 @@ class RenderedSettings:
     part: str = "train"  # train | validation: subjects, and with them the pool of looks
     model: str = "auto"
     kind: str = "rendered"
+    mix: float = 0.0  # share of clips that take limbs and angles from another one
 
     @property
     def pool(self) -> Pool:
@@ -53,9 +55,9 @@ class RenderedSettings:
 
 def synthesize_rendered(
     motion: Path, out: Path, frames: int, workers: int = 1, seed: int = 0, part: str = "train", model: str = "auto",
-    resume: bool = False, report: TextIO = sys.stderr,
+    resume: bool = False, report: TextIO = sys.stderr, mix: float = 0.0,
 ) -> list[Path]:  # fmt: skip
-    settings = RenderedSettings(str(motion), seed, part, model)
+    settings = RenderedSettings(str(motion), seed, part, model, mix=mix)
     motions(settings)  # a wrong folder is told before anything starts
     return run(settings, render_shard, out, -(-frames // SHARD_FRAMES), workers, resume, report)
 
@@ -76,8 +78,14 @@ def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
     rng = np.random.default_rng([settings.seed, number])
     weights = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
     clips: list[Clip] = []
+
+    def drawn() -> Segment:
+        return segments[int(rng.choice(len(segments), p=weights / weights.sum()))]
+
     while sum(map(len, clips)) < SHARD_FRAMES:
-        segment = segments[int(rng.choice(len(segments), p=weights / weights.sum()))]
+        segment = drawn()
+        if settings.mix and rng.random() < settings.mix:
+            segment = mixed(segment, drawn(), int(rng.integers(1 << 31)))
         frames, key = int(rng.integers(*CLIP_FRAMES)), int(rng.integers(1 << 31))
         scene = draw_scene(segment.xyz, segment.fps, [settings.seed, number, key], settings.pool, frames)
         clips.append(shoot(scene, segment, settings.pool, detector))
@@ -168,7 +176,7 @@ def _claim(settings: Any, out: Path, resume: bool) -> None:
             raise UserError(f"{out}: shards without {SETTINGS}; synthesize into an empty folder")
         note.write_text(json.dumps(wanted, indent=1) + "\n")
         return
-    found = json.loads(note.read_text())
+    found = {f.name: f.default for f in fields(settings) if f.default is not MISSING} | json.loads(note.read_text())
     if found != wanted:
         odd = [f"{k} {found.get(k)!r} there, {v!r} asked" for k, v in wanted.items() if found.get(k) != v]
         raise UserError(f"{out}: made with other settings ({'; '.join(odd)}); choose another --out")
@@ -201,6 +209,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rendered.add_argument("--motion", type=Path, required=True, help="folder of subject_*.npz")
     rendered.add_argument("--frames", type=int, default=100_000)
     rendered.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
+    rendered.add_argument("--mix", type=float, default=0.0, help="share of clips with limbs and angles of another clip")
     boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
     boards.add_argument("videos", nargs="+", metavar="VIDEO")
     boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
@@ -219,7 +228,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     shared = {"workers": args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
     if args.kind == "rendered":
-        synthesize_rendered(args.motion, args.out, args.frames, part=args.part, **shared)
+        synthesize_rendered(args.motion, args.out, args.frames, part=args.part, mix=args.mix, **shared)
     else:
         from trainers.pasted import synthesize_boards
 
