@@ -52,6 +52,8 @@ def test_windows_that_outlast_their_clip_do_not_count_at_the_end():
         spread,
         spread,
         flat < 0,
+        spread[:, 0] + 4,
+        flat[:, 0],
         torch.tensor([0, 10]),
         torch.tensor([10, 20]),
         torch.ones(2) > 0,

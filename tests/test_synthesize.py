@@ -73,7 +73,6 @@ def fast(monkeypatch):
     """No MediaPipe, short clips, small shards, a detector that sees the pixels."""
     monkeypatch.setattr(synthesize, "open_observer", lambda model: FixedDetector())
     monkeypatch.setattr(synthesize, "SHARD_FRAMES", 12)
-    monkeypatch.setattr(synthesize, "CLIP_FRAMES", (5, 9))
     synthesize._open.clear()
     yield
     synthesize._open.clear()
@@ -89,7 +88,7 @@ def same(a, b) -> bool:
 
 
 def render(folder, out, frames=24, **kw):
-    return synthesize.synthesize_rendered(folder, out, frames, report=io.StringIO(), **kw)
+    return synthesize.synthesize_rendered(folder, out, frames, report=io.StringIO(), clip=(5, 9), **kw)
 
 
 def test_a_killed_run_goes_on_to_the_same_files(motion_folder, tmp_path, fast, monkeypatch):
@@ -101,7 +100,7 @@ def test_a_killed_run_goes_on_to_the_same_files(motion_folder, tmp_path, fast, m
             raise KeyboardInterrupt
         return synthesize.render_shard(settings, number, out)
 
-    settings = synthesize.RenderedSettings(str(motion_folder), 0)
+    settings = synthesize.RenderedSettings(str(motion_folder), 0, clip=(5, 9))
     monkeypatch.setattr(synthesize, "SHARD_FRAMES", 12)
     with pytest.raises(KeyboardInterrupt):
         synthesize.run(settings, dies, tmp_path / "killed", 2, 1, False, io.StringIO())
@@ -128,6 +127,13 @@ def test_settings_of_a_time_before_a_setting_existed_go_on(motion_folder, tmp_pa
     render(motion_folder, tmp_path / "out", frames=12, resume=True)
     with pytest.raises(UserError, match=r"mix 0.0 there, 0.5 asked"):
         render(motion_folder, tmp_path / "out", frames=12, resume=True, mix=0.5)
+
+
+@pytest.mark.parametrize(("asked", "told"), [(["--mix", "1.5"], "--mix 1.5"), (["--clip", "9", "9"], "--clip 9 9")])
+def test_shares_and_lengths_out_of_range_are_named(motion_folder, tmp_path, capsys, asked, told):
+    folders = ["--motion", str(motion_folder), "--out", str(tmp_path / "out")]
+    assert cli.main(["synthesize", "rendered", *folders, *asked]) == 2 and told in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
 
 
 def test_validation_uses_its_own_subjects_and_looks(motion_folder, tmp_path, fast):

@@ -33,7 +33,7 @@ from trainers.scenes import Scene, draw_scene
 from trainers.shards import BOARD, OTHER, OUTSIDE, OWN, Clip, shard_path, write_shard
 
 SHARD_FRAMES = 1000
-CLIP_FRAMES = (90, 240)
+CLIP_FRAMES = (90, 240)  # shortest, longest
 SETTINGS = "synthesis.json"
 
 
@@ -47,6 +47,7 @@ class RenderedSettings:
     model: str = "auto"
     kind: str = "rendered"
     mix: float = 0.0  # share of clips that take limbs and angles from another one
+    clip: tuple[int, ...] = CLIP_FRAMES
 
     @property
     def pool(self) -> Pool:
@@ -55,9 +56,13 @@ class RenderedSettings:
 
 def synthesize_rendered(
     motion: Path, out: Path, frames: int, workers: int = 1, seed: int = 0, part: str = "train", model: str = "auto",
-    resume: bool = False, report: TextIO = sys.stderr, mix: float = 0.0,
+    resume: bool = False, report: TextIO = sys.stderr, **more: Any,
 ) -> list[Path]:  # fmt: skip
-    settings = RenderedSettings(str(motion), seed, part, model, mix=mix)
+    settings = RenderedSettings(str(motion), seed, part, model, **more)
+    if not 0 <= settings.mix <= 1:
+        raise UserError(f"--mix {settings.mix}: a share from 0 to 1")
+    if not 2 <= settings.clip[0] < settings.clip[1]:
+        raise UserError(f"--clip {' '.join(map(str, settings.clip))}: two counts of frames, 2 or more, rising")
     motions(settings)  # a wrong folder is told before anything starts
     return run(settings, render_shard, out, -(-frames // SHARD_FRAMES), workers, resume, report)
 
@@ -86,7 +91,7 @@ def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
         segment = drawn()
         if settings.mix and rng.random() < settings.mix:
             segment = mixed(segment, drawn(), int(rng.integers(1 << 31)))
-        frames, key = int(rng.integers(*CLIP_FRAMES)), int(rng.integers(1 << 31))
+        frames, key = int(rng.integers(*settings.clip)), int(rng.integers(1 << 31))
         scene = draw_scene(segment.xyz, segment.fps, [settings.seed, number, key], settings.pool, frames)
         clips.append(shoot(scene, segment, settings.pool, detector))
     write_shard(out, number, clips)
@@ -176,7 +181,8 @@ def _claim(settings: Any, out: Path, resume: bool) -> None:
             raise UserError(f"{out}: shards without {SETTINGS}; synthesize into an empty folder")
         note.write_text(json.dumps(wanted, indent=1) + "\n")
         return
-    found = {f.name: f.default for f in fields(settings) if f.default is not MISSING} | json.loads(note.read_text())
+    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+    found, wanted = json.loads(json.dumps(usual)) | json.loads(note.read_text()), json.loads(json.dumps(wanted))
     if found != wanted:
         odd = [f"{k} {found.get(k)!r} there, {v!r} asked" for k, v in wanted.items() if found.get(k) != v]
         raise UserError(f"{out}: made with other settings ({'; '.join(odd)}); choose another --out")
@@ -210,6 +216,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     rendered.add_argument("--frames", type=int, default=100_000)
     rendered.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
     rendered.add_argument("--mix", type=float, default=0.0, help="share of clips with limbs and angles of another clip")
+    rendered.add_argument(
+        "--clip",
+        type=int,
+        nargs=2,
+        default=CLIP_FRAMES,
+        metavar=("LOW", "HIGH"),
+        help="frames a clip: short ones show more people in as many frames",
+    )
     boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
     boards.add_argument("videos", nargs="+", metavar="VIDEO")
     boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
@@ -228,7 +242,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     shared = {"workers": args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
     if args.kind == "rendered":
-        synthesize_rendered(args.motion, args.out, args.frames, part=args.part, mix=args.mix, **shared)
+        synthesize_rendered(
+            args.motion, args.out, args.frames, part=args.part, mix=args.mix, clip=tuple(args.clip), **shared
+        )
     else:
         from trainers.pasted import synthesize_boards
 

@@ -14,6 +14,7 @@ from torch import Generator, Tensor
 from engines.contract import H36M_17
 from trainers.data.motion import PUBLISHED_TEST, VALIDATION, MotionSet, load, split
 from trainers.errors import UserError
+from trainers.reposed import Change, another, followed
 
 
 @dataclass(frozen=True)
@@ -66,6 +67,8 @@ class Footage:
     world: Tensor
     pose: Tensor
     hidden: Tensor
+    root: Tensor  # (N, 3) m, true pelvis in camera axes
+    zoom: Tensor  # (N,) true focal length over the believed one
     start: Tensor  # (S,) first tick of each clip
     length: Tensor  # (S,)
     fits: Tensor  # (S,) bool: people whom sigma is calibrated on
@@ -82,8 +85,11 @@ class Footage:
     def to(self, device: str) -> Footage:
         return Footage(*(getattr(self, f.name).to(device) for f in fields(Footage)))
 
-    def sample(self, clips: int, ticks: int, g: Generator) -> Clips:
-        """Windows at random places; those that outlast their clip repeat its end, which does not count."""
+    def sample(self, clips: int, ticks: int, g: Generator, change: Change | None = None) -> Clips:
+        """Windows at random places; those that outlast their clip repeat its end, which does not count.
+
+        With `change` other bodies in other poses, seen with the same errors.
+        """
         weight = self.length.float()
         which = torch.multinomial(weight, clips, replacement=True, generator=g)
         room = (self.length[which] - ticks).clamp_min(0)
@@ -93,7 +99,12 @@ class Footage:
         at = self.start[which, None] + steps.minimum(last)
         time = torch.arange(ticks, device=g.device, dtype=torch.float32).expand(clips, -1) / 30.0
         valid = steps <= last
-        return Clips(self.x[at], self.reliability[at], self.world[at], time, self.pose[at], self.hidden[at], valid)
+        x, world, pose, hidden = self.x[at], self.world[at], self.pose[at], self.hidden[at]
+        if change is not None:
+            new = another(pose, change, g)
+            x, world = followed(x, world, hidden, pose, new, self.root[at], self.zoom[at])
+            pose = new[1]
+        return Clips(x, self.reliability[at], world, time, pose, hidden, valid)
 
 
 @dataclass(frozen=True)

@@ -172,6 +172,8 @@ def lifter_ticks(track: Track, judge: Judge) -> dict[str, Array]:
         "world": at(MAP @ clip.world[part].astype(np.float32)),
         "pose": at(clip.xyz[part]),
         "hidden": covered[near],
+        "root": at(clip.root[part]),
+        "zoom": np.full(len(grid), clip.focal / focal, np.float32),
     }
 
 

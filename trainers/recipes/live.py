@@ -25,6 +25,7 @@ from trainers.data.motion import CALIBRATION, MotionSet
 from trainers.metrics import LIMB_JOINTS, joint_errors
 from trainers.models.live import LiveLifter, unseen_for
 from trainers.noise import Detections, NoiseRange, judged_worse, observe
+from trainers.reposed import Change
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
@@ -57,6 +58,7 @@ class Settings:
     ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
     rendered: float = 0.5  # share of a batch that comes from synthesized detections, where there are any
     hidden_anew: float = 0.5  # share of synthesized clips in which more is hidden and the judge errs more often
+    reposed: Change = field(default_factory=Change)  # other bodies and poses in those clips, the detector's errors kept
     reliability: str = "reliability"  # engine that judges synthesized keypoints, as in the runtime
     rate: float = 1e-3
     warm_up: int = 200  # steps
@@ -131,7 +133,8 @@ class LiveRecipe:
         from_detector = int(self.settings.batch * self.settings.rendered) if self.rendered else 0
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:
-            found = varied(self.rendered.sample(from_detector, self.settings.ticks, generator), generator)
+            s = self.settings
+            found = varied(self.rendered.sample(from_detector, s.ticks, generator, s.reposed), generator)
             parts.append(hidden_anew(found, self.settings, generator))
         return parts[0] if len(parts) == 1 else Clips.join(parts)
 
