@@ -18,6 +18,7 @@ from tests.fakes.walkers import walkers
 from tests.test_lifting import seen
 from trainers.cameras import CameraRange
 from trainers.cli import main
+from trainers.data.corpus import motions
 from trainers.drive import given, lift
 from trainers.errors import UserError
 from trainers.export import export
@@ -156,7 +157,7 @@ def test_a_batch_shows_people_twice_and_people_without_3d_once(folder):
 
 
 def test_withheld_people_keep_their_3d_out_of_training(folder):
-    with_3d, without = cheng2020.parted(cheng2020.motions([folder])[0], 0.4)
+    with_3d, without = cheng2020.parted(motions([folder])[0], 0.4)
     assert (with_3d.subjects, without.subjects) == (("01",), ("02", "03"))
     assert cheng2020.parted(with_3d, 0.9)[0].subjects == ("01",)
 

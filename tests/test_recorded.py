@@ -12,12 +12,15 @@ from trainers import cli  # noqa: E402
 from trainers.data import recorded, views  # noqa: E402
 from trainers.data.views import RecordedView, ViewSet, for_papers  # noqa: E402
 from trainers.errors import UserError  # noqa: E402
+from trainers.recipes.cheng2020 import between  # noqa: E402
 
 EVERYTHING = np.ones(17, bool)
 
 
-def view(subject: str, frames: int = 150, gap: int | None = None) -> RecordedView:
-    pose = walkers(1, frames)[0].numpy() * np.float32([1, -1, 1])
+def view(subject: str, frames: int = 150, gap: int | None = None, turn: float = 0.0) -> RecordedView:
+    """From a camera turned about the person by `turn` rad."""
+    around = np.float32([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
+    pose = walkers(1, frames)[0].numpy() * np.float32([1, -1, 1]) @ around
     xyz = pose - pose[:, :1] + np.float32([0.3, 0, 4])
     xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.float32([500, 400])
     valid = np.ones(frames, bool)
@@ -25,37 +28,62 @@ def view(subject: str, frames: int = 150, gap: int | None = None) -> RecordedVie
         valid[gap] = False
     score = np.ones((frames, 17), np.float32)
     return RecordedView(
-        xyz, xy, score, valid, 50.0, (1000, 800), (900, 900), (500, 400), f"{subject}/Eat", subject, "Eat", "7"
+        xyz,
+        xy,
+        score,
+        valid,
+        50.0,
+        (1000, 800),
+        (900, 900),
+        (500, 400),
+        f"{subject}/Eat",
+        subject,
+        "Eat",
+        f"{turn:g}",
     )
 
 
 @pytest.fixture
 def folder(tmp_path):
     for subject in ("S1", "S5", "S9", "S11"):
-        views.save(tmp_path, subject, [view(subject)], EVERYTHING)
+        views.save(tmp_path, subject, [view(subject), view(subject, turn=1.2)], EVERYTHING)
     return tmp_path
 
 
 def test_windows_hold_the_cameras_own_keypoints_and_the_truth():
-    bank = recorded.bank(ViewSet((view("S1"),), EVERYTHING), "cpu")
+    bank = recorded.bank(recorded.seen_alone(ViewSet((view("S1"),), EVERYTHING)), "cpu")
     times = torch.arange(40)[None].expand(6, -1) / 30.0
     clips, root = recorded.sample(bank, times, torch.Generator().manual_seed(0), mirrors=False)
-    exact = clips.x[:, :, 0] * root[..., None] / (1 + clips.x[:, :, 0].square().sum(-1, keepdim=True)).sqrt()
     assert clips.x.shape == (6, 40, 17, 2) and (clips.reliability == 1).all() and not clips.hidden.any()
-    placed = clips.pose[..., :2] + exact[:, :, None]
-    depth = clips.pose[..., 2:] + (root.square() - exact.square().sum(-1)).sqrt()[:, :, None, None]
-    assert torch.allclose(placed / depth, clips.x, atol=2e-3)
+    place = clips.pose + root[:, :, None]
+    assert torch.allclose(place[..., :2] / place[..., 2:], clips.x, atol=2e-3)
 
 
 def test_half_of_the_windows_are_mirrored_and_frames_that_do_not_count_are_never_crossed():
     found = ViewSet((view("S1", 200, gap=100),), EVERYTHING)
-    assert recorded.bank(found, "cpu").both.length.tolist() == [100, 99]
-    bank, times = recorded.bank(found, "cpu"), torch.zeros(200, 1)
+    bank, times = recorded.bank(recorded.seen_alone(found), "cpu"), torch.zeros(200, 1)
+    assert bank.points.length.tolist() == [100, 99]
     clips, _ = recorded.sample(bank, times, torch.Generator().manual_seed(1))
     aside = clips.x[:, 0, 0, 0]
     assert torch.allclose(aside.abs(), torch.tensor(0.075), atol=1e-4) and 0.3 < (aside > 0).float().mean() < 0.7
     with pytest.raises(UserError, match="no camera saw anybody"):
-        recorded.bank(ViewSet((view("S1", 10),), EVERYTHING), "cpu")
+        recorded.seen_alone(ViewSet((view("S1", 10),), EVERYTHING))
+
+
+def test_two_cameras_see_the_same_moment_in_the_same_mirror():
+    found = ViewSet((view("S1", 90), view("S1", 120, gap=60, turn=1.2), view("S5", 90)), EVERYTHING)
+    bank = recorded.bank(recorded.seen_by_two(found), "cpu")
+    assert bank.points.length.tolist() == [60, 29] and bank.points.xyz.shape[1] == 68
+    times = torch.arange(20)[None].expand(50, -1) / 30.0
+    (first, _), (second, root) = recorded.sample_views(bank, times, torch.Generator().manual_seed(2))
+    turn = between(first.pose, second.pose)
+    assert torch.allclose(first.pose @ turn.mT[:, None], second.pose, atol=1e-4)
+    angle = torch.atan2(turn[:, 0, 2], turn[:, 0, 0])
+    assert torch.allclose(angle.abs(), torch.tensor(1.2), atol=1e-3) and 0.3 < (angle > 0).float().mean() < 0.7
+    place = second.pose + root[:, :, None]
+    assert torch.allclose(place[..., :2] / place[..., 2:], second.x, atol=2e-3)
+    with pytest.raises(UserError, match="no clip that two cameras saw"):
+        recorded.seen_by_two(ViewSet((view("S1"), view("S5")), EVERYTHING))
 
 
 def test_whom_the_papers_test_on_is_never_trained_on():
@@ -72,6 +100,9 @@ def test_whom_the_papers_test_on_is_never_trained_on():
         "recipe: pavllo\nlayers: 2\nchannels: 16\nbatch: 8\nepoch: 2",
         "recipe: zhang2021\nblocks: 1\nchannels: 16\nbatch: 4",
         "recipe: roy2024\nbatch: 4\nwarm_up: 1\nlead: 2\nunlabelled: 0.0",
+        "recipe: cheng2019\nbatch: 4\nchannels: 16\nwithheld: 2",
+        "recipe: cheng2020\nbatch: 4\nchannels: 16\nembedding: 16\nwithheld: 0.5",
+        "recipe: pavllo_semi\nbatch: 8\nlayers: 2\nchannels: 16\nepoch: 2\nwarm_up: 0",
     ],
 )
 def test_a_recipe_learns_from_real_cameras_and_is_judged_on_the_papers_people(folder, tmp_path, recipe):
@@ -81,7 +112,7 @@ def test_a_recipe_learns_from_real_cameras_and_is_judged_on_the_papers_people(fo
     out = ["--out", str(tmp_path / "report"), "--occlusion", "none", "--flip"]
     assert cli.main(["evaluate", str(run), "--data", str(folder), *out]) == 0
     found = json.loads((tmp_path / "report" / "report.json").read_text())
-    assert found["clips"] == 2 and list(found["actions"]) == ["eat"]
+    assert found["clips"] == 4 and list(found["actions"]) == ["eat"]
 
 
 def test_views_without_some_joints_are_refused(tmp_path, capsys):

@@ -61,7 +61,7 @@ def test_what_is_hidden_stays_where_the_detector_put_it_and_errors_are_kept():
 
 
 def test_nothing_is_changed_where_nothing_shall_be():
-    pose, root = people()
+    pose, _ = people()
     still = Change(share=1.0, arms_deg=0.0, legs_deg=0.0, proportions=0.0, size=0.0)
     limbs, sized = another(pose, still, torch.Generator().manual_seed(4))
     assert torch.allclose(sized, pose, atol=2e-3) and torch.allclose(limbs, sized)

@@ -5,8 +5,8 @@ Knows: recorded views, windows at any rate.  Does not know: data sets' layouts, 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from itertools import pairwise
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
 
 import numpy as np
 import torch
@@ -20,44 +20,79 @@ from trainers.data.views import RecordedView, ViewSet
 from trainers.errors import UserError
 
 JOINTS = 17
+SHORTEST_S = 0.5
 DETECTED = 0.5  # of a score between two frames: both ends of it were detected, or the nearer one
 
 
 @dataclass(frozen=True)
 class RecordedBank:
-    """The bank's points: 17 joints in camera axes, then 17 keypoints as (ray x, ray y, score)."""
+    """For every camera at once 34 points: 17 joints in its axes, then 17 keypoints as (ray x, ray y, score)."""
 
-    both: Bank
+    points: Bank
 
     @property
     def xyz(self) -> Tensor:
         """(N, 17, 3) m: bodies, to measure their bones."""
-        return self.both.xyz[:, :JOINTS]
+        return self.points.xyz[:, :JOINTS]
 
 
-def bank(found: ViewSet, device: str) -> RecordedBank:
-    pieces = tuple(piece for view in found.views for piece in unbroken(view))
-    if not pieces:
+def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S) -> RecordedBank:
+    """Of what `seen_alone` or `seen_by_two` made."""
+    return RecordedBank(banks.bank(seen, device, shortest_s))
+
+
+def seen_alone(found: ViewSet) -> MotionSet:
+    """Every view by itself, in stretches of frames that count."""
+    return _set([unbroken([view]) for view in found.views], found)
+
+
+def seen_by_two(found: ViewSet) -> MotionSet:
+    """Every two cameras that saw the same clip at the same time."""
+    takes: dict[tuple[str, str], list[RecordedView]] = {}
+    for view in found.views:
+        takes.setdefault((view.subject, view.clip), []).append(view)
+    pairs = [pair for views in takes.values() for pair in combinations(views, 2)]
+    if not pairs:
+        raise UserError(f"{found.name}: no clip that two cameras saw; this recipe learns from pairs of cameras")
+    return _set([unbroken(list(pair)) for pair in pairs], found)
+
+
+def _set(stretches: list[list[Segment]], found: ViewSet) -> MotionSet:
+    segments = tuple(segment for stretch in stretches for segment in stretch)
+    if not segments:
         raise UserError(f"{found.name}: no camera saw anybody for half a second; prepare more of the data set")
-    return RecordedBank(banks.bank(MotionSet(pieces, found.name), device))
+    return MotionSet(segments, found.name)
 
 
-def unbroken(view: RecordedView) -> list[Segment]:
-    """Stretches of frames that count."""
-    points = np.concatenate([view.rays(), view.score[..., None]], -1)
-    both = np.concatenate([view.xyz, points], 1).astype(np.float32)
-    edges = np.flatnonzero(np.diff(np.r_[0, view.valid.astype(np.int8), 0]))
-    parts = [(a, b) for a, b in pairwise(edges) if view.valid[a] and b - a >= view.fps / 2]
-    return [Segment(both[a:b], view.fps, view.clip, view.subject, view.action) for a, b in parts]
+def unbroken(views: list[RecordedView]) -> list[Segment]:
+    """Stretches of frames that count in every one of the views, 34 points a view."""
+    frames, first = min(len(v.valid) for v in views), views[0]
+    points = [p for v in views for p in (v.xyz, np.concatenate([v.rays(), v.score[..., None]], -1))]
+    joined = np.concatenate([p[:frames] for p in points], 1).astype(np.float32)
+    valid = np.logical_and.reduce([v.valid[:frames] for v in views])
+    edges = np.flatnonzero(np.diff(np.r_[0, valid.astype(np.int8), 0]))
+    parts = [(a, b) for a, b in pairwise(edges) if valid[a] and b - a >= SHORTEST_S * first.fps]
+    return [Segment(joined[a:b], first.fps, first.clip, first.subject, first.action) for a, b in parts]
 
 
 def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> tuple[Clips, Tensor]:
-    """Windows at `times` (B, T) s, half of them in a mirror, and the pelvis's distance along its ray (B, T) m."""
-    found = banks.sample(source.both, times, g)
-    xyz, points = found[:, :, :JOINTS], found[:, :, JOINTS:]
-    reliability = points[..., 2].clamp(0, 1)
-    clips = Clips(
-        points[..., :2], reliability, torch.zeros_like(xyz), times, xyz - xyz[:, :, :1], reliability < DETECTED,
-        torch.ones_like(times, dtype=torch.bool),
-    )  # fmt: skip
-    return varied(clips, g, roll=0.0, zoom=0.0) if mirrors else clips, xyz[:, :, 0].norm(dim=-1)
+    """Windows at `times` (B, T) s of the first camera, half in a mirror, and the pelvis (B, T, 3) m in its axes."""
+    return sample_views(source, times, g, mirrors)[0]
+
+
+def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
+    """The same windows as every camera saw them, mirrored for all or for none of them."""
+    found = banks.sample(source.points, times, g)
+    drawn, views = g.get_state(), []
+    for part in found.split(2 * JOINTS, 2):
+        g.set_state(drawn)
+        xyz, points = part[:, :, :JOINTS], part[:, :, JOINTS:]
+        reliability = points[..., 2].clamp(0, 1)
+        clips = Clips(
+            points[..., :2], reliability, torch.zeros_like(xyz), times, xyz, reliability < DETECTED,
+            torch.ones_like(times, dtype=torch.bool),
+        )  # fmt: skip
+        clips = varied(clips, g, roll=0.0, zoom=0.0) if mirrors else clips
+        root = clips.pose[:, :, :1]
+        views.append((replace(clips, pose=clips.pose - root), root[:, :, 0]))
+    return views

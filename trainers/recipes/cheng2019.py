@@ -21,7 +21,8 @@ from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, tick_times
 from trainers.cylinder_man import visible
 from trainers.data import bank as banks
-from trainers.data.corpus import motions
+from trainers.data import recorded
+from trainers.data.recorded import RecordedBank
 from trainers.losses import symmetry
 from trainers.losses_cheng2019 import explained, fooled, judged, per_pose, projected
 from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
@@ -29,7 +30,7 @@ from trainers.models.given import facing
 from trainers.noise import NoiseRange, observe
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import checks, errors, fit_sigma, views, within
+from trainers.recipes.virtual import Source, errors, fit_sigma, open_people, views, within
 from trainers.trials import facing as turned_to
 
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -62,6 +63,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 24
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
 
 
 @dataclass(frozen=True)
@@ -96,13 +98,13 @@ class ChengRecipe:
         self.settings, self.device, self.steps = settings, device, steps
         self.export, self.judge = network(vars(settings)).to(device), Discriminator().to(device)
         self.model = nn.ModuleDict({"lifter": self.export, "judge": self.judge})
-        train, validation = motions(data)
-        people = train.subjects
+        found = open_people(data, settings, device, ticks=WINDOW + 32)
+        people = found.train.subjects
         with_3d = settings.labelled or tuple(s for i, s in enumerate(people) if not self._withheld(i, len(people)))
-        known, unknown = divided(train, with_3d)
-        self.bank = banks.bank(known, device)
-        self.other = banks.bank(unknown, device) if unknown.segments and settings.unlabelled > 0 else None
-        self.fitted, self.judged = checks(validation or train, settings, device, ticks=WINDOW + 32)
+        known, unknown = divided(found.train, with_3d)
+        self.bank = found.source(known, device)
+        self.other = found.source(unknown, device) if unknown.segments and settings.unlabelled > 0 else None
+        self.fitted, self.judged = found.fitted, found.judged
 
     def _withheld(self, place: int, people: int) -> bool:
         every = self.settings.withheld
@@ -126,18 +128,34 @@ class ChengRecipe:
         parts += [self._windows(self.other, others, False, generator)] if self.other and others else []
         return Windows(*(torch.cat(column) for column in zip(*parts)))
 
-    def _windows(self, source: banks.Bank, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
-        s, times = self.settings, tick_times(count, WINDOW, g)
+    def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
+        times = tick_times(count, WINDOW, g)
+        drawn = self._recorded if isinstance(source, RecordedBank) else self._virtual
+        x, reliability, rays, seen, pose = drawn(source, times, g)
+        at = begun(count, self.settings.cut, g)
+        rows = torch.arange(count, device=g.device)[:, None]
+        fields = (x, reliability, rays, seen, pose if labelled else torch.zeros_like(pose))
+        return (*(v[rows, at] for v in fields), torch.full((count,), labelled, device=g.device))
+
+    def _virtual(self, source: banks.Bank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
+        s = self.settings
         motion = banks.sample(source, times, g)
         motion = augment(motion, s.augment, g) if s.augmented else motion
         view = views(motion, s.cameras if s.augmented else PLAIN, g)
         hidden = self._hidden(view, g)
         found = observe(view, hidden, s.noise, ORDER.to(g.device), g)
-        pose = view.pose if labelled else torch.zeros_like(view.pose)
-        at = begun(count, s.cut, g)
-        rows = torch.arange(count, device=g.device)[:, None]
-        fields = (found.x, found.reliability, view.rays, (~hidden).float(), pose)
-        return (*(v[rows, at] for v in fields), torch.full((count,), labelled, device=g.device))
+        return found.x, found.reliability, view.rays, (~hidden).float(), view.pose
+
+    def _recorded(self, source: RecordedBank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
+        """Where keypoints are is where the true joints project; masks hide some more of them."""
+        clips, root = recorded.sample(source, times, g)
+        place = clips.pose + root.unsqueeze(2)
+        masked = torch.zeros_like(clips.hidden)
+        if self.settings.augmented:
+            masked = masks.mixed(clips.x, g, vars(self.settings.masks))
+        reliability = torch.where(masked, 0.0, clips.reliability)
+        rays = place[..., :2] / place[..., 2:].clamp_min(0.1)
+        return clips.x, reliability, rays, (~(masked | clips.hidden)).float(), clips.pose
 
     def _hidden(self, view: View, g: Generator) -> Tensor:
         """Behind something, outside the picture, or behind the own body (Eq. 7)."""

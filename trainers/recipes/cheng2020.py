@@ -21,10 +21,12 @@ from torch.optim import Adam, Optimizer
 
 from trainers import checkpoint, masks
 from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, View, sample_views, tick_times
+from trainers.cameras import CameraRange, sample_views, tick_times
 from trainers.data import bank as banks
-from trainers.data.corpus import motions
+from trainers.data import recorded
+from trainers.data.corpus import Clips
 from trainers.data.motion import MotionSet
+from trainers.data.recorded import RecordedBank
 from trainers.errors import UserError
 from trainers.iso import fit_calibration, in_metres, orthogonal
 from trainers.keypoint_errors import shifted, side_swapped
@@ -35,7 +37,7 @@ from trainers.models.kcs import Critic, convinced, told_apart, turned, turns
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import checks, detected, errors, fit_by_age, within
+from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, within
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order
 MODEL_KEYS = ("strides", "embedding", "channels", "answered")
@@ -68,6 +70,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
+    recorded: bool = False  # learns from what pairs of real cameras saw (views in the data), not from virtual ones
 
 
 @dataclass(frozen=True)
@@ -81,6 +84,31 @@ class Windows:
     turn: Tensor  # (P, 3, 3) from the first camera to the second
     plane: Tensor  # (N - 2 P, run, 17, 2) rays of people without 3D
     visible: Tensor  # (N - 2 P, run, 17)
+
+
+@dataclass(frozen=True)
+class Look:
+    """What one camera saw of N clips, and what there was to see."""
+
+    said: Clips  # by the detector
+    pose: Tensor  # (N, T, 17, 3) m, root-relative
+    rays: Tensor  # (N, T, 17, 2)
+    inside: Tensor  # (N, T, 17) bool
+    metres: Tensor  # (N, T) rays a metre
+
+
+def recorded_look(said: Clips, root: Tensor) -> Look:
+    place = said.pose + root.unsqueeze(2)
+    depth = place[..., 2:].clamp_min(0.1)
+    return Look(said, said.pose, place[..., :2] / depth, ~said.hidden, 1 / depth[:, :, 0, 0])
+
+
+def between(first: Tensor, second: Tensor) -> Tensor:
+    """Rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
+    u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
+    sign = torch.ones_like(u[:, 0])
+    sign[:, 2] = torch.linalg.det(u @ v)
+    return ((u * sign.unsqueeze(1)) @ v).to(first.dtype)
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2020:
@@ -125,11 +153,11 @@ class ChengRecipe:
         self.model = nn.ModuleDict(parts)
         self.model.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         self.model.to(device)
-        train, validation = motions(data)
-        with_3d, without = parted(train, settings.withheld)
-        self.bank = banks.bank(with_3d, device)
-        self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
-        self.fitted, self.judged = checks(validation or train, settings, device)
+        people = open_people(data, settings, device, pairs=True)
+        with_3d, without = parted(people.train, settings.withheld)
+        self.bank = people.source(with_3d, device)
+        self.other = people.source(without, device) if without.segments and settings.unlabelled > 0 else None
+        self.fitted, self.judged = people.fitted, people.judged
 
     def optimizers(self) -> list[Optimizer]:
         found: list[Optimizer] = [Adam(self.lifter.parameters(), lr=self.settings.rate)]
@@ -143,34 +171,35 @@ class ChengRecipe:
     def batch(self, step: int, generator: Generator) -> Windows:
         s, g = self.settings, generator
         alone = round(s.batch * s.unlabelled) if self.other else 0
-        pairs = max(1, (s.batch - alone) // 2)
-        motion, times = self._motion(self.bank, pairs, g)
-        first, second = (sample_views(motion, s.cameras, g) for _ in range(2))
-        seen = [self._detected(view, times, g) for view in (first, second)]
-        pose = torch.cat([self._answered(view.pose) for view in (first, second)])
-        plane = visible = pose.new_zeros(0)
+        first, second = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)
+        seen, plane, visible = [first, second], first.pose.new_zeros(0), first.pose.new_zeros(0)
         if self.other and alone:
-            motion, other_times = self._motion(self.other, alone, g)
-            view = sample_views(motion, s.cameras, g)
-            seen.append(self._detected(view, other_times, g))
-            plane, visible = self._answered(view.rays), self._answered(view.inside).float()
-        x, reliability, time = (torch.cat(column) for column in zip(*seen))
-        return Windows(x, reliability, time, pose, second.rotation @ first.rotation.mT, plane, visible)
+            seen += self._looks(self.other, alone, 1, g)
+            plane, visible = self._answered(seen[2].rays), self._answered(seen[2].inside).float()
+        given = [self._given(look, g) for look in seen]
+        x, reliability, time = (torch.cat(column) for column in zip(*given))
+        pose = torch.cat([self._answered(look.pose) for look in (first, second)])
+        return Windows(x, reliability, time, pose, between(first.pose, second.pose), plane, visible)
 
-    def _motion(self, source: banks.Bank, clips: int, g: Generator) -> tuple[Tensor, Tensor]:
-        times = tick_times(clips, FRAMES - 1 + self.settings.run, g)
-        return augment(banks.sample(source, times, g), self.settings.augment, g), times
+    def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[Look]:
+        """The same people by so many cameras at once."""
+        s, times = self.settings, tick_times(clips, FRAMES - 1 + self.settings.run, g)
+        if isinstance(source, RecordedBank):
+            return [recorded_look(*seen) for seen in recorded.sample_views(source, times, g)[:cameras]]
+        motion = augment(banks.sample(source, times, g), s.augment, g)
+        views = [sample_views(motion, s.cameras, g) for _ in range(cameras)]
+        return [Look(detected(v, times, s, g), v.pose, v.rays, v.inside, v.metres) for v in views]
 
     def _answered(self, values: Tensor) -> Tensor:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
 
-    def _detected(self, view: View, times: Tensor, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _given(self, look: Look, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is given: the detector's words, then the paper's own errors and gaps."""
-        s, clips = self.settings, detected(view, times, self.settings, g)
-        x = shifted(clips.x, view.metres, s.shifted, s.shift_m, g)
+        s, clips = self.settings, look.said
+        x = shifted(clips.x, look.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
-        hidden = masks.mixed(view.rays, g, dict.fromkeys(KINDS, s.occlusion))
-        return x, torch.where(hidden, 0.0, reliability), times
+        hidden = masks.mixed(look.rays, g, dict.fromkeys(KINDS, s.occlusion))
+        return x, torch.where(hidden, 0.0, reliability), clips.time
 
     # --- losses ---
 

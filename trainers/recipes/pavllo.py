@@ -76,7 +76,8 @@ class PavlloRecipe:
         self.export = self.model
         self.frames = self.model.tcn.receptive_field()
         self.answered = self.frames - 1 - self.model.tcn.look_ahead()  # place of the frame in its clip
-        self.people, self.fitted, self.judged = open_people(data, settings, device)
+        found = open_people(data, settings, device)
+        self.people, self.fitted, self.judged = found.source(found.train, device), found.fitted, found.judged
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]

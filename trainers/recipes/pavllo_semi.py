@@ -17,8 +17,9 @@ from torch.optim import Adam, Optimizer
 from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange
 from trainers.data import bank as banks
-from trainers.data.corpus import motions
+from trainers.data import recorded
 from trainers.data.motion import MotionSet, Segment
+from trainers.data.recorded import RecordedBank
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import LIMB_JOINTS, align_scale, joint_errors
 from trainers.models.pavllo import PavlloLifter
@@ -28,7 +29,7 @@ from trainers.projection import Lens, project
 from trainers.recipes.labels import divided
 from trainers.recipes.live import MaskShares
 from trainers.recipes.pavllo import HZ, network
-from trainers.recipes.virtual import checks, detected, errors, fit_by_age, views, within
+from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece
 SEEN = 0.5
@@ -60,6 +61,7 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 32
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
 
 
 @dataclass(frozen=True)
@@ -96,11 +98,11 @@ class SemiRecipe:
         self.model = nn.ModuleDict({"pose": self.pose, "trajectory": self.trajectory}).to(device)
         self.frames = tcn.receptive_field()
         self.answered = self.frames - 1 - tcn.look_ahead()
-        train, validation = motions(data)
-        with_3d, without = divided(train, settings.labelled or train.subjects[:1])
-        self.labelled = banks.bank(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
-        self.unlabelled = banks.bank(without, device) if settings.semi and without.segments else None
-        self.fitted, self.judged = checks(validation or train, settings, device)
+        people = open_people(data, settings, device)
+        with_3d, without = divided(people.train, settings.labelled or people.train.subjects[:1])
+        self.labelled = people.source(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
+        self.unlabelled = people.source(without, device) if settings.semi and without.segments else None
+        self.fitted, self.judged = people.fitted, people.judged
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -126,9 +128,12 @@ class SemiRecipe:
             self.unlabelled, generator
         )
 
-    def _half(self, source: banks.Bank, g: Generator) -> Half:
+    def _half(self, source: Source, g: Generator) -> Half:
         s, count, at = self.settings, self.settings.batch // 2, self.answered
         times = (torch.arange(self.frames, device=g.device) / HZ).expand(count, -1)
+        if isinstance(source, RecordedBank):  # keypoints as prepared: a pinhole
+            seen, root = recorded.sample(source, times, g)
+            return Half(seen.x, seen.reliability, seen.pose[:, at], root[:, at], seen.x.new_zeros(count, 2))
         view = views(augment(banks.sample(source, times, g), s.augment, g), s.cameras, g)
         clips = detected(view, times, s, g)
         return Half(clips.x, clips.reliability, clips.pose[:, at], view.xyz[:, at, 0], view.lens)

@@ -18,8 +18,9 @@ from trainers.augment import Augmentation, augment
 from trainers.cameras import CameraRange, View, sample_views, tick_times
 from trainers.data import bank as banks
 from trainers.data import recorded
-from trainers.data.corpus import Clips, motions
+from trainers.data.corpus import Clips
 from trainers.data.recorded import RecordedBank
+from trainers.errors import UserError
 from trainers.losses import squared
 from trainers.masksembles import structured
 from trainers.models.ages import age_clip
@@ -28,7 +29,7 @@ from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.noise import NoiseRange
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.live import MaskShares
-from trainers.recipes.virtual import Source, checks, detected, errors, fit_by_age, open_people, true_root, views, within
+from trainers.recipes.virtual import detected, errors, fit_by_age, open_people, true_root, views, within
 from trainers.triangulation import lines, triangulate
 
 MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
@@ -96,16 +97,12 @@ class RoyRecipe:
         torch.manual_seed(7)
         self.settings, self.device = settings, device
         self.model = self.export = network(vars(settings)).to(device)
-        self.bank: Source
-        self.other: banks.Bank | None = None
-        if settings.recorded:
-            self.bank, self.fitted, self.judged = open_people(data, settings, device)
-        else:
-            train, validation = motions(data)
-            with_3d, without = divided(train, settings.labelled)
-            self.bank = banks.bank(with_3d, device)
-            self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
-            self.fitted, self.judged = checks(validation or train, settings, device)
+        people = open_people(data, settings, device)
+        with_3d, without = divided(people.train, settings.labelled)
+        self.bank, self.fitted, self.judged = people.source(with_3d, device), people.fitted, people.judged
+        if settings.recorded and without.segments:
+            raise UserError("labelled: people without 3D are triangulated by virtual cameras; not with recorded: true")
+        self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
         self.model.root.measure(self.bank.xyz)
         self.masks, _ = structured(NODES, settings.masks_count, settings.alpha, Generator().manual_seed(3))
 
@@ -148,7 +145,7 @@ class RoyRecipe:
     def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
         if isinstance(self.bank, RecordedBank):
             seen, root = recorded.sample(self.bank, tick_times(clips, self.settings.lead + FRAMES, g), g)
-            return seen.x, seen.reliability, seen.pose, root
+            return seen.x, seen.reliability, seen.pose, root.norm(dim=-1)
         motion, times = self._motion(self.bank, clips, g)
         view = views(motion, self.settings.cameras, g)
         seen = detected(view, times, self.settings, g)

@@ -53,33 +53,51 @@ class Check:
     root: Tensor  # (B, T) m
 
 
-def open_people(data: list[str], settings: Virtual, device: str) -> tuple[Source, Check, Check]:
-    """(to train on, to fit sigma on, to judge on): motion for virtual cameras, or what real ones saw."""
+@dataclass(frozen=True)
+class People:
+    """Whom a recipe learns from and is checked on: motion for virtual cameras, or what real ones saw."""
+
+    train: MotionSet
+    fitted: Check
+    judged: Check
+    recorded: bool
+
+    def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> Source:
+        """To draw windows of some of them from."""
+        return (recorded.bank if self.recorded else banks.bank)(part, device, shortest_s)
+
+
+def open_people(
+    data: list[str], settings: Virtual, device: str, ticks: int = CHECK_TICKS, pairs: bool = False
+) -> People:  # fmt: skip
+    """`pairs`: of recorded people, what two cameras saw at once."""
     if not settings.recorded:
         train, validation = motions(data)
-        return banks.bank(train, device), *checks(validation or train, settings, device)
+        return People(train, *checks(validation or train, settings, device, ticks), False)
     found = [views_of(Path(folder)) for folder in data]
     known = np.logical_and.reduce([one.known for one in found]) if found else np.zeros(0, bool)
     if not known.size or not known.all():
         raise UserError("recorded: give --data DIR with views of all 17 joints: trainers prepare h36m --cameras FILE")
-    everything = ViewSet(tuple(v for one in found for v in one.views), known, data[0])
-    parts = [recorded.bank(part, device) for part in for_papers(everything)]
+    train_views, *held = for_papers(ViewSet(tuple(v for one in found for v in one.views), known, data[0]))
+    train = recorded.seen_by_two(train_views) if pairs else recorded.seen_alone(train_views)
     g = Generator(device).manual_seed(20)
-    seen = [_recorded_check(part, settings, g) for part in parts[1:]]
-    return parts[0], seen[0], seen[1]
+    fitted, judged = (_recorded_check(recorded.seen_alone(part), settings, ticks, device, g) for part in held)
+    return People(train, fitted, judged, True)
 
 
 def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
     """Clips at `times` (B, T) s as a detector reports them, and the pelvis's distance along its ray (B, T) m."""
     if isinstance(source, recorded.RecordedBank):
-        return recorded.sample(source, times, g)
+        clips, root = recorded.sample(source, times, g)
+        return clips, root.norm(dim=-1)
     view = views(augment(banks.sample(source, times, g), settings.augment, g), settings.cameras, g)
     return detected(view, times, settings, g), true_root(view)
 
 
-def _recorded_check(source: recorded.RecordedBank, settings: Virtual, g: Generator) -> Check:
-    times = tick_times(settings.validation_clips, CHECK_TICKS, g)
-    return Check(*recorded.sample(source, times, g, mirrors=False))
+def _recorded_check(seen: MotionSet, settings: Virtual, ticks: int, device: str, g: Generator) -> Check:
+    times = tick_times(settings.validation_clips, ticks, g)
+    clips, root = recorded.sample(recorded.bank(seen, device), times, g, mirrors=False)
+    return Check(clips, root.norm(dim=-1))
 
 
 def true_root(view: View) -> Tensor:

@@ -86,7 +86,8 @@ class ZhangRecipe:
         torch.manual_seed(7)
         self.settings, self.steps = settings, steps
         self.model = self.export = network(vars(settings)).to(device)
-        self.people, self.fitted, self.judged = open_people(data, settings, device)
+        found = open_people(data, settings, device)
+        self.people, self.fitted, self.judged = found.source(found.train, device), found.fitted, found.judged
         self.model.root.measure(self.people.xyz)
 
     def optimizers(self) -> list[Optimizer]:
