@@ -113,6 +113,11 @@ def test_a_recipe_learns_from_real_cameras_and_is_judged_on_the_papers_people(fo
     assert cli.main(["evaluate", str(run), "--data", str(folder), *out]) == 0
     found = json.loads((tmp_path / "report" / "report.json").read_text())
     assert found["clips"] == 4 and list(found["actions"]) == ["eat"]
+    rows = (tmp_path / "report" / "actions.md").read_text().splitlines()
+    assert rows[0] == "| mm | Eat | Avg. |" and [r.split(" | ")[0] for r in rows[2:]] == [
+        f"| Protocol {n}" for n in (1, 2, 3)
+    ]
+    assert rows[2].split(" | ")[1] == f"{found['actions']['eat']['mpjpe']:.1f}"
 
 
 def test_views_without_some_joints_are_refused(tmp_path, capsys):

@@ -21,9 +21,21 @@ HEADERS = ("mm:", "MPJPE", "P-MPJPE", "N-MPJPE", "MPJVE", "accel", "PCK150", "AU
 def write(found: dict[str, Any], out: Path, protocol: int) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "report.json").write_text(json.dumps(found, indent=1, default=float) + "\n")
+    (out / "actions.md").write_text(by_action(found["actions"]))
     show(found, Console(width=110), MEASURE[protocol])
     plot(found, out / "report.png", MEASURE[protocol])
-    print(f"{out}/report.json, {out}/report.png")
+    print(f"{out}/report.json, {out}/report.png, {out}/actions.md")
+
+
+def by_action(actions: dict[str, dict[str, float]]) -> str:
+    """Laid out as in the papers: a protocol a row, an action a column, then their mean."""
+    there = {name.capitalize(): row for name, row in actions.items() if row["joints"]}
+    lines = [["mm", *there, "Avg."], ["---"] * (len(there) + 2)]
+    for protocol, measure in MEASURE.items():
+        values = [row[measure] for row in there.values()]
+        mean = sum(values) / max(len(values), 1)
+        lines.append([f"Protocol {protocol}", *(f"{v:.1f}" for v in (*values, mean))])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def show(found: dict[str, Any], console: Console, measure: str) -> None:
