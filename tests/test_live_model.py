@@ -5,7 +5,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engines.contract import BLAZEPOSE_33, H36M_17  # noqa: E402
-from trainers.models.live import HoldLifter, LiveLifter, hold_clip, toward  # noqa: E402
+from trainers.models.hold import HoldLifter  # noqa: E402
+from trainers.models.live import LiveLifter, hold_clip, toward  # noqa: E402
 
 TICKS, CLIPS = 100, 3
 

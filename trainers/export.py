@@ -34,13 +34,16 @@ NOTICE = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("checkpoint", help="a run's folder, its checkpoint file, or `hold` (needs no training)")
+    parser.add_argument(
+        "--data", action="append", default=[], metavar="DIR", help="rendered validation people: sigma of `hold`"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="for the store: engines/pretrained/NAME")
 
 
 def main(args: argparse.Namespace) -> int:
     from trainers.trained import rebuild
 
-    model, provenance, figures = rebuild(args.checkpoint)
+    model, provenance, figures = rebuild(args.checkpoint, args.data)
     command = " ".join(["trainers", *sys.argv[1:]])
     provenance |= {"export": command, "notice": NOTICE, "commit": commit()}
     export(model, Path(args.out), provenance, figures)

@@ -18,12 +18,12 @@ from trainers.recipes import recipe_module
 UNTRAINED = ("hold",)
 
 
-def rebuild(name: str) -> tuple[nn.Module, dict[str, Any], dict[str, float]]:
-    """(model, provenance, figures) of a run, or of a lifter that needs no training."""
+def rebuild(name: str, data: list[str] | None = None) -> tuple[nn.Module, dict[str, Any], dict[str, float]]:
+    """(model, provenance, figures) of a run, or of a lifter that needs no training: its sigma is measured on `data`."""
     if name in UNTRAINED:
-        from trainers.models.live import HoldLifter
+        from trainers.hold import hold_lifter
 
-        return HoldLifter(), {"command": "none: nothing in it is trained"}, {}
+        return hold_lifter(data or []), {"command": "none: nothing in it is trained"}, {}
     path = Path(name) / checkpoint.FILE if Path(name).is_dir() else Path(name)
     if not path.exists():
         raise UserError(f"{path}: no checkpoint; train one: trainers train configs/train/NAME.yaml --data DIR")

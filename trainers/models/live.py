@@ -9,6 +9,7 @@ Shapes: B clips, T ticks, J = 17 joints of H36M.  Axes: camera (x right, y down,
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -268,7 +269,7 @@ class FrontEnd(nn.Module):
 
 
 def lift_mapped(
-    model: LiveLifter | HoldLifter, given: dict[str, Tensor], state: dict[str, Tensor]
+    model: Any, given: dict[str, Tensor], state: dict[str, Tensor]
 ) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
     to = model.joint_map
     world = (
@@ -353,46 +354,3 @@ class LiveLifter(nn.Module):
             return xyz, log_sigma
         gain = torch.where(reliability >= self.front.threshold, self.sigma_gain[0], self.sigma_gain[1])
         return xyz, log_sigma + gain.log()
-
-
-class HoldLifter(nn.Module):
-    """No training: the detector's own 3D along the person's ray, hidden bones held, sigma from their age.
-
-    `sigma` (17, 3): metres when seen, added per second hidden, and at most; measured on validation data.
-    """
-
-    def __init__(self, threshold: float = 0.5, joints_in: str = "blazepose33", sigma: Tensor | None = None) -> None:
-        super().__init__()
-        self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold)
-        self.joints_in = joints_in
-        self.register_buffer("sigma", torch.tensor([[0.04, 0.1, 0.2]]).repeat(17, 1) if sigma is None else sigma)
-
-    def receptive_field(self) -> int:
-        return 1
-
-    def contract(self) -> Contract:
-        return Contract(
-            "lift", "step", self.joints_in, H36M_17.name, 1, world=True, reliability_source="learned",
-            threshold=self.front.threshold, state=self.front.state,
-        )  # fmt: skip
-
-    def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
-        features, rotation, held = self.front.clip(x, reliability, time, world)
-        return self._answer(features, rotation, held)
-
-    def step(
-        self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
-    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        features, rotation, held, new = self.front.step(x, reliability, dt, world, reset > 0.5, state)
-        return (*self._answer(features, rotation, held), new)
-
-    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
-        return lift_mapped(self, given, state)
-
-    def _answer(self, features: Tensor, rotation: Tensor, held: Tensor) -> tuple[Tensor, Tensor]:
-        fresh = features[..., : 17 * JOINT_FEATURES].unflatten(-1, (17, JOINT_FEATURES))[..., 4]
-        age = -0.5 * torch.log(fresh)
-        sigma = torch.minimum(self.sigma[:, 0] + self.sigma[:, 1] * age, self.sigma[:, 2])
-        xyz = (held - held[..., :1, :]) @ rotation.transpose(-1, -2)
-        return xyz, sigma.log()

@@ -134,7 +134,8 @@ class LiveRecipe:
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:
             s = self.settings
-            found = varied(self.rendered.sample(from_detector, s.ticks, generator, s.reposed), generator)
+            change = s.reposed if s.reposed.share > 0 else None
+            found = varied(self.rendered.sample(from_detector, s.ticks, generator, change), generator)
             parts.append(hidden_anew(found, self.settings, generator))
         return parts[0] if len(parts) == 1 else Clips.join(parts)
 

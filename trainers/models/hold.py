@@ -1,0 +1,62 @@
+"""`hold`, the lifter without training: the detector's own 3D along the person's ray, hidden bones held.
+
+Knows: whom to believe how much, that step and full-clip form give the same answer.  Does not know: data, files.
+Shapes: B clips, T ticks, 17 joints.  Camera axes, metres.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engines.contract import H36M_17, Contract
+from trainers.models.ages import SigmaTable, age_clip
+from trainers.models.live import FrontEnd, JointMap, lift_mapped
+
+TRUNK = ("pelvis", "right_hip", "left_hip", "spine", "thorax", "left_shoulder", "right_shoulder")
+TRUNK_DOUBTED = 0.2  # reliability below which the trunk is held; chosen on rendered training people
+
+
+class HoldLifter(nn.Module):
+    """What the judge half believes is a mean of what is held and what the detector says; the trunk is held only when
+    it is hardly believed: doubts about the hips would move everything.  Without that, wrong doubts cost more in the
+    open than right ones gain.  Sigma from the age, measured on validation people.
+    """
+
+    def __init__(self, threshold: float = 0.5, joints_in: str = "blazepose33") -> None:
+        super().__init__()
+        self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold)
+        self.joints_in, self.sigma = joints_in, SigmaTable()
+        doubted = torch.full((len(H36M_17),), threshold)
+        doubted[[H36M_17.index(j) for j in TRUNK]] = min(threshold, TRUNK_DOUBTED)
+        self.register_buffer("doubted", doubted, persistent=False)
+
+    def receptive_field(self) -> int:
+        return 1
+
+    def contract(self) -> Contract:
+        return Contract(
+            "lift", "step", self.joints_in, H36M_17.name, 1, world=True, reliability_source="learned",
+            threshold=self.front.threshold, state=self.front.state,
+        )  # fmt: skip
+
+    def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
+        believed = reliability >= self.doubted
+        _, rotation, held = self.front.clip(x, believed.to(x.dtype), time, world)
+        return self._answer(rotation, held, world, reliability), self.sigma(age_clip(believed, time))
+
+    def step(
+        self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
+    ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
+        believed = (reliability >= self.doubted).to(x.dtype)
+        _, rotation, held, new = self.front.step(x, believed, dt, world, reset > 0.5, state)
+        return self._answer(rotation, held, world, reliability), self.sigma(new["age"]), new
+
+    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        return lift_mapped(self, given, state)
+
+    def _answer(self, rotation: Tensor, held: Tensor, world: Tensor, reliability: Tensor) -> Tensor:
+        half = (reliability / self.front.threshold).clamp(0, 1).unsqueeze(-1)
+        kept, said = held - held[..., :1, :], world - world[..., :1, :]
+        return (kept + half * (said - kept)) @ rotation.transpose(-1, -2)
