@@ -76,8 +76,8 @@ def open_people(
         return People(train, *checks(validation or train, settings, device, ticks), False)
     found = [views_of(Path(folder)) for folder in data]
     known = np.logical_and.reduce([one.known for one in found]) if found else np.zeros(0, bool)
-    if not known.size or not known.all():
-        raise UserError("recorded: give --data DIR with views of all 17 joints: trainers prepare h36m --cameras FILE")
+    if not known.size or not known[list(LIMB_JOINTS)].all():
+        raise UserError("recorded: give --data DIR with views of all limbs: trainers prepare h36m --cameras FILE")
     train_views, *held = for_papers(ViewSet(tuple(v for one in found for v in one.views), known, data[0]))
     train = recorded.seen_by_two(train_views) if pairs else recorded.seen_alone(train_views)
     g = Generator(device).manual_seed(20)
