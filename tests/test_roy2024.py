@@ -324,7 +324,7 @@ def test_without_noise_triangulated_labels_are_the_truth(folder):
     )
     flat = torch.ones(12, 20)
     seen = Clips(view.rays, torch.ones(12, 20, 17), view.xyz, flat, view.pose, view.inside, flat > 0)
-    assert (roy2024.pseudo_labels(seen, view, people, 4) - view.xyz).abs().max() < 1e-3
+    assert (roy2024.pseudo_labels(seen, view.rotation, roy2024.standing(view, people), 4) - view.xyz).abs().max() < 1e-3
 
 
 def test_validation_reports_lnet_and_both_distances(folder):

@@ -41,20 +41,15 @@ def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S) -> Record
     return RecordedBank(banks.bank(seen, device, shortest_s))
 
 
-def seen_alone(found: ViewSet) -> MotionSet:
-    """Every view by itself, in stretches of frames that count."""
-    return _set([unbroken([view]) for view in found.views], found)
-
-
-def seen_by_two(found: ViewSet) -> MotionSet:
-    """Every two cameras that saw the same clip at the same time."""
+def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
+    """Whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
     takes: dict[tuple[str, str], list[RecordedView]] = {}
     for view in found.views:
         takes.setdefault((view.subject, view.clip), []).append(view)
-    pairs = [pair for views in takes.values() for pair in combinations(views, 2)]
-    if not pairs:
-        raise UserError(f"{found.name}: no clip that two cameras saw; this recipe learns from pairs of cameras")
-    return _set([unbroken(list(pair)) for pair in pairs], found)
+    groups = [list(group) for views in takes.values() for group in combinations(views, cameras)]
+    if not groups:
+        raise UserError(f"{found.name}: no clip that {cameras} cameras saw; prepare all views of the data set")
+    return _set([unbroken(group) for group in groups], found)
 
 
 def _set(stretches: list[list[Segment]], found: ViewSet) -> MotionSet:
@@ -76,15 +71,17 @@ def unbroken(views: list[RecordedView]) -> list[Segment]:
 
 
 def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> tuple[Clips, Tensor]:
-    """Windows at `times` (B, T) s of the first camera, half in a mirror, and the pelvis (B, T, 3) m in its axes."""
+    """Windows at `times` (B, T) s of any of the cameras, half in a mirror, and the pelvis (B, T, 3) m in its axes."""
     return sample_views(source, times, g, mirrors)[0]
 
 
 def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
-    """The same windows as every camera saw them, mirrored for all or for none of them."""
-    found = banks.sample(source.points, times, g)
+    """The same windows as every camera saw them, mirrored for all or for none; which camera comes first is drawn."""
+    found = banks.sample(source.points, times, g).unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
+    order = torch.rand(found.shape[0], found.shape[2], generator=g, device=g.device).argsort(1)
+    found = found.take_along_dim(order[:, None, :, None, None], 2)
     drawn, views = g.get_state(), []
-    for part in found.split(2 * JOINTS, 2):
+    for part in found.unbind(2):
         g.set_state(drawn)
         xyz, points = part[:, :, :JOINTS], part[:, :, JOINTS:]
         reliability = points[..., 2].clamp(0, 1)
@@ -96,3 +93,11 @@ def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: boo
         root = clips.pose[:, :, :1]
         views.append((replace(clips, pose=clips.pose - root), root[:, :, 0]))
     return views
+
+
+def between(first: Tensor, second: Tensor) -> Tensor:
+    """Rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
+    u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
+    sign = torch.ones_like(u[:, 0])
+    sign[:, 2] = torch.linalg.det(u @ v)
+    return ((u * sign.unsqueeze(1)) @ v).to(first.dtype)

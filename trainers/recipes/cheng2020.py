@@ -103,14 +103,6 @@ def recorded_look(said: Clips, root: Tensor) -> Look:
     return Look(said, said.pose, place[..., :2] / depth, ~said.hidden, 1 / depth[:, :, 0, 0])
 
 
-def between(first: Tensor, second: Tensor) -> Tensor:
-    """Rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
-    u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
-    sign = torch.ones_like(u[:, 0])
-    sign[:, 2] = torch.linalg.det(u @ v)
-    return ((u * sign.unsqueeze(1)) @ v).to(first.dtype)
-
-
 def network(settings: Mapping[str, Any]) -> Cheng2020:
     return Cheng2020(**{k: settings[k] for k in MODEL_KEYS})
 
@@ -153,7 +145,7 @@ class ChengRecipe:
         self.model = nn.ModuleDict(parts)
         self.model.register_buffer("calibration", torch.tensor([1.0, 0.0]))
         self.model.to(device)
-        people = open_people(data, settings, device, pairs=True)
+        people = open_people(data, settings, device, cameras=2)
         with_3d, without = parted(people.train, settings.withheld)
         self.bank = people.source(with_3d, device)
         self.other = people.source(without, device) if without.segments and settings.unlabelled > 0 else None
@@ -179,7 +171,7 @@ class ChengRecipe:
         given = [self._given(look, g) for look in seen]
         x, reliability, time = (torch.cat(column) for column in zip(*given))
         pose = torch.cat([self._answered(look.pose) for look in (first, second)])
-        return Windows(x, reliability, time, pose, between(first.pose, second.pose), plane, visible)
+        return Windows(x, reliability, time, pose, recorded.between(first.pose, second.pose), plane, visible)
 
     def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[Look]:
         """The same people by so many cameras at once."""

@@ -20,7 +20,6 @@ from trainers.data import bank as banks
 from trainers.data import recorded
 from trainers.data.corpus import Clips
 from trainers.data.recorded import RecordedBank
-from trainers.errors import UserError
 from trainers.losses import squared
 from trainers.masksembles import structured
 from trainers.models.ages import age_clip
@@ -97,12 +96,11 @@ class RoyRecipe:
         torch.manual_seed(7)
         self.settings, self.device = settings, device
         self.model = self.export = network(vars(settings)).to(device)
-        people = open_people(data, settings, device)
+        semi = bool(settings.labelled) and settings.unlabelled > 0
+        people = open_people(data, settings, device, cameras=settings.views if semi else 1)
         with_3d, without = divided(people.train, settings.labelled)
         self.bank, self.fitted, self.judged = people.source(with_3d, device), people.fitted, people.judged
-        if settings.recorded and without.segments:
-            raise UserError("labelled: people without 3D are triangulated by virtual cameras; not with recorded: true")
-        self.other = banks.bank(without, device) if without.segments and settings.unlabelled > 0 else None
+        self.other = people.source(without, device) if semi and without.segments else None
         self.model.root.measure(self.bank.xyz)
         self.masks, _ = structured(NODES, settings.masks_count, settings.alpha, Generator().manual_seed(3))
 
@@ -154,12 +152,15 @@ class RoyRecipe:
     def _triangulated(self, people: int, g: Generator) -> tuple[Tensor, ...]:
         """The same people in several calibrated cameras; labels come from the detector's keypoints alone."""
         assert self.other is not None
-        count = self.settings.views
-        motion, times = self._motion(self.other, people, g)
-        known = replace(self.settings.cameras, known=1.0, distortion=0.0)
-        view = sample_views(motion.repeat(count, 1, 1, 1), known, g)
-        seen = detected(view, times.repeat(count, 1), self.settings, g)
-        xyz = pseudo_labels(seen, view, motion, count)
+        s, times = self.settings, tick_times(people, self.settings.lead + FRAMES, g)
+        if isinstance(self.other, RecordedBank):
+            seen, rotation, centre = calibrated(recorded.sample_views(self.other, times, g))
+        else:
+            motion = augment(windows(self.other, times, s.lead + s.target, 1, g), s.augment, g)
+            view = sample_views(motion.repeat(s.views, 1, 1, 1), replace(s.cameras, known=1.0, distortion=0.0), g)
+            seen = detected(view, times.repeat(s.views, 1), s, g)
+            rotation, centre = view.rotation, standing(view, motion)
+        xyz = pseudo_labels(seen, rotation, centre, s.views)
         return seen.x, seen.reliability, xyz - xyz[:, :, :1], xyz[:, :, 0].norm(dim=-1)
 
     def _mask(self, reliability: Tensor, g: Generator) -> Tensor:
@@ -214,12 +215,26 @@ class RoyRecipe:
         return found
 
 
-def pseudo_labels(seen: Clips, view: View, motion: Tensor, count: int) -> Tensor:
-    """Triangulated poses in every camera's axes, (count * B, T, 17, 3); the motion only tells where cameras stand."""
+def standing(view: View, motion: Tensor) -> Tensor:
+    """(N, 3): where the world's origin lies in each virtual camera's axes."""
     room = motion - motion[:, :, 0].mean(1)[:, None, None]  # as `sample_views` places it
-    turned = (room[:, 0, 0].repeat(count, 1)[:, None] @ view.rotation.transpose(1, 2))[:, 0]
-    centre = view.xyz[:, 0, 0] - turned
-    per_view = (count, len(motion))
-    origin, direction = (v.unflatten(0, per_view) for v in lines(seen.x, view.rotation, centre))
+    count = len(view.rotation) // len(motion)
+    return view.xyz[:, 0, 0] - (room[:, 0, 0].repeat(count, 1)[:, None] @ view.rotation.transpose(1, 2))[:, 0]
+
+
+def calibrated(views: list[tuple[Clips, Tensor]]) -> tuple[Clips, Tensor, Tensor]:
+    """Real cameras one after the other, their rotations and centres in the axes of the first: found from the truth of
+    poses, which gives what a data set's calibration says."""
+    first, root = views[0]
+    rotation = torch.cat([recorded.between(first.pose, clips.pose) for clips, _ in views])
+    roots = torch.cat([here for _, here in views])
+    centre = (roots - root.repeat(len(views), 1, 1) @ rotation.mT).mean(1)
+    return Clips.join([clips for clips, _ in views]), rotation, centre
+
+
+def pseudo_labels(seen: Clips, rotation: Tensor, centre: Tensor, count: int) -> Tensor:
+    """Triangulated poses in every camera's axes, (count * B, T, 17, 3); no camera knows the truth."""
+    per_view = (count, len(seen.x) // count)
+    origin, direction = (v.unflatten(0, per_view) for v in lines(seen.x, rotation, centre))
     points, _ = triangulate(origin, direction, seen.reliability.unflatten(0, per_view))  # (B, T, 17, 3)
-    return points.repeat(count, 1, 1, 1) @ view.rotation.transpose(1, 2)[:, None] + centre[:, None, None]
+    return points.repeat(count, 1, 1, 1) @ rotation.transpose(1, 2)[:, None] + centre[:, None, None]

@@ -68,9 +68,9 @@ class People:
 
 
 def open_people(
-    data: list[str], settings: Virtual, device: str, ticks: int = CHECK_TICKS, pairs: bool = False
+    data: list[str], settings: Virtual, device: str, ticks: int = CHECK_TICKS, cameras: int = 1
 ) -> People:  # fmt: skip
-    """`pairs`: of recorded people, what two cameras saw at once."""
+    """`cameras`: of recorded people to train on, what so many cameras saw at once."""
     if not settings.recorded:
         train, validation = motions(data)
         return People(train, *checks(validation or train, settings, device, ticks), False)
@@ -79,9 +79,9 @@ def open_people(
     if not known.size or not known[list(LIMB_JOINTS)].all():
         raise UserError("recorded: give --data DIR with views of all limbs: trainers prepare h36m --cameras FILE")
     train_views, *held = for_papers(ViewSet(tuple(v for one in found for v in one.views), known, data[0]))
-    train = recorded.seen_by_two(train_views) if pairs else recorded.seen_alone(train_views)
+    train = recorded.seen(train_views, cameras)
     g = Generator(device).manual_seed(20)
-    fitted, judged = (_recorded_check(recorded.seen_alone(part), settings, ticks, device, g) for part in held)
+    fitted, judged = (_recorded_check(recorded.seen(part), settings, ticks, device, g) for part in held)
     return People(train, fitted, judged, True)
 
 
