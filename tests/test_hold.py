@@ -48,6 +48,15 @@ def test_the_trunk_is_held_only_when_it_is_hardly_believed():
     assert torch.allclose(held[1, HIP], world[0, HIP], atol=1e-6)
 
 
+def test_of_what_was_never_seen_the_detectors_claim_is_all_there_is():
+    g = torch.Generator().manual_seed(1)
+    world = 0.3 * torch.randn(1, 1, 17, 3, generator=g)
+    reliability = torch.ones(1, 1, 17)
+    reliability[0, 0, WRIST] = 0.1
+    xyz, _ = HoldLifter().clip(torch.zeros(1, 1, 17, 2), reliability, torch.zeros(1, 1), world)
+    assert torch.allclose(xyz, world - world[:, :, :1], atol=1e-6)
+
+
 def test_sigma_is_measured_on_rendered_people_who_calibrate(tmp_path):
     for name, subject in (("theirs", "05"), ("others", "01")):
         (tmp_path / name).mkdir()

@@ -9,11 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
+from engines.contract import H36M_17, TICK_S, Contract
 from trainers.models.ages import SigmaTable, age_clip
-from trainers.models.live import FrontEnd, JointMap, lift_mapped
+from trainers.models.live import AGE_MAX, FrontEnd, JointMap, lift_mapped
 
 TRUNK = ("pelvis", "right_hip", "left_hip", "spine", "thorax", "left_shoulder", "right_shoulder")
+HELD_S = AGE_MAX - TICK_S / 2  # what was not seen for so long, or never, is where the detector says
 TRUNK_DOUBTED = 0.2  # reliability below which the trunk is held; chosen on rendered training people
 
 
@@ -43,20 +44,23 @@ class HoldLifter(nn.Module):
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
         believed = reliability >= self.doubted
         _, rotation, held = self.front.clip(x, believed.to(x.dtype), time, world)
-        return self._answer(rotation, held, world, reliability), self.sigma(age_clip(believed, time))
+        age = age_clip(believed, time)
+        return self._answer(rotation, held, world, reliability, age), self.sigma(age)
 
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         believed = (reliability >= self.doubted).to(x.dtype)
         _, rotation, held, new = self.front.step(x, believed, dt, world, reset > 0.5, state)
-        return self._answer(rotation, held, world, reliability), self.sigma(new["age"]), new
+        age = new["age"]
+        return self._answer(rotation, held, world, reliability, age), self.sigma(age), new
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         return lift_mapped(self, given, state)
 
-    def _answer(self, rotation: Tensor, held: Tensor, world: Tensor, reliability: Tensor) -> Tensor:
-        half = (reliability / self.front.threshold).clamp(0, 1).unsqueeze(-1)
+    def _answer(self, rotation: Tensor, held: Tensor, world: Tensor, reliability: Tensor, age: Tensor) -> Tensor:
+        half = (reliability / self.front.threshold).clamp(0, 1)
+        half = torch.where(age < HELD_S, half, torch.ones_like(half)).unsqueeze(-1)
         kept, said = held - held[..., :1, :], world - world[..., :1, :]
         return (kept + half * (said - kept)) @ rotation.transpose(-1, -2)
