@@ -46,11 +46,7 @@ def vary_body(
     """Random bone lengths, alike on both sides, and a random stature; the path grows with the legs."""
     batch = len(xyz)
     bone = bones(xyz)
-    factor = torch.ones(batch, len(PARENTS), device=xyz.device)
-    for group in PROPORTIONS:
-        spread = shoulders if J("left_shoulder") in group else proportions
-        factor[:, list(group)] = _log_normal(batch, spread, generator)[:, None]
-    shaped = bone * factor[:, None, :, None]
+    shaped = proportioned(bone, proportions, shoulders, generator)
     low, high = height_m
     target = low + (high - low) * torch.rand(batch, device=xyz.device, generator=generator)
     shaped = shaped * (target / stature(shaped))[:, None, None, None]
@@ -60,7 +56,16 @@ def vary_body(
     return stand(joints(shaped), xyz[..., list(ANKLES), :] * ratio)
 
 
-def _log_normal(batch: int, spread: float, generator: Generator) -> Tensor:
+def proportioned(bone: Tensor, proportions: float, shoulders: float, generator: Generator) -> Tensor:
+    """Bones (B, T, 17, 3) of other lengths, alike on both sides; the root stays."""
+    factor = torch.ones(len(bone), len(PARENTS), device=bone.device)
+    for group in PROPORTIONS:
+        spread = shoulders if J("left_shoulder") in group else proportions
+        factor[:, list(group)] = log_normal(len(bone), spread, generator)[:, None]
+    return bone * factor[:, None, :, None]
+
+
+def log_normal(batch: int, spread: float, generator: Generator) -> Tensor:
     return (spread * torch.randn(batch, device=generator.device, generator=generator).clamp(-2, 2)).exp()
 
 

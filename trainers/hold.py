@@ -21,11 +21,11 @@ from trainers.trials_rendered import from_shards
 def hold_lifter(data: list[str]) -> HoldLifter:
     """Without data sigma is what a new table says."""
     model = HoldLifter()
-    for folder in data[:1]:
-        found = [tried(model, trial) for trial in from_shards(Path(folder), CALIBRATION)]
+    if data:
+        found = [tried(model, trial) for folder in data for trial in from_shards(Path(folder), CALIBRATION)]
         if not found:
             raise UserError(
-                f"{folder}: nobody of {', '.join(CALIBRATION)} in it; synthesize rendered --part validation"
+                f"{', '.join(data)}: nobody of {', '.join(CALIBRATION)} in it; synthesize rendered --part validation"
             )
         model.sigma.fit(*(torch.cat(column) for column in zip(*found)))
     return model

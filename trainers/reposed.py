@@ -9,11 +9,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
 from torch import Generator, Tensor
 
 from trainers.augment import perturb_angles
-from trainers.bodies import PROPORTIONS, chosen, pick, stature
+from trainers.bodies import chosen, log_normal, pick, proportioned, stature
 from trainers.bones import bones, joints
 from trainers.models.live import toward
 
@@ -35,18 +34,11 @@ def another(pose: Tensor, how: Change, g: Generator) -> tuple[Tensor, Tensor]:
     up = pose.new_tensor(UP)
     new = perturb_angles(pose * up, how.arms_deg, how.legs_deg, g) * up
     bone = bones(new)
-    factor = torch.ones((len(pose), bone.shape[2]), device=pose.device)
-    for group in PROPORTIONS:
-        factor[:, list(group)] = _log_normal(len(pose), how.proportions, g)[:, None]
-    shaped = bone * factor[:, None, :, None]
+    shaped = proportioned(bone, how.proportions, how.proportions, g)
     same = stature(bone) / stature(shaped)
     new = joints(shaped * same[:, None, None, None])
     new = pick(chosen(len(pose), how.share, g), new - new[:, :, :1], pose)
-    return new, new * _log_normal(len(pose), how.size, g)[:, None, None, None]
-
-
-def _log_normal(batch: int, spread: float, g: Generator) -> Tensor:
-    return (spread * torch.randn(batch, generator=g, device=g.device).clamp(-2, 2)).exp()
+    return new, new * log_normal(len(pose), how.size, g)[:, None, None, None]
 
 
 def rays(pose: Tensor, root: Tensor) -> Tensor:

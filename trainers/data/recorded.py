@@ -21,6 +21,7 @@ from trainers.errors import UserError
 
 JOINTS = 17
 SHORTEST_S = 0.5
+NEAREST = 0.1  # m: nothing is nearer to a camera
 DETECTED = 0.5  # of a score between two frames: both ends of it were detected, or the nearer one
 
 
@@ -37,7 +38,7 @@ class RecordedBank:
 
 
 def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S) -> RecordedBank:
-    """Of what `seen_alone` or `seen_by_two` made."""
+    """Of what `seen` made."""
     return RecordedBank(banks.bank(seen, device, shortest_s))
 
 
@@ -49,11 +50,7 @@ def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
     groups = [list(group) for views in takes.values() for group in combinations(views, cameras)]
     if not groups:
         raise UserError(f"{found.name}: no clip that {cameras} cameras saw; prepare all views of the data set")
-    return _set([unbroken(group) for group in groups], found)
-
-
-def _set(stretches: list[list[Segment]], found: ViewSet) -> MotionSet:
-    segments = tuple(segment for stretch in stretches for segment in stretch)
+    segments = tuple(segment for group in groups for segment in unbroken(group))
     if not segments:
         raise UserError(f"{found.name}: no camera saw anybody for half a second; prepare more of the data set")
     return MotionSet(segments, found.name)
@@ -93,6 +90,12 @@ def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: boo
         root = clips.pose[:, :, :1]
         views.append((replace(clips, pose=clips.pose - root), root[:, :, 0]))
     return views
+
+
+def true_rays(clips: Clips, root: Tensor) -> Tensor:
+    """(B, T, 17, 2) where the true joints project."""
+    place = clips.pose + root.unsqueeze(2)
+    return place[..., :2] / place[..., 2:].clamp_min(NEAREST)
 
 
 def between(first: Tensor, second: Tensor) -> Tensor:

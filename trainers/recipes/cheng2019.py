@@ -149,13 +149,11 @@ class ChengRecipe:
     def _recorded(self, source: RecordedBank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
         """Where keypoints are is where the true joints project; masks hide some more of them."""
         clips, root = recorded.sample(source, times, g)
-        place = clips.pose + root.unsqueeze(2)
         masked = torch.zeros_like(clips.hidden)
         if self.settings.augmented:
             masked = masks.mixed(clips.x, g, vars(self.settings.masks))
         reliability = torch.where(masked, 0.0, clips.reliability)
-        rays = place[..., :2] / place[..., 2:].clamp_min(0.1)
-        return clips.x, reliability, rays, (~(masked | clips.hidden)).float(), clips.pose
+        return clips.x, reliability, recorded.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
 
     def _hidden(self, view: View, g: Generator) -> Tensor:
         """Behind something, outside the picture, or behind the own body (Eq. 7)."""

@@ -98,9 +98,8 @@ class Look:
 
 
 def recorded_look(said: Clips, root: Tensor) -> Look:
-    place = said.pose + root.unsqueeze(2)
-    depth = place[..., 2:].clamp_min(0.1)
-    return Look(said, said.pose, place[..., :2] / depth, ~said.hidden, 1 / depth[:, :, 0, 0])
+    metres = 1 / root[..., 2].clamp_min(recorded.NEAREST)
+    return Look(said, said.pose, recorded.true_rays(said, root), ~said.hidden, metres)
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2020:
