@@ -8,7 +8,7 @@ pytest.importorskip("torch")
 
 from tests.fakes.walkers import walkers
 from trainers import cli
-from trainers.compare import COLUMNS
+from trainers.compare import COLUMNS, SIDES
 from trainers.data import motion
 from trainers.data.motion import Segment
 
@@ -23,7 +23,7 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     assert list(rows) == names
     assert rows["kept"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
     for row in (rows["hold"], rows["causal-small"]):
-        assert set(row) == {*COLUMNS, "look-ahead, ms", "ms a frame"}
+        assert set(row) == {*COLUMNS, SIDES, "look-ahead, ms", "ms a frame"}
         assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
     assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
     assert "| hold" in capsys.readouterr().out

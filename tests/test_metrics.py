@@ -10,6 +10,7 @@ import torch
 from scipy.spatial import procrustes
 from scipy.spatial.transform import Rotation
 
+from engines.contract import H36M_17
 from trainers import metrics
 
 
@@ -101,3 +102,12 @@ def test_means_count_only_what_counts():
 def test_after_reset_reports_the_answer_to_the_nth_frame():
     errors = torch.arange(40.0)[None, :, None].expand(3, 40, 17)
     assert {n: float(v) for n, v in metrics.after_reset(errors).items()} == {1: 0, 5: 4, 15: 14, 30: 29}
+
+
+def test_exchanged_sides_are_told_by_the_joints_that_count():
+    truth, counts = poses(3), torch.ones(3, 17, dtype=torch.bool)
+    pose = truth.clone()
+    pose[1] = truth[1, torch.from_numpy(H36M_17.mirror())]
+    pose[2] = pose[2] + 0.01
+    assert metrics.sides_exchanged(pose, truth, counts).tolist() == [False, True, False]
+    assert not metrics.sides_exchanged(pose, truth, torch.zeros_like(counts)).any()

@@ -140,6 +140,12 @@ def test_a_file_that_is_no_checkpoint_is_refused(tmp_path, capsys):
     assert "not a checkpoint" in capsys.readouterr().err and not (tmp_path / "out").exists()
 
 
+def test_data_that_an_export_would_not_use_is_refused(tmp_path, capsys):
+    assert cli.main(["export", str(tmp_path), "--data", "people", "--out", str(tmp_path / "out")]) == 2
+    told = capsys.readouterr().err
+    assert "--data people" in told and "hold" in told and not (tmp_path / "out").exists()
+
+
 ROWS = (
     TINY
     + """rows:

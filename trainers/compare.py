@@ -37,6 +37,7 @@ COLUMNS = {  # header -> (part of the report, measure)
     "velocity, mm": ("limbs", "mpjve"),
     "jitter, mm": ("limbs", "acceleration"),
 }
+SIDES = "sides exchanged, %"  # of frames
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -67,8 +68,9 @@ def row(engine: Engine, trials: list[Trial]) -> dict[str, Any]:
 
 
 def figures(scores: Scores) -> dict[str, float]:
-    parts = report(scores)["parts"]
-    return {name: parts[part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
+    found = report(scores)
+    told = {name: found["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
+    return told | {SIDES: 100 * found["sides exchanged"]}
 
 
 def own_3d(trial: Trial) -> tuple[Array, NDArray[np.bool_]]:

@@ -92,6 +92,16 @@ def coverage(pose: Tensor, truth: Tensor, sigma: Tensor, times: float, counts: T
     return mean(inside, None if counts is None else counts[..., None])
 
 
+def sides_exchanged(pose: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """(..., J, 3) twice, counts (..., J) -> (...,) bool: with left and right exchanged the pose would be nearer."""
+    limbs = counts[..., LIMB_JOINTS].to(pose.dtype)
+    as_said, exchanged = (
+        (joint_errors(pose[..., order, :], truth)[..., LIMB_JOINTS] * limbs).sum(-1)
+        for order in (torch.arange(len(H36M_17)), torch.from_numpy(H36M_17.mirror()))
+    )
+    return exchanged < as_said
+
+
 def inner(hidden: Tensor, edge: int = 2) -> Tensor:
     """Hidden (B, T, J) without the first and last `edge` frames of every gap; the clip's own ends are no edges."""
     flags = hidden.to(torch.float32).transpose(1, 2)  # (B, J, T)

@@ -51,6 +51,7 @@ def show(found: dict[str, Any], console: Console, measure: str) -> None:
         told = "; ".join(f"{part}: {_listed(words, measure)}" for part, words in parts.items())
         console.print(f"{title} ({measure} of limbs, mm), {told}", highlight=False)
     console.print("after a reset (mm):", ", ".join(f"{n} frames {v:.1f}" for n, v in found["after reset"].items()))
+    console.print(f"left and right exchanged: {found['sides exchanged']:.1%} of frames", highlight=False)
     for name, shares in found["coverage"].items():
         if shares:
             console.print(f"sigma, {name}: {shares['1.0']:.1%} within 1, {shares['1.96']:.1%} within 1.96")

@@ -30,6 +30,7 @@ class Scores:
 
     columns: dict[str, list[Array]] = field(default_factory=dict)
     clips: list[tuple[Trial, Array, Array | None]] = field(default_factory=list)
+    exchanged: list[Array] = field(default_factory=list)  # per frame: left and right
 
     def add(self, trial: Trial, xyz: Array, sigma: Array | None) -> None:
         """xyz (T, 17, 3) m, sigma (T, 17) m."""
@@ -50,6 +51,7 @@ class Scores:
         }
         for name, values in rows.items():
             self.columns.setdefault(name, []).append((values * 1000).numpy())
+        self.exchanged.append(metrics.sides_exchanged(pose, truth, counts).numpy())
         self.clips.append((trial, xyz, sigma))
 
     def column(self, name: str) -> Array:
@@ -89,6 +91,7 @@ def report(scores: Scores) -> dict[str, Any]:
             for k in scores.clips[0][0].conditions
         },
         "after reset": after_reset(scores),
+        "sides exchanged": float(np.concatenate(scores.exchanged).mean()),  # share of frames
         "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
     }  # fmt: skip
 

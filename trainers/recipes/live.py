@@ -29,6 +29,7 @@ from trainers.reposed import Change
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
+PROMISED = ((0.6827, 1.0), (0.95, 1.96))  # share of coordinates, within how many sigma
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,8 @@ class LiveRecipe:
             found = corpus.rendered_validation.to(device)
             fitting_footage, judging_footage = found.halves()
             self.checks["rendered"] = judging_footage.sample(settings.validation_clips, settings.ticks, g)
-            self.calibration = fitting_footage.sample(settings.validation_clips, settings.ticks, g)
+            from_detector = fitting_footage.sample(settings.validation_clips, settings.ticks, g)
+            self.calibration = Clips.join([self.calibration, from_detector])
 
     def optimizers(self) -> list[Optimizer]:
         return [AdamW(self.model.parameters(), lr=self.settings.rate, weight_decay=self.settings.decay)]
@@ -173,7 +175,10 @@ class LiveRecipe:
         return torch.where(lost, s.lost_weight, weight) * batch.valid[..., None]
 
     def finish(self) -> None:
-        """Sigma is scaled so that 68 % of coordinates lie within it, open and hidden apart."""
+        """Sigma is scaled, open and hidden apart, so that 68 % of coordinates lie within it and 95 % within 1.96 of it.
+
+        One factor cannot hit both where errors have longer tails than a Gaussian's: it is the mean of the two.
+        """
         self.model.sigma_gain.fill_(1.0)
         clips = self.calibration
         xyz, log_sigma = self.model.clip(clips.x, clips.reliability, clips.time, clips.world)
@@ -182,7 +187,9 @@ class LiveRecipe:
         for place, chosen in enumerate((seen, self._recent(clips)[:, :, 1:] & ~seen)):
             found = ratio[chosen & clips.valid[..., None]].flatten()
             if len(found) >= FEWEST_FOR_SIGMA:
-                self.model.sigma_gain[place] = found.sort().values[int(0.6827 * len(found))]
+                ordered = found.sort().values
+                factors = torch.stack([ordered[int(share * len(found))] / times for share, times in PROMISED])
+                self.model.sigma_gain[place] = factors.log().mean().exp()
 
     def _recent(self, clips: Clips) -> Tensor:
         return self._weights(clips) > self.settings.lost_weight
