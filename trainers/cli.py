@@ -21,6 +21,7 @@ COMMANDS = {
     "compare": ("trainers.compare", "lifters side by side on the same clips: which one should I use?"),
     "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
     "show": ("trainers.show", "a clip and its virtual views as a picture"),
+    "steadiness": ("trainers.steadiness", "what of a recording needs no truth: bones, trembling, sudden turns"),
     "refine": ("trainers.refine", "a recording's poses, optimised against its keypoints"),
     "weigh": ("trainers.weigh", "what that optimisation is worth, by how keypoints count"),
 }

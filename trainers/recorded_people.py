@@ -20,7 +20,8 @@ from trainers.errors import UserError
 GAP_NS = 500_000_000  # a longer pause ends a clip
 KINDS: dict[int, Any] = {HELLO: Hello, KEYPOINTS2D: Keypoints2D, POSE3D: Pose3D}
 Key = tuple[int, int, int]  # stream, seq, id
-Viewed = tuple[Any, Any]  # rays (17, 2), confidence (17,)
+Viewed = tuple[Any, Any, Any]  # rays (17, 2), confidence (17,), the detector's own 3D (17, 3) m or NaN
+NOTHING: Viewed = (np.zeros((17, 2), np.float32), np.zeros(17, np.float32), np.full((17, 3), np.nan, np.float32))
 
 
 @dataclass
@@ -32,15 +33,17 @@ class Clip:
     xyz: list[Any] = field(default_factory=list)  # (17, 3) m
     rays: list[Any] = field(default_factory=list)  # (17, 2)
     confidence: list[Any] = field(default_factory=list)  # (17,)
+    world: list[Any] = field(default_factory=list)  # (17, 3) m
     means: list[Any] = field(default_factory=list)  # (17,) bool: pose and keypoint mean something
 
     def add(self, key: Key, now_ns: int, person: Any, viewed: Viewed | None) -> None:
-        rays, confidence = viewed or (np.zeros((17, 2), np.float32), np.zeros(17, np.float32))
+        rays, confidence, world = viewed or NOTHING
         self.keys.append(key)
         self.times_ns.append(now_ns)
         self.xyz.append(person.xyz)
         self.rays.append(rays)
         self.confidence.append(confidence)
+        self.world.append(world)
         self.means.append((person.state != ABSENT) & (viewed is not None))
 
 
@@ -107,7 +110,7 @@ def stamp(message: Keypoints2D | Pose3D) -> tuple[int, int]:
 
 
 def viewed(message: Keypoints2D, joints2d: str, fov: float) -> dict[Key, Viewed]:
-    """(rays, confidence) of everybody, in the pose's joints."""
+    """Everybody's keypoints, in the pose's joints."""
     weights = mapping(joints2d, H36M_17.name)
     size = np.array([message.width, message.height], np.float32)
     focal = max(size) / 2 / np.tan(np.radians(fov / 2))
@@ -116,5 +119,6 @@ def viewed(message: Keypoints2D, joints2d: str, fov: float) -> dict[Key, Viewed]
         told = person.score if person.reliability is None else person.reliability
         if told.shape == weights.shape[1:]:
             rays = ((weights @ person.xy - size / 2) / focal).astype(np.float32)
-            found[(*stamp(message), person.id)] = (rays, map_reliability(told, weights).clip(0, 1))
+            world = NOTHING[2] if person.world is None else (weights @ person.world).astype(np.float32)
+            found[(*stamp(message), person.id)] = (rays, map_reliability(told, weights).clip(0, 1), world)
     return found

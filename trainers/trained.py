@@ -25,7 +25,7 @@ def rebuild(name: str, data: list[str] | None = None) -> tuple[nn.Module, dict[s
 
         return hold_lifter(data or []), {"command": "none: nothing in it is trained"}, {}
     if data:
-        raise UserError(f"--data {data[0]}: only for {', '.join(UNTRAINED)}; the sigma of {name} was set by its training")
+        raise UserError(f"--data {data[0]}: only for {', '.join(UNTRAINED)}; training set the sigma of {name}")
     path = Path(name) / checkpoint.FILE if Path(name).is_dir() else Path(name)
     if not path.exists():
         raise UserError(f"{path}: no checkpoint; train one: trainers train configs/train/NAME.yaml --data DIR")
