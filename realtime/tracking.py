@@ -17,7 +17,7 @@ from realtime.detector import Detection
 from realtime.keypoints import box_size, sane, sane_world
 from realtime.messages import F32, Keypoints2D, Person2D, Stamp
 
-CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost
+CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost, untold beside others
 GATE = 0.45  # mean joint distance from the prediction, in box heights, that one frame explains
 GATE_PER_S = 0.8  # what a second without a detection adds
 GATE_MOST = 1.2
@@ -33,6 +33,11 @@ class Track:
     seen_ns: int
     velocity: F32  # (2,) px/s
     frames: int = 1
+    told: bool = False
+
+    @property
+    def confirmed(self) -> bool:
+        return self.frames >= CONFIRMED_FRAMES
 
     def predicted(self, now_ns: int) -> F32:
         """(J, 2) px"""
@@ -64,7 +69,8 @@ class Tracker:
         found = distinct([sane_detection(d) for d in detections])[: self._max_people]
         self._assign(found, stamp.t_capture_ns)
         self._forget(stamp.t_capture_ns)
-        people = tuple(_person(t, t.seen_ns == stamp.t_capture_ns) for t in self._tracks)
+        self._tell()
+        people = tuple(_person(t, t.seen_ns == stamp.t_capture_ns) for t in self._tracks if t.told)
         return Keypoints2D(stamp, width, height, people)
 
     def _assign(self, found: list[Detection], now_ns: int) -> None:
@@ -78,6 +84,12 @@ class Tracker:
         self._next_id += 1
         return Track(self._next_id - 1, detection, now_ns, np.zeros(2, np.float32))
 
+    def _tell(self) -> None:
+        """Whoever comes first is told at once; who joins others, when it is sure that there is somebody."""
+        alone = not any(t.confirmed for t in self._tracks)
+        for track in self._tracks:
+            track.told |= alone or track.confirmed
+
     def _forget(self, now_ns: int) -> None:
         """Lets go who is lost too long or was hardly there; when there are too many, the longest lost."""
         kept = [t for t in self._tracks if _stays(t, now_ns, self._lost_ns)]
@@ -87,7 +99,7 @@ class Tracker:
 
 def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
     lost = now_ns - track.seen_ns
-    return lost == 0 or (track.frames >= CONFIRMED_FRAMES and lost <= lost_ns)
+    return lost == 0 or (track.confirmed and lost <= lost_ns)
 
 
 def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int) -> list[tuple[int, int]]:

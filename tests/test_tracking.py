@@ -70,6 +70,12 @@ def test_a_detection_of_one_frame_leaves_no_ghost():
     assert [len(people) for people in answers] == [1, 2, 1, 1]
 
 
+def test_beside_somebody_known_a_detection_of_a_frame_or_two_is_nobody():
+    known = [person(200)]
+    answers = run([known] * 3 + [[*known, person(450)]] * 2 + [known] + [[*known, person(450)]] * 4 + [known] * 2)
+    assert [len(people) for people in answers] == [1] * 8 + [2] * 4  # from the third time on
+
+
 def test_a_jump_across_the_picture_is_another_person():
     answers = run([[person(100)]] * 10 + [[person(560)]] * 5)
     assert [p.id for p in answers[-1] if p.score.any()] == [2]
