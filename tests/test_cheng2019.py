@@ -11,10 +11,10 @@ torch = pytest.importorskip("torch")
 
 from torch.func import functional_call  # noqa: E402
 
-from engines.contract import map_reliability, mapping  # noqa: E402
 from engines.store import open_engine  # noqa: E402
 from realtime.config import CameraConfig, LiftConfig  # noqa: E402
 from realtime.lifting import Lifter  # noqa: E402
+from tests.fakes.trying import doubted, there_and_back  # noqa: E402
 from tests.fakes.walkers import walkers  # noqa: E402
 from tests.test_lifting import seen as keypoints  # noqa: E402
 from trainers.cameras import CameraRange, sample_views  # noqa: E402
@@ -28,9 +28,7 @@ from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator, TwinTCN,
 from trainers.models.live import hold_clip  # noqa: E402
 from trainers.recipes import cheng2019  # noqa: E402
 from trainers.settings import load  # noqa: E402
-from trainers.spread import spread, spread_reliability  # noqa: E402
 from trainers.trained import rebuild  # noqa: E402
-from trainers.trials import Trial  # noqa: E402
 from trainers.trials import facing as turned_to  # noqa: E402
 
 CONFIG = "configs/train/cheng2019.yaml"
@@ -45,14 +43,6 @@ def lifter(*about, **changes) -> Cheng2019:
     return model
 
 
-def trial(frames: int = 40) -> Trial:
-    pose = walkers(1, frames)[0].numpy()
-    x = (pose[..., :2] / 4).astype(np.float32)
-    sure = np.random.default_rng(0).random((frames, 17)).astype(np.float32)
-    flat = np.zeros((frames, 17), bool)
-    return Trial("a", "01", "walk", 30.0, "h36m17", x, sure, np.zeros_like(pose), pose - pose[:, :1], flat, flat, ~flat)
-
-
 @pytest.fixture(scope="module")
 def shipped(tmp_path_factory):
     """(model, exported folder): five frames late."""
@@ -62,11 +52,10 @@ def shipped(tmp_path_factory):
 
 
 def test_exported_and_streamed_it_answers_as_in_training(shipped):
-    (model, out), one = shipped, trial()
-    engine, to = open_engine(out, "cpu", 1), mapping("blazepose33", "h36m17")
+    (model, out), one = shipped, doubted()
+    engine = open_engine(out, "cpu", 1)
     ((xyz, sigma),) = lift(engine, [one])
-    x = torch.from_numpy(to @ spread(one.x, "blazepose33"))[None]
-    sure = torch.from_numpy(map_reliability(spread_reliability(one.reliability, "blazepose33"), to))[None]
+    x, sure = there_and_back(one)
     with torch.no_grad():
         whole, log_sigma = model.clip(x, sure)
     assert (engine.contract.kind, engine.contract.window, engine.contract.look_ahead) == ("window", WINDOW, 5)

@@ -9,10 +9,10 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from engines.contract import map_reliability, mapping  # noqa: E402
 from engines.store import open_engine  # noqa: E402
 from realtime.config import CameraConfig, LiftConfig  # noqa: E402
 from realtime.lifting import Lifter  # noqa: E402
+from tests.fakes.trying import doubted, there_and_back  # noqa: E402
 from tests.fakes.walkers import walkers  # noqa: E402
 from tests.test_lifting import seen as keypoints  # noqa: E402
 from trainers.cli import main  # noqa: E402
@@ -25,9 +25,7 @@ from trainers.models.roy2024 import Roy2024  # noqa: E402
 from trainers.models.roy2024_nets import FRAMES, RNet, spatial, temporal  # noqa: E402
 from trainers.recipes import roy2024  # noqa: E402
 from trainers.settings import load  # noqa: E402
-from trainers.spread import spread, spread_reliability  # noqa: E402
 from trainers.trained import rebuild  # noqa: E402
-from trainers.trials import Trial  # noqa: E402
 
 CONFIG = "configs/train/roy2024.yaml"
 
@@ -37,14 +35,6 @@ def lifter(*about, **changes) -> Roy2024:
     model = Roy2024(*about, **changes).eval()
     torch.nn.init.normal_(model.rnet.fusion.weight, 0, 0.01)
     return model
-
-
-def trial(frames: int = 45) -> Trial:
-    pose = walkers(1, frames)[0].numpy()
-    x = (pose[..., :2] / 4).astype(np.float32)
-    sure = np.random.default_rng(0).random((frames, 17)).astype(np.float32)
-    flat = np.zeros((frames, 17), bool)
-    return Trial("a", "01", "walk", 30.0, "h36m17", x, sure, np.zeros_like(pose), pose - pose[:, :1], flat, flat, ~flat)
 
 
 def count(module) -> int:
@@ -85,11 +75,10 @@ def shipped(tmp_path_factory):
 
 
 def test_exported_and_streamed_it_answers_as_in_training(shipped):
-    (model, out), one = shipped, trial()
-    engine, to = open_engine(out, "cpu", 1), mapping("blazepose33", "h36m17")
+    (model, out), one = shipped, doubted(45)
+    engine = open_engine(out, "cpu", 1)
     ((xyz, sigma),) = lift(engine, [one])
-    x = torch.from_numpy(to @ spread(one.x, "blazepose33"))[None]
-    sure = torch.from_numpy(map_reliability(spread_reliability(one.reliability, "blazepose33"), to))[None]
+    x, sure = there_and_back(one)
     with torch.no_grad():
         whole, log_sigma = model.clip(x, sure, torch.arange(x.shape[1])[None] / 30)
     assert engine.contract.look_ahead == 10 and np.abs(xyz - whole[0].numpy()).max() < 1e-4

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import torch
 
+from engines.contract import map_reliability, mapping
 from tests.fakes.walkers import walkers
 from trainers.data import motion
 from trainers.data.motion import Segment
+from trainers.spread import spread, spread_reliability
 from trainers.trials import Trial
 
 
@@ -31,6 +33,22 @@ def trial(frames: int = 40, seed: int = 0) -> Trial:
     sure[5] = 0.0
     flat, pose = np.zeros((frames, 17), bool), (place - place[:, :1]).astype(np.float32)
     return Trial("a", "01", "walk", 30.0, "h36m17", x, sure, np.zeros_like(pose), pose, flat, flat, ~flat)
+
+
+def doubted(frames: int = 40) -> Trial:
+    """A walk whose keypoints are believed at random."""
+    pose = walkers(1, frames)[0].numpy()
+    x = (pose[..., :2] / 4).astype(np.float32)
+    sure = np.random.default_rng(0).random((frames, 17)).astype(np.float32)
+    flat = np.zeros((frames, 17), bool)
+    return Trial("a", "01", "walk", 30.0, "h36m17", x, sure, np.zeros_like(pose), pose - pose[:, :1], flat, flat, ~flat)
+
+
+def there_and_back(one: Trial, joints: str = "blazepose33") -> tuple[torch.Tensor, torch.Tensor]:
+    """x and reliability of a trial as a network gets them that is fed another joint set: a batch of one clip."""
+    to = mapping(joints, one.joints)
+    sure = map_reliability(spread_reliability(one.reliability, joints), to)
+    return torch.from_numpy(to @ spread(one.x, joints))[None], torch.from_numpy(sure)[None]
 
 
 def tensors(one: Trial) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
