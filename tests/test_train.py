@@ -64,7 +64,11 @@ def test_the_loss_falls_and_the_export_runs_in_the_pipeline(config, motion, tmp_
     position = [row["position"] for row in rows if "position" in row]
     assert position[-1] < 0.5 * position[0]
     assert (run / "curves.png").read_bytes().startswith(b"\x89PNG")
-    assert cli.main(["export", str(run), "--out", str(engine)]) == 0
+    about = tmp_path / "about.md"
+    assert cli.main(["export", str(run), "--about", str(about), "--out", str(engine)]) == 2 and not engine.exists()
+    about.write_text("## Limits\n\n* two clips")
+    assert cli.main(["export", str(run), "--about", str(about), "--out", str(engine)]) == 0
+    assert (engine / "CARD.md").read_text().endswith("## Limits\n\n* two clips\n")
     assert "validation" in (engine / "CARD.md").read_text() and b"CMU" in (engine / "CARD.md").read_bytes()
     lifter = Lifter(open_engine(engine, "cpu", 1), LiftConfig(), CameraConfig(), "learned")
     for i in range(30):

@@ -37,6 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", action="append", default=[], metavar="DIR", help="rendered validation people: sigma of `hold`"
     )
+    parser.add_argument(
+        "--about", type=Path, metavar="FILE", help="for the card: data, time, figures, limits, in words"
+    )
     parser.add_argument("--out", required=True, metavar="DIR", help="for the store: engines/pretrained/NAME")
 
 
@@ -46,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
     model, provenance, figures = rebuild(args.checkpoint, args.data)
     command = " ".join(["trainers", *sys.argv[1:]])
     provenance |= {"export": command, "notice": NOTICE, "commit": commit()}
-    export(model, Path(args.out), provenance, figures)
+    export(model, Path(args.out), provenance, figures, words(args.about) if args.about else "")
     print(f"{args.out}: written; next: engines verify {args.out}")
     return 0
 
@@ -88,7 +91,7 @@ class TorchEngine:
         return [n for n in self.contract.inputs(1) if not n.startswith("state_")]
 
 
-def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float]) -> None:
+def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float], about: str = "") -> None:
     """Writes the folder whole or not at all."""
     model = model.eval().float().cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
@@ -97,7 +100,7 @@ def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dic
         folder.mkdir(mode=0o755)
         contract = write_onnx(StepGraph(model), folder / "model.onnx")
         parameters = sum(p.numel() for p in model.parameters())
-        (folder / "CARD.md").write_text(card(out.name, contract, parameters, provenance, figures))
+        (folder / "CARD.md").write_text(card(out.name, contract, parameters, provenance, figures, about))
         sequence = golden.record(TorchEngine(model), golden.inputs(contract))
         write_manifest(
             folder, contract, ["CARD.md"], TOLERANCE, provenance, sequence, name=out.name,
@@ -128,14 +131,23 @@ def write_onnx(graph: StepGraph, path: Path) -> Contract:
     return contract
 
 
-def card(name: str, contract: Contract, parameters: int, provenance: dict[str, Any], figures: dict[str, float]) -> str:
+def words(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"--about {path}: {error}; expected a text in Markdown") from None
+
+
+def card(
+    name: str, contract: Contract, parameters: int, provenance: dict[str, Any], figures: dict[str, float], about: str
+) -> str:
     rows = "\n".join(f"| {key} | {value:.4g} |" for key, value in figures.items())
     table = f"\n## Figures on validation subjects\n\n| measure | value |\n|---|---|\n{rows}\n" if rows else ""
     made = "\n".join(f"* {key}: {value}" for key, value in provenance.items())
     return (
         f"# {name}\n\n{contract.task}, {contract.kind}, {contract.joints_in} to {contract.joints_out}, receptive field "
         f"{contract.receptive_field} ticks of 1/{contract.tick_hz:g} s, look-ahead {contract.look_ahead}, "
-        f"{parameters:,} parameters.\n{table}\n## How it was made\n\n{made}\n"
+        f"{parameters:,} parameters.\n{table}\n## How it was made\n\n{made}\n" + (f"\n{about}\n" if about else "")
     )
 
 
