@@ -10,6 +10,7 @@ import torch
 
 from engines.contract import H36M_17
 from engines.store import open_engine
+from tests.fakes.trying import doubted
 from tests.fakes.walkers import walkers
 from trainers.cli import main
 from trainers.data import motion
@@ -20,7 +21,6 @@ from trainers.errors import UserError
 from trainers.export import export
 from trainers.models.pavllo import VARIANTS, PavlloLifter
 from trainers.recipes import pavllo
-from trainers.trials import Trial
 
 
 def lifter(variant: str, **changes: object) -> PavlloLifter:
@@ -31,17 +31,9 @@ def lifter(variant: str, **changes: object) -> PavlloLifter:
     return model.eval()
 
 
-def trial(frames: int = 40) -> Trial:
-    pose = walkers(1, frames)[0].numpy()
-    x = (pose[..., :2] / 4).astype(np.float32)
-    sure = np.random.default_rng(0).random((frames, 17)).astype(np.float32)
-    flat = np.zeros((frames, 17), bool)
-    return Trial("a", "01", "walk", 30.0, "h36m17", x, sure, np.zeros_like(pose), pose - pose[:, :1], flat, flat, ~flat)
-
-
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_exported_and_streamed_it_answers_as_in_training(variant, tmp_path):
-    model, one = lifter(variant, zero_hidden=True), trial()
+    model, one = lifter(variant, zero_hidden=True), doubted()
     export(model, tmp_path / variant, {}, {})
     engine = open_engine(tmp_path / variant, "cpu", 1)
     ahead = engine.contract.look_ahead

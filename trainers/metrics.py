@@ -96,8 +96,8 @@ def sides_exchanged(pose: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
     """(..., J, 3) twice, counts (..., J) -> (...,) bool: with left and right exchanged the pose would be nearer."""
     limbs = counts[..., LIMB_JOINTS].to(pose.dtype)
     as_said, exchanged = (
-        (joint_errors(pose[..., order, :], truth)[..., LIMB_JOINTS] * limbs).sum(-1)
-        for order in (torch.arange(len(H36M_17)), torch.from_numpy(H36M_17.mirror()))
+        (joint_errors(one, truth)[..., LIMB_JOINTS] * limbs).sum(-1)
+        for one in (pose, pose[..., torch.from_numpy(H36M_17.mirror()), :])
     )
     return exchanged < as_said
 

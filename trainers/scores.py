@@ -30,7 +30,6 @@ class Scores:
 
     columns: dict[str, list[Array]] = field(default_factory=dict)
     clips: list[tuple[Trial, Array, Array | None]] = field(default_factory=list)
-    exchanged: list[Array] = field(default_factory=list)  # per frame: left and right
 
     def add(self, trial: Trial, xyz: Array, sigma: Array | None) -> None:
         """xyz (T, 17, 3) m, sigma (T, 17) m."""
@@ -51,7 +50,6 @@ class Scores:
         }
         for name, values in rows.items():
             self.columns.setdefault(name, []).append((values * 1000).numpy())
-        self.exchanged.append(metrics.sides_exchanged(pose, truth, counts).numpy())
         self.clips.append((trial, xyz, sigma))
 
     def column(self, name: str) -> Array:
@@ -91,7 +89,7 @@ def report(scores: Scores) -> dict[str, Any]:
             for k in scores.clips[0][0].conditions
         },
         "after reset": after_reset(scores),
-        "sides exchanged": float(np.concatenate(scores.exchanged).mean()),  # share of frames
+        "sides exchanged": sides_exchanged(scores),
         "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
     }  # fmt: skip
 
@@ -149,6 +147,15 @@ def after_reset(scores: Scores) -> dict[str, float]:
         if rows:
             firsts[str(n)] = float(np.mean(rows))
     return firsts
+
+
+def sides_exchanged(scores: Scores) -> float:
+    """Share of frames in which left and right are exchanged."""
+    flags = [
+        metrics.sides_exchanged(*(torch.from_numpy(values) for values in (xyz, trial.pose, trial.counts)))
+        for trial, xyz, _ in scores.clips
+    ]
+    return float(np.concatenate(flags).mean())
 
 
 def coverage(scores: Scores, where: Array) -> dict[str, float]:

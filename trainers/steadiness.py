@@ -32,6 +32,7 @@ LIMBS = [
     for joint, name in enumerate(H36M_17.joints)
     if name.split("_")[-1] in ("elbow", "wrist", "knee", "ankle")
 ]
+WHOSE = ("detector", "stream")
 ACROSS = [(H36M_17.index(f"left_{part}"), H36M_17.index(f"right_{part}")) for part in ("hip", "shoulder")]
 Flags = NDArray[np.bool_]
 
@@ -88,7 +89,7 @@ def summary(found: list[Seen]) -> dict[str, Any]:
             "trembling, mm": 1000 * mean([trembling(getattr(one, who), one.present) for one in found]),
             "turns a minute": sum(turns(getattr(one, who)) for one in found) / max(minutes, 1e-9),
         }
-        for who in ("detector", "stream")
+        for who in WHOSE
     }
 
 
@@ -127,7 +128,7 @@ def show(found: dict[str, dict[str, Any]], console: Console) -> None:
     measures = list(next(iter(found.values()))["stream"])
     table = Table("recording", "people", "seconds", "whose", *measures, box=box.MARKDOWN)
     for path, row in found.items():
-        for who in ("detector", "stream"):
+        for who in WHOSE:
             told = (f"{row[who][m]:.1f}" for m in measures)
             table.add_row(Path(path).name, str(row["people"]), f"{row['seconds']:.0f}", who, *told)
     console.print(table)
