@@ -1,5 +1,9 @@
 """Compiled networks: the contract, building them, opening and running them.  Never torch."""
 
+import os
+
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before ONNX Runtime is imported: nothing calls home
+
 from engines.contract import Contract
 from engines.engine import Engine
 from engines.errors import EngineError

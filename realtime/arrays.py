@@ -42,7 +42,8 @@ class Coder(NamedTuple):
 
 def array_coder(hint: Any, notes: tuple[Any, ...]) -> Coder:
     """hint: NDArray[float32] or NDArray[uint8]; notes: its shape, perhaps a Below."""
-    dtype = np.dtype(typing.get_args(typing.get_args(hint)[1])[0]).newbyteorder("<")
+    last = typing.get_args(hint)[-1]  # dtype[float32]; where NDArray is a type alias (numpy 2.5), float32
+    dtype = np.dtype((typing.get_args(last) or (last,))[0]).newbyteorder("<")
     shape: Shape = tuple(n for n in notes if not isinstance(n, Below))
     limit = next((n.limit for n in notes if isinstance(n, Below)), None)
     if sum(isinstance(n, str) for n in shape) > 1:

@@ -91,6 +91,7 @@ class Context:
         self._row["beat"] += 1
 
     def ready(self) -> None:
+        """Started; from here on silence counts."""
         self._report("")
 
     def degraded(self, reason: str) -> None:
@@ -99,6 +100,7 @@ class Context:
 
     def _report(self, reason: str) -> None:
         self._reason = reason
+        self.beat()  # before it is ready: a long start is no silence
         self._row["ready"] = self._row["ready_once"] = 1
         self._show()
 

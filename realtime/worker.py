@@ -111,9 +111,10 @@ class Worker:
     def _silent(self, now: float) -> str | None:
         for stage, row in self._rows.items():
             beat, since = self._beats[stage]
+            allowance = self._allowance(stage)  # before the beat: whoever is seen ready has beaten since it started
             if int(row["beat"]) != beat:
                 self._beats[stage] = (int(row["beat"]), now)
-            elif now - since > self._allowance(stage):
+            elif now - since > allowance:
                 return stage
         return None
 
