@@ -8,7 +8,7 @@ VENV ?= .venv
 # tested with this build; the package index decides whether it brings CUDA. Another one: make test TORCH=torch
 TORCH ?= torch==2.13.0
 
-EXTRAS := train,export,bridges,dev
+EXTRAS := train,bridges,dev
 ifeq ($(shell uname -sm),Linux x86_64)
 EXTRAS := $(EXTRAS),rtx
 endif

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime import cli
-from realtime.messages import ABSENT, encode
+from realtime.messages import ABSENT, HELD, INFERRED, encode
 from realtime.recorded import Recorded, hello_and_poses, summarize
 from realtime.recording import Writer
 from tests.fakes import walker as fake
@@ -78,8 +78,44 @@ def test_nothing_is_written_over_unless_asked(recording, capsys):
 def test_what_was_left_empty_is_told(tmp_path, capsys):
     path = record(tmp_path / "h.poses", fake.walk(40, hidden=lambda i: {"head": ABSENT} if i < 20 else {}))
     assert run("export", path, "--to", "trc") == 0
-    assert "2.9 % of the joints were not inferred and are left empty" in capsys.readouterr().err
+    assert "2.9 % of the joints were held or absent and are left empty" in capsys.readouterr().err
     assert (tmp_path / "h.states.csv").read_text().count("ABSENT") == 20
+
+
+@pytest.mark.parametrize(
+    ("keep", "words"),
+    [("observed", "inferred, held or absent"), ("inferred", "held or absent"), ("held", "absent")],
+)
+def test_what_is_left_empty_is_called_by_its_states(tmp_path, keep, words, capsys):
+    states = {"head": ABSENT, "left_wrist": HELD, "right_wrist": INFERRED}
+    path = record(tmp_path / "h.poses", fake.walk(40, hidden=lambda i: states))
+    assert run("export", path, "--to", "trc", "--keep", keep) == 0
+    assert f"of the joints were {words} and are left empty" in capsys.readouterr().err
+
+
+def test_who_flashed_up_gets_no_file_unless_asked(tmp_path, capsys):
+    poses = [fake.pose(i, [fake.person(k, fake.in_camera(fake.walker(i / 30))) for k in ((1, 7) if i < 4 else (1,))])
+             for i in range(40)]  # fmt: skip
+    path = record(tmp_path / "f.poses", poses)
+    assert run("export", path, "--to", "bvh") == 0
+    assert "person 7: in 4 frames only, left out; --min-frames 1 keeps them" in capsys.readouterr().err
+    assert run("export", path, "--to", "bvh", "--min-frames", 1) == 0
+    assert {p.name for p in tmp_path.glob("*.bvh")} == {"f.bvh", "f.p1.bvh", "f.p7.bvh"}
+    assert run("export", path, "--to", "csv", "--person", 7) == 0
+    assert run("export", path, "--to", "npz", "--min-frames", 41) == 2
+    assert "nobody was seen in 41 frames, at most in 40" in capsys.readouterr().err
+
+
+def test_what_nobody_shows_is_refused_and_one_of_several_is_left_out(tmp_path, capsys):
+    held = dict.fromkeys(fake.HELLO.joints, HELD)
+    people = [[fake.person(1, fake.in_camera(fake.walker(i / 30)), held)] for i in range(12)]
+    assert (
+        run("export", record(tmp_path / "a.poses", [fake.pose(i, p) for i, p in enumerate(people)]), "--to", "bvh") == 2
+    )
+    assert "nobody has a joint that is at least inferred; try --keep held" in capsys.readouterr().err
+    both = [fake.pose(i, [*p, fake.person(2, fake.in_camera(fake.walker(i / 30)))]) for i, p in enumerate(people)]
+    assert run("export", record(tmp_path / "b.poses", both), "--to", "bvh") == 0 and (tmp_path / "b.bvh").exists()
+    assert "person 1: no joint is at least inferred, left out" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

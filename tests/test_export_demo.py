@@ -10,7 +10,7 @@ import pytest
 from realtime import cli
 from realtime.bench.viewer_stream import hello, people_of
 from realtime.demo import CylinderWorld
-from realtime.export.clip import clips
+from realtime.export.tracks import clips
 from realtime.messages import INFERRED, Pose3D, encode
 from realtime.recorded import Recorded, hello_and_poses
 from realtime.recording import Writer

@@ -26,6 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--keep", choices=("observed", "inferred", "held"), default="inferred",
         help="bvh, trc, c3d: what counts as a value; the rest is left empty (bvh: keeps its last rotation)",
     )  # fmt: skip
+    parser.add_argument("--min-frames", type=int, metavar="N", help="leave out who was seen in fewer (default 10)")
+    parser.add_argument(
+        "--align", choices=("recording", "person"), default="recording",
+        help="one time axis and one floor for everybody (default), or each person's own",
+    )  # fmt: skip
     parser.add_argument("--rate", type=float, metavar="HZ", help="resample; else the frames as they were captured")
     parser.add_argument("--smooth", action="store_true", help="One-Euro; tells its delay and what it removes")
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="bvh only; the others are in metres")
@@ -54,7 +59,10 @@ def options_of(args: argparse.Namespace) -> Options:
     if args.unit == "cm" and args.to != "bvh":
         raise RecordingError(f"--unit cm is for bvh; {args.to} is in metres")
     out = args.out or args.file.with_suffix("." + args.to)
-    return Options(args.to, out, args.person, args.keep, args.rate, args.smooth, args.unit == "cm", args.force)
+    return Options(
+        args.to, out, args.person, args.keep, args.rate, args.smooth, args.unit == "cm", args.force, args.align,
+        args.min_frames,
+    )  # fmt: skip
 
 
 def progress_bar() -> Progress:

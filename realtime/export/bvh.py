@@ -2,7 +2,7 @@
 
 Knows: BVH text.  Does not know: recordings.  Metres (or centimetres when asked), y up, the rest pose is a T-pose
 that faces +z.  BVH cannot leave a value empty: a joint that was not seen keeps its last rotation, and the file
-beside it, `.states.csv`, says so frame by frame.
+beside it, `.states.csv`, says so frame by frame.  All files of a recording begin at its first frame.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ from typing import TextIO
 
 import numpy as np
 
-from realtime.export.clip import Clip
+from realtime.export.clip import Clip, padded
+from realtime.export.names import identifier
 from realtime.export.rig import Motion, Rig, animate, bone_lengths, build_rig, shared_out
 from realtime.rotations import Real, euler_zxy
 
@@ -21,9 +22,8 @@ END_M = 0.05  # drawn length of a bone that ends in nothing
 
 
 def write(path: Path, clip: Clip, keep: str = "inferred", scale: float = 1.0) -> None:
+    clip = padded(clip)
     xyz = clip.kept(keep)
-    if np.isnan(xyz).all():
-        raise ValueError(f"person {clip.person} has no joint that is at least {keep}; try --keep held")
     rig = build_rig(clip.joints, clip.parents, xyz)
     motion = animate(rig, shared_out(xyz, clip.parents, bone_lengths(xyz, clip.parents)))
     with path.open("w", encoding="ascii", newline="\n") as file:
@@ -38,7 +38,7 @@ def write_hierarchy(file: TextIO, rig: Rig, scale: float) -> None:
 
 def write_node(file: TextIO, rig: Rig, node: int, scale: float, depth: int) -> None:
     tab, children = "\t" * depth, rig.children(node)
-    file.write(f"{tab}{'JOINT' if depth else 'ROOT'} {rig.names[node]}\n{tab}{{\n")
+    file.write(f"{tab}{'JOINT' if depth else 'ROOT'} {identifier(rig.names[node])}\n{tab}{{\n")
     file.write(f"{tab}\tOFFSET {numbers(rig.offsets[node] * scale)}\n")
     channels = f"3 {ROTATION}" if depth else f"6 Xposition Yposition Zposition {ROTATION}"
     file.write(f"{tab}\tCHANNELS {channels}\n")

@@ -1,24 +1,41 @@
-"""From a stream of poses to one upright track per person: what every export format starts from.
+"""One person's upright track on the time axis of the recording: what every export format starts from.
 
-Knows: poses, gravity, the floor, states of joints, resampling.  Does not know: file formats.
+Knows: states of joints, the recording's frames, resampling.  Does not know: messages' people, file formats.
 Axes of a clip: metres, y up by gravity, x to the camera's right, z towards the camera, right-handed; y = 0 is the
-lowest height the person reached (2nd percentile).  What was ABSENT, or has no position, is NaN.
+floor (2nd percentile of the lowest heights).  What was ABSENT, or has no position, is NaN.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Person3D, Pose3D
-from realtime.rotations import y_up
+from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED
+from realtime.recording import RecordingError
 
 Real = NDArray[np.float64]
 STATE_BY_NAME = {"observed": OBSERVED, "inferred": INFERRED, "held": HELD}
 LONGEST_BRIDGED_S = 0.25  # resampling never invents across a longer gap
+MOST_FRAMES = 2_000_000  # 18 hours at 30 Hz; more is a damaged time stamp
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Time axis that everybody of a recording shares."""
+
+    times_s: Real  # (N,) capture times since the first frame
+    frames: NDArray[np.int64]  # (N,) number of the captured frame; what is left out was never answered
+
+    def __len__(self) -> int:
+        return len(self.times_s)
+
+    @property
+    def rate_hz(self) -> float:
+        return float(1 / np.median(np.diff(self.times_s))) if len(self) > 1 else 30.0
 
 
 @dataclass(frozen=True)
@@ -27,8 +44,9 @@ class Clip:
     parents: tuple[int, ...]
     source: str
     person: int
-    start_unix_ns: int  # wall clock of the first frame
-    times_s: Real  # (T,) capture times from the first frame on
+    start_unix_ns: int  # wall clock of time 0
+    axis: Axis
+    first: int  # where on the axis this person's frames begin
     xyz: Real  # (T, J, 3)
     sigma: Real  # (T, J)
     state: NDArray[np.uint8]  # (T, J)
@@ -38,84 +56,58 @@ class Clip:
     metric: bool  # intrinsics and height were given
 
     def __len__(self) -> int:
-        return len(self.times_s)
+        return len(self.xyz)
+
+    @property
+    def times_s(self) -> Real:
+        """(T,) capture times since time 0 of the axis."""
+        return self.axis.times_s[self.first : self.first + len(self)]
+
+    @property
+    def frames(self) -> NDArray[np.int64]:
+        """(T,) numbers of the captured frames."""
+        return self.axis.frames[self.first : self.first + len(self)]
 
     @property
     def rate_hz(self) -> float:
-        return float(1 / np.median(np.diff(self.times_s))) if len(self) > 1 else 30.0
+        return self.axis.rate_hz
 
     def kept(self, least: str) -> Real:
         """(T, J, 3) with NaN for every joint whose state is worse than `least`: observed, inferred or held."""
         return np.where((self.state <= STATE_BY_NAME[least])[..., None], self.xyz, np.nan)
 
 
-def clips(hello: Hello, poses: Iterable[Pose3D]) -> list[Clip]:
-    """One clip per person, in order of appearance; frames in which the person is missing are NaN."""
-    frames = sorted(poses, key=lambda pose: pose.stamp.t_capture_ns)
-    upright = y_up(np.mean([pose.up for pose in frames], axis=0)) if frames else np.eye(3)
-    ids = dict.fromkeys(person.id for pose in frames for person in pose.people)
-    return [one_person(hello, frames, i, upright) for i in ids]
+def padded(clip: Clip) -> Clip:
+    """The clip over the whole axis, ABSENT before and after: for formats that cannot say when somebody begins."""
+    after = len(clip.axis) - clip.first - len(clip)
 
+    def pad(track: NDArray[Any], value: float) -> NDArray[Any]:
+        widths = [(clip.first, after), *[(0, 0)] * (track.ndim - 1)]
+        return np.pad(track, widths, constant_values=value)
 
-def one_person(hello: Hello, frames: list[Pose3D], person_id: int, upright: Real) -> Clip:
-    rows = [(pose, next((p for p in pose.people if p.id == person_id), None)) for pose in frames]
-    seen = [i for i, (_, person) in enumerate(rows) if person is not None]
-    rows = rows[seen[0] : seen[-1] + 1]
-    people = [person for _, person in rows]
-    absolute = sum(p is not None and p.root_cam is not None for p in people) * 2 > len(seen)
-    j = len(hello.joints)
-    xyz = np.stack([position(person, j, absolute) for person in people]) @ upright.T
-    t_ns = np.array([pose.stamp.t_capture_ns for pose, _ in rows], np.int64)
-    return Clip(
-        hello.joints,
-        hello.parents,
-        frames[0].stamp.source,
-        person_id,
-        rows[0][0].stamp.t_capture_unix_ns,
-        (t_ns - t_ns[0]) * 1e-9,
-        on_floor(xyz),
-        np.stack([field(person, "sigma", j, np.nan) for person in people]),
-        np.stack([field(person, "state", j, ABSENT) for person in people]).astype(np.uint8),
-        np.stack([field(person, "age_ms", j, np.nan) for person in people]),
-        np.stack([field(person, "reliability", j, 0.0) for person in people]),
-        absolute,
-        any(person is not None and person.metric for person in people),
+    return replace(
+        clip,
+        first=0,
+        xyz=pad(clip.xyz, np.nan),
+        sigma=pad(clip.sigma, np.nan),
+        state=pad(clip.state, ABSENT),
+        age_ms=pad(clip.age_ms, np.nan),
+        reliability=pad(clip.reliability, 0.0),
     )
-
-
-def position(person: Person3D | None, j: int, absolute: bool) -> Real:
-    """(J, 3) in camera axes; NaN where there is none."""
-    if person is None or (absolute and person.root_cam is None):
-        return np.full((j, 3), np.nan)
-    root = person.root_cam if absolute and person.root_cam is not None else np.zeros(3)
-    there = np.where((person.state != ABSENT)[:, None], person.xyz, np.nan)
-    return np.asarray(there + root, np.float64)
-
-
-def field(person: Person3D | None, name: str, j: int, missing: float) -> Real:
-    if person is None:
-        return np.full(j, missing)
-    return np.asarray(getattr(person, name), np.float64)
-
-
-def on_floor(xyz: Real) -> Real:
-    heights = xyz[..., 1]
-    some = ~np.isnan(heights).all(-1)
-    if not some.any():
-        return xyz
-    floor = np.percentile(np.nanmin(heights[some], axis=-1), 2)
-    return np.asarray(xyz - np.array([0.0, floor, 0.0]))
 
 
 def resampled(clip: Clip, rate_hz: float) -> Clip:
     """The clip at a constant rate: linear between neighbouring frames, NaN across gaps; marks from the nearer one."""
     if len(clip) < 2:
         return clip
-    times = np.arange(0.0, clip.times_s[-1] + 1e-9, 1 / rate_hz)
-    after = np.clip(np.searchsorted(clip.times_s, times, side="right"), 1, len(clip) - 1)
+    axis = even_axis(clip.axis, rate_hz)
+    own, end_s = clip.times_s, clip.times_s[-1] + 1e-9
+    first, end = np.searchsorted(axis.times_s, [own[0] - 1e-9, end_s])
+    times = axis.times_s[first:end]
+    after = np.clip(np.searchsorted(own, times, side="right"), 1, len(clip) - 1)
     before = after - 1
-    gap = clip.times_s[after] - clip.times_s[before]
-    part = np.round((times - clip.times_s[before]) / gap, 3)[:, None]  # a frame met within 0.1 % is that frame
+    gap = own[after] - own[before]
+    part = np.round((times - own[before]) / gap, 3)[:, None]  # a frame met within 0.1 % is that frame
     nearer = np.where(part[:, 0] < 0.5, before, after)
 
     def mixed(track: Real) -> Real:
@@ -129,10 +121,22 @@ def resampled(clip: Clip, rate_hz: float) -> Clip:
     state = np.where(np.isnan(mixed(clip.xyz)).any(-1), ABSENT, state).astype(np.uint8)
     return replace(
         clip,
-        times_s=times,
+        axis=axis,
+        first=int(first),
         xyz=mixed(clip.xyz),
         sigma=mixed(clip.sigma),
         state=state,
         age_ms=clip.age_ms[nearer],
         reliability=clip.reliability[nearer],
     )
+
+
+def even_axis(axis: Axis, rate_hz: float) -> Axis:
+    """The same span of time at a constant rate."""
+    count = math.floor((axis.times_s[-1] + 1e-9) * rate_hz) + 1
+    if count > MOST_FRAMES:
+        raise RecordingError(
+            f"the recording spans {axis.times_s[-1]:.0f} s, which is {count} frames at {rate_hz:g} Hz, at most "
+            f"{MOST_FRAMES}; a time stamp may be damaged: realtime info FILE"
+        )
+    return Axis(np.arange(count) / rate_hz, np.arange(count, dtype=np.int64))

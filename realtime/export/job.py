@@ -12,10 +12,11 @@ from pathlib import Path
 import numpy as np
 
 from realtime.export import bvh, c3d, tables, trc
-from realtime.export.clip import Clip, clips, resampled
+from realtime.export.clip import Clip, padded, resampled
+from realtime.export.steady import one_euro
+from realtime.export.tracks import clips
 from realtime.messages import Hello, Pose3D
 from realtime.recording import RecordingError
-from realtime.smoothing import PoseSmoother, delay, jitter
 
 ALL_PEOPLE: dict[str, Callable[[Path, list[Clip]], None]] = {
     "csv": tables.write_csv,
@@ -25,6 +26,9 @@ ALL_PEOPLE: dict[str, Callable[[Path, list[Clip]], None]] = {
 ONE_PERSON = ("bvh", "trc", "c3d")
 FORMATS = (*ONE_PERSON, *ALL_PEOPLE)
 WITHOUT_MARKS = ("bvh", "trc")  # these cannot mark a hidden joint: a file of states goes beside them
+OF_WHOLE_AXIS = ("bvh", "c3d")  # these cannot say when a person begins: they hold every frame of the recording
+FLASH_FRAMES = 10  # whoever was seen for fewer is taken for a detector's mistake, unless --min-frames says otherwise
+LESS_CERTAIN = {"observed": "inferred, held or absent", "inferred": "held or absent", "held": "absent"}
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,8 @@ class Options:
     smooth: bool = False
     centimetres: bool = False  # bvh only
     force: bool = False
+    align: str = "recording"  # one time axis and floor for everybody; "person": each on their own
+    min_frames: int | None = None  # None: FLASH_FRAMES, where anybody was seen for so many
 
 
 @dataclass(frozen=True)
@@ -48,37 +54,71 @@ class Done:
 def export(hello: Hello, poses: list[Pose3D], options: Options) -> Done:
     notes = []
     if options.smooth:
-        smooth = smoothed(poses)
-        notes.append(cost_of_smoothing(hello, poses, smooth))
-        poses = smooth
-    chosen = chosen_clips(hello, poses, options)
-    targets = [options.out] if options.to in ALL_PEOPLE else [one_of(options.out, clip, chosen) for clip in chosen]
-    refuse_existing(targets, options.force)
+        poses, note = one_euro(hello, poses)
+        notes.append(note)
+    chosen, left_out = chosen_clips(clips(hello, poses, options.align), options)
+    notes += left_out
     if options.to in ALL_PEOPLE:
+        refuse_existing([options.out], options.force)
         ALL_PEOPLE[options.to](options.out, chosen)
-        return Done(targets, notes)
-    files = [file for target, clip in zip(targets, chosen) for file in write_one(target, clip, options)]
-    return Done(files, notes + [note for clip in chosen for note in notes_on(clip, options)])
+        return Done([options.out], notes)
+    targets = {clip.person: one_of(options.out, clip, chosen) for clip in chosen}
+    refuse_existing([file for target in targets.values() for file in files_of(target, options)], options.force)
+    for clip in chosen:
+        write_one(targets[clip.person], clip, options)
+        notes += notes_on(clip, options)
+    return Done([file for target in targets.values() for file in files_of(target, options)], notes)
 
 
-def chosen_clips(hello: Hello, poses: list[Pose3D], options: Options) -> list[Clip]:
-    everybody = clips(hello, poses)
+def chosen_clips(everybody: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+    """Whom the options mean, resampled, and who was left out."""
+    ids = ", ".join(str(clip.person) for clip in everybody)
     chosen = [clip for clip in everybody if options.person in (None, clip.person)]
     if not chosen:
-        ids = ", ".join(str(clip.person) for clip in everybody)
         raise RecordingError(f"nobody with id {options.person} in this recording; there are: {ids}")
-    return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen]
+    chosen, notes = seen_for_long(chosen, options)
+    chosen, more = worth_writing(chosen, options)
+    return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes + more
 
 
-def write_one(path: Path, clip: Clip, options: Options) -> list[Path]:
+def seen_for_long(found: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+    """Those in enough frames; by default nobody is left out where that would leave nobody."""
+    least = FLASH_FRAMES if options.min_frames is None else options.min_frames
+    counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in found}
+    long = [clip for clip in found if counts[clip.person] >= least]
+    if not long and options.min_frames is not None:
+        most = max(counts.values())
+        raise RecordingError(f"nobody was seen in {least} frames, at most in {most}; try --min-frames {most}")
+    if not long or (options.min_frames is None and options.person is not None):
+        return found, []
+    gone = [
+        f"person {i}: in {n} frames only, left out; --min-frames 1 keeps them" for i, n in counts.items() if n < least
+    ]
+    return long, gone
+
+
+def worth_writing(found: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+    """Of formats with one file a person: those with a joint that is certain enough."""
+    if options.to in ALL_PEOPLE:
+        return found, []
+    shown = [clip for clip in found if np.isfinite(clip.kept(options.keep)).any()]
+    if not shown:
+        raise RecordingError(f"nobody has a joint that is at least {options.keep}; try --keep held")
+    gone = [clip.person for clip in found if clip not in shown]
+    return shown, [f"person {i}: no joint is at least {options.keep}, left out; try --keep held" for i in gone]
+
+
+def write_one(path: Path, clip: Clip, options: Options) -> None:
     if options.to == "bvh":
         bvh.write(path, clip, options.keep, 100.0 if options.centimetres else 1.0)
     else:
         {"trc": trc.write, "c3d": c3d.write}[options.to](path, clip, options.keep)
-    if options.to not in WITHOUT_MARKS:
-        return [path]
-    tables.write_states(states_beside(path), clip)
-    return [path, states_beside(path)]
+    if options.to in WITHOUT_MARKS:
+        tables.write_states(states_beside(path), padded(clip) if options.to in OF_WHOLE_AXIS else clip)
+
+
+def files_of(path: Path, options: Options) -> list[Path]:
+    return [path, states_beside(path)] if options.to in WITHOUT_MARKS else [path]
 
 
 def states_beside(path: Path) -> Path:
@@ -101,8 +141,9 @@ def notes_on(clip: Clip, options: Options) -> list[str]:
     missing = float(np.isnan(clip.kept(options.keep)).any(-1).mean())
     if missing > 0:
         how = "keep their last rotation" if options.to == "bvh" else "are left empty"
-        notes.append(f"person {clip.person}: {100 * missing:.1f} % of the joints were not {options.keep} and {how}")
-    if options.to in ("bvh", "c3d") and not even(clip):
+        worse = LESS_CERTAIN[options.keep]
+        notes.append(f"person {clip.person}: {100 * missing:.1f} % of the joints were {worse} and {how}")
+    if options.to in OF_WHOLE_AXIS and not even(clip):
         notes.append(f"person {clip.person}: frames are not evenly spaced; --rate {clip.rate_hz:.0f} makes them so")
     if not clip.absolute:
         notes.append(f"person {clip.person}: no position in the room; joints are relative to {clip.joints[0]}")
@@ -110,24 +151,5 @@ def notes_on(clip: Clip, options: Options) -> list[str]:
 
 
 def even(clip: Clip) -> bool:
-    ideal = np.arange(len(clip)) / clip.rate_hz
-    return bool(np.abs(clip.times_s - ideal).max() < 0.5 / clip.rate_hz)
-
-
-def smoothed(poses: list[Pose3D]) -> list[Pose3D]:
-    smoother = PoseSmoother()
-    return [smoother.smooth(pose) for pose in poses]
-
-
-def cost_of_smoothing(hello: Hello, raw: list[Pose3D], smooth: list[Pose3D]) -> str:
-    """What was paid and what it bought, on the person seen longest."""
-    before, after = (max(clips(hello, poses), key=len) for poses in (raw, smooth))
-    whole = np.isfinite(before.xyz).all((1, 2))
-    dt_s = 1 / before.rate_hz
-    trembling = [jitter(clip.xyz[whole], dt_s) for clip in (before, after)]
-    if whole.sum() < 30:
-        return "smoothing: too few whole frames to measure its delay"
-    late_ms = 1e3 * delay(before.xyz[whole], after.xyz[whole], dt_s)
-    return (
-        f"smoothing: {late_ms:.0f} ms of delay; jitter {trembling[0]:.1f} -> {trembling[1]:.1f} m/s2 (RMS acceleration)"
-    )
+    times = clip.axis.times_s
+    return bool(np.abs(times - np.arange(len(times)) / clip.rate_hz).max() < 0.5 / clip.rate_hz)

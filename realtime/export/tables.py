@@ -1,7 +1,8 @@
 """CSV, JSON and npz: everything that a recording says, all people in one file, units in the names.
 
 Knows: these three formats.  Does not know: recordings.  Nothing is left out: each joint comes with its state; what
-was ABSENT, or lies in a frame without that person, is empty (CSV), null (JSON) or NaN (npz).
+was ABSENT, or lies in a frame without that person, is empty (CSV), null (JSON) or NaN (npz).  `frame` and `time_s`
+count from the recording's first captured frame, for everybody.
 """
 
 from __future__ import annotations
@@ -27,16 +28,18 @@ def write_csv(path: Path, clips: list[Clip]) -> None:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for clip in clips:
-            for frame, time_s in enumerate(clip.times_s):
-                rows.writerows(csv_rows(clip, frame, float(time_s)))
+            for at in range(len(clip)):
+                rows.writerows(csv_rows(clip, at))
 
 
-def csv_rows(clip: Clip, frame: int, time_s: float) -> list[list[Any]]:
+def csv_rows(clip: Clip, at: int) -> list[list[Any]]:
+    sigma = np.where(clip.state[at] == ABSENT, np.nan, clip.sigma[at])
+    frame, time_s = int(clip.frames[at]), f"{clip.times_s[at]:.6f}"
     return [
         [
-            clip.person, frame, f"{time_s:.6f}", joint, JOINT_STATES[clip.state[frame, j]],
-            *(cell(value) for value in clip.xyz[frame, j]), cell(marked(clip, clip.sigma)[frame, j]),
-            cell(clip.age_ms[frame, j], 0), cell(clip.reliability[frame, j], 3),
+            clip.person, frame, time_s, joint, JOINT_STATES[clip.state[at, j]],
+            *(cell(value) for value in clip.xyz[at, j]), cell(sigma[j]),
+            cell(clip.age_ms[at, j], 0), cell(clip.reliability[at, j], 3),
         ]
         for j, joint in enumerate(clip.joints)
     ]  # fmt: skip
@@ -56,7 +59,7 @@ def write_states(path: Path, clip: Clip) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["frame", "time_s", *clip.joints])
-        for frame, (time_s, states) in enumerate(zip(clip.times_s, clip.state), 1):
+        for frame, (time_s, states) in enumerate(zip(clip.times_s, clip.state), clip.first + 1):
             rows.writerow([frame, f"{time_s:.6f}", *(JOINT_STATES[s] for s in states)])
 
 
@@ -76,6 +79,7 @@ def json_person(clip: Clip) -> dict[str, Any]:
         "start_unix_ns": clip.start_unix_ns,
         "absolute": clip.absolute,
         "metric": clip.metric,
+        "frame": clip.frames.tolist(),
         "time_s": nulls(clip.times_s, 6),
         "xyz_m": nulls(clip.xyz, 5),
         "sigma_m": nulls(marked(clip, clip.sigma), 5),
@@ -109,6 +113,7 @@ def npz_person(clip: Clip) -> dict[str, Any]:
         "joints": np.array(clip.joints),
         "parents": np.array(clip.parents, np.int64),
         "start_unix_ns": np.array(clip.start_unix_ns, np.int64),
+        "frame": clip.frames,
         "time_s": clip.times_s,
         "xyz_m": clip.xyz.astype(np.float32),
         "sigma_m": marked(clip, clip.sigma).astype(np.float32),

@@ -1,7 +1,8 @@
 """TRC: marker tracks as text, as OpenSim reads them.
 
-Knows: the TRC layout.  Does not know: recordings.  Metres, y up, one row per answered frame with its capture time;
-a joint that is missing or less than asked for leaves its three fields empty.
+Knows: the TRC layout.  Does not know: recordings.  Metres, y up, one row per answered frame with its capture time on
+the axis of the recording (OrigDataStartFrame says where this person begins); a joint that is missing or less than
+asked for leaves its three fields empty.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from realtime.export.clip import Clip
+from realtime.export.names import identifier
 
 FIELDS = (
     "DataRate", "CameraRate", "NumFrames", "NumMarkers", "Units", "OrigDataRate", "OrigDataStartFrame", "OrigNumFrames",
@@ -21,15 +23,15 @@ def write(path: Path, clip: Clip, keep: str = "inferred") -> None:
     xyz = clip.kept(keep)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(header(path.name, clip))
-        for number, (time_s, joints) in enumerate(zip(clip.times_s, xyz), 1):
+        for number, (time_s, joints) in enumerate(zip(clip.times_s, xyz), clip.first + 1):
             cells = ["" if np.isnan(value) else f"{value:.6f}" for value in joints.reshape(-1)]
             file.write("\t".join([str(number), f"{time_s:.6f}", *cells]) + "\n")
 
 
 def header(name: str, clip: Clip) -> str:
     rate, count, j = f"{clip.rate_hz:.3f}", len(clip), len(clip.joints)
-    values = [rate, rate, str(count), str(j), "m", rate, "1", str(count)]
-    markers = "".join(f"{joint}\t\t\t" for joint in clip.joints)
+    values = [rate, rate, str(count), str(j), "m", rate, str(clip.first + 1), str(count)]
+    markers = "".join(f"{identifier(joint)}\t\t\t" for joint in clip.joints)
     axes = "\t".join(f"X{i}\tY{i}\tZ{i}" for i in range(1, j + 1))
     return (
         f"PathFileType\t4\t(X/Y/Z)\t{name}\n"
