@@ -82,7 +82,11 @@ def test_h36m_cameras_give_views_in_camera_axes_and_exact_keypoints(tmp_path):
 def test_h36m_keypoints_of_a_detector_may_outlast_the_truth(tmp_path):
     file = h36m(tmp_path, S1={"Eating": walk()})
     xy = np.random.default_rng(0).uniform(0, 1000, (T + 5, 17, 2)).astype(np.float32)
-    np.savez(tmp_path / "data_2d.npz", positions_2d=np.array({"S1": {"Eating": [xy]}}, object), metadata=np.array({}))
+    np.savez(
+        tmp_path / "data_2d.npz",
+        positions_2d=np.array({"S1": {"Eating": [xy]}}, object),
+        metadata=np.array({"layout_name": "h36m"}, object),
+    )
     given = ["--cameras", cameras(tmp_path, "S1"), "--keypoints", tmp_path / "data_2d.npz"]
     assert run("h36m", "--file", file, *given, "--out", tmp_path, "--trust") == 0
     np.testing.assert_allclose(views.load(tmp_path).views[0].xy, xy[:T])

@@ -50,15 +50,16 @@ def logit(confidence: Tensor) -> Tensor:
     return torch.logit(confidence.clamp(1e-3, 1 - 1e-3))
 
 
-def fit_calibration(confidence: Tensor, right: Tensor, steps: int = 50) -> tuple[float, float]:
-    """(slope, offset) on the logit that make confidence the share of keypoints that are right: Newton's method."""
-    x = torch.stack([logit(confidence.flatten().double()), torch.ones(confidence.numel()).double()], -1)
-    y, best = right.flatten().double(), torch.tensor([1.0, 0.0]).double()
+def fit_calibration(confidence: Tensor, right: Tensor, steps: int = 50) -> Tensor:
+    """Slope and offset (2,) on the logit: confidence becomes the share of keypoints that are right (Newton)."""
+    logits = logit(confidence.flatten().double())
+    x, y = torch.stack([logits, torch.ones_like(logits)], -1), right.flatten().double()
+    best, ridge = x.new_tensor([1.0, 0.0]), 1e-6 * torch.eye(2, dtype=x.dtype, device=x.device)
     for _ in range(steps):
         p = torch.sigmoid(x @ best)
-        curvature = x.mT @ (x * (p * (1 - p)).unsqueeze(-1)) + 1e-6 * torch.eye(2).double()
+        curvature = x.mT @ (x * (p * (1 - p)).unsqueeze(-1)) + ridge
         best = best - torch.linalg.solve(curvature, x.mT @ (p - y))
-    return float(best[0]), float(best[1])
+    return best
 
 
 def calibrated(confidence: Tensor, calibration: tuple[float, float] = CALIBRATION) -> Tensor:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from engines.contract import H36M_17, Array
 from trainers.data.motion import PUBLISHED_TEST
 from trainers.errors import UserError
+from trainers.geometry.undistortion import NONE, Coefficients, undistort
 
 GUESSED_FOV_DEG = 63.0  # over the longer side, for cameras that nobody calibrated
 
@@ -34,14 +35,29 @@ class RecordedView:
     subject: str
     action: str
     camera: str
+    distortion: Coefficients = NONE  # k1, k2, p1, p2, k3
+
+    @property
+    def calibrated(self) -> bool:
+        return bool(np.isfinite(self.focal).all())
+
+    @property
+    def screen(self) -> float:
+        """Screen units of VideoPose3D (half the picture's width is 1) in one unit of rays."""
+        focal = self.focal[0] if self.calibrated else guessed_focal(self.size)
+        return focal / (self.size[0] / 2)
 
     def rays(self) -> Array:
-        """(T, 17, 2) as the runtime computes them, with given or guessed intrinsics."""
+        """(T, 17, 2) as the runtime computes them, with given or guessed intrinsics; without the lens's distortion."""
         focal, centre = np.array(self.focal), np.array(self.centre)
-        if not np.isfinite(focal).all():
-            focal = np.full(2, max(self.size) / 2 / np.tan(np.radians(GUESSED_FOV_DEG / 2)))
-            centre = np.array(self.size) / 2
-        return np.asarray((self.xy - centre) / focal, np.float32)
+        if not self.calibrated:
+            focal, centre = np.full(2, guessed_focal(self.size)), np.array(self.size) / 2
+        return np.asarray(undistort((self.xy - centre) / focal, self.distortion), np.float32)
+
+
+def guessed_focal(size: tuple[float, float]) -> float:
+    """px, of a camera that nobody calibrated."""
+    return float(max(size) / 2 / np.tan(np.radians(GUESSED_FOV_DEG / 2)))
 
 
 @dataclass(frozen=True)
@@ -58,7 +74,10 @@ def save(folder: Path, subject: str, views: list[RecordedView], known: NDArray[n
         partial,
         **{name: np.concatenate([getattr(v, name) for v in views]) for name in ("xyz", "xy", "score", "valid")},
         start=np.cumsum([0] + [len(v.xyz) for v in views]).astype(np.int32),
-        **{name: np.array([getattr(v, name) for v in views]) for name in ("fps", "size", "focal", "centre")},
+        **{
+            name: np.array([getattr(v, name) for v in views])
+            for name in ("fps", "size", "focal", "centre", "distortion")
+        },
         **{name: np.array([getattr(v, name) for v in views]) for name in ("clip", "subject", "action", "camera")},
         known=known,
     )
@@ -87,12 +106,16 @@ def load(folder: Path) -> ViewSet:
 
 
 def for_papers(found: ViewSet) -> tuple[ViewSet, ViewSet, ViewSet]:
-    """(to train on, to fit on, to judge on): the papers' test subjects, where the set has them, else its last one."""
+    """(to train on, to fit sigma on, to judge on): the papers' test subjects where the set has them, else its last.
+
+    Sigma is fitted on the last training subject: the protocol leaves nobody else, and no test subject may be used.
+    """
     people = sorted({v.subject for v in found.views})
     held = [p for p in people if p in PUBLISHED_TEST] or people[-1:]
     if set(held) == set(people):
         raise UserError(f"{found.name}: only {', '.join(people)}, whom one tests on; prepare training subjects too")
-    parts = ([p for p in people if p not in held], held[: (len(held) + 1) // 2], held[-((len(held) + 1) // 2) :])
+    trained = [p for p in people if p not in held]
+    parts = (trained, trained[-1:], held)
     return tuple(  # type: ignore[return-value]
         ViewSet(tuple(v for v in found.views if v.subject in part), found.known, found.name) for part in parts
     )
@@ -106,6 +129,7 @@ def _views(arrays: dict[str, Any]) -> list[RecordedView]:
             float(arrays["fps"][i]),
             *(tuple(map(float, arrays[name][i])) for name in ("size", "focal", "centre")),
             *(str(arrays[name][i]) for name in ("clip", "subject", "action", "camera")),
+            tuple(map(float, arrays["distortion"][i])),  # type: ignore[arg-type]
         )
         for i, (a, b) in enumerate(pairwise(borders))
     ]

@@ -1,16 +1,11 @@
 """Public data sets in world axes with calibrated cameras: Human3.6M and HumanEva, in VideoPose3D's layout.
 
-Knows: the layout of `data_3d_*.npz` and `data_2d_*.npz`, which joints are which, quaternions of cameras.
-Does not know: networks, protocols.  World: metres, Z up.
-
-Cameras come from the user (they are in no such file): JSON {"intrinsics": [{id, center, focal_length, res_w, res_h}],
-"extrinsics": {subject: [{orientation: [w, x, y, z], translation: [mm]}]}}, the names that VideoPose3D's tables have.
+World: metres, Z up.  Cameras come from the user (they are in no such file): trainers.data.camera_table.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +16,8 @@ from numpy.typing import NDArray
 
 from engines.contract import H36M_17, Array
 from trainers.data import motion, views
+from trainers.data.camera_table import Camera, cameras_of, read_cameras
+from trainers.data.keypoint_layout import CHOICES, KeypointLayout, layout_of
 from trainers.data.motion import Segment
 from trainers.data.trusted import load_trusted, member
 from trainers.data.views import RecordedView
@@ -60,19 +57,23 @@ LAYOUTS = {"h36m": Layout("h36m", 32, 50.0), "humaneva": Layout("humaneva", 15, 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--file", type=Path, required=True, help="data_3d_*.npz")
     parser.add_argument("--keypoints", type=Path, help="data_2d_*.npz of a detector; without it, exact projections")
-    parser.add_argument("--cameras", type=Path, help="JSON of intrinsics and extrinsics; without it, motion alone")
+    parser.add_argument(
+        "--keypoints-layout", default="", choices=("", *CHOICES), help="where the keypoints' file does not name it"
+    )
+    parser.add_argument(
+        "--cameras", type=Path, help="intrinsics and extrinsics: JSON or VideoPose3D's table; without it, motion alone"
+    )
 
 
 def prepare(args: argparse.Namespace) -> list[str]:
     layout = LAYOUTS[args.set]
     cameras = read_cameras(args.cameras) if args.cameras else None
     people = member(load_trusted(args.file, args.trust), "positions_3d", args.file)
-    detected = (
-        member(load_trusted(args.keypoints, args.trust), "positions_2d", args.keypoints) if args.keypoints else {}
-    )
+    detected = read_detected(args.keypoints, args.trust, args.keypoints_layout) if args.keypoints else None
     skipped, index = [], []
     for subject, actions in people.items():
         segments, seen = [], []
+        theirs = cameras_of(cameras, subject) if cameras else []
         for action, raw in actions.items():
             problem = wrong(np.asarray(raw), layout)
             if problem:
@@ -81,7 +82,7 @@ def prepare(args: argparse.Namespace) -> list[str]:
             xyz = layout.pose(np.asarray(raw, np.float32))
             segments.append(segment(xyz, layout, subject, action))
             index.append({"clip": segments[-1].clip, "subject": segments[-1].subject, "desc": segments[-1].action})
-            seen += recorded(xyz, layout, subject, action, cameras, detected) if cameras else []
+            seen += recorded(xyz, layout, subject, action, theirs, detected)
         if segments:
             motion.save(args.out, named(subject), segments)
         if seen:
@@ -118,55 +119,39 @@ def segment(xyz: Array, layout: Layout, subject: str, action: str) -> Segment:
     return Segment(np.asarray(upright, np.float32), layout.fps, f"{subject}/{action}", named(subject), verb(action))
 
 
-def read_cameras(path: Path) -> dict[str, Any]:
-    try:
-        cameras = json.loads(path.read_text())
-        lens, place = cameras["intrinsics"], cameras["extrinsics"]
-        wanted = ("id", "center", "focal_length", "res_w", "res_h")
-        missing = {k for one in lens for k in wanted if k not in one}
-        missing |= {k for of in place.values() for one in of for k in ("orientation", "translation") if k not in one}
-    except (OSError, json.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"--cameras {path}: expected JSON with 'intrinsics' and 'extrinsics' ({error!r}); the docstring of "
-            "trainers/data/world.py shows the layout"
-        ) from None
-    if missing:
-        raise UserError(f"--cameras {path}: keys {', '.join(sorted(missing))} are missing; see trainers/data/world.py")
-    return dict(cameras)
-
-
-def turn(orientation: list[float]) -> NDArray[np.float64]:
-    """Unit quaternion w x y z -> (3, 3): camera to world."""
-    w, x, y, z = np.array(orientation, np.float64) / np.linalg.norm(orientation)
-    return np.array(
-        [[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],
-         [2 * (x * y + w * z), 1 - 2 * (x * x + z * z), 2 * (y * z - w * x)],
-         [2 * (x * z - w * y), 2 * (y * z + w * x), 1 - 2 * (x * x + y * y)]]
-    )  # fmt: skip
-
-
 def recorded(
-    xyz: Array, layout: Layout, subject: str, action: str, cameras: dict[str, Any], detected: Any
+    xyz: Array, layout: Layout, subject: str, action: str, cameras: list[Camera], detected: Detected | None
 ) -> list[RecordedView]:
-    person = subject.split("/")[-1]
-    places = cameras["extrinsics"].get(person) or cameras["extrinsics"].get(subject)
-    if places is None:
-        found = ", ".join(cameras["extrinsics"])
-        raise UserError(f"--cameras: no extrinsics of {person}, only of {found}; add them or leave --cameras out")
+    """What every camera saw of a clip: a detector's keypoints, or exact projections through the lens."""
     out = []
-    for k, (lens, place) in enumerate(zip(cameras["intrinsics"], places)):
-        local = (xyz - np.array(place["translation"]) / 1000) @ turn(place["orientation"])  # world -> camera
-        focal, centre = np.array(lens["focal_length"]), np.array(lens["center"])
-        exact = local[..., :2] / np.maximum(local[..., 2:], 0.1) * focal + centre
-        found = detected.get(subject, {}).get(action) if detected else None
-        xy = layout.pose(np.asarray(found[k]))[: len(xyz), :, :2] if found is not None else exact
+    for k, camera in enumerate(cameras):
+        local = camera.local(xyz)
+        found = detected.of(subject, action, k, layout) if detected else None
+        xy, score = found or (camera.pixels(local), np.ones(xyz.shape[:2], np.float32))
         frames = min(len(xy), len(xyz))
         out.append(
             RecordedView(
-                local[:frames].astype(np.float32), xy[:frames].astype(np.float32),
-                np.ones((frames, len(H36M_17)), np.float32), np.ones(frames, bool), layout.fps,
-                (lens["res_w"], lens["res_h"]), tuple(focal), tuple(centre), f"{subject}/{action}", named(subject),
-                verb(action), str(lens["id"]),
+                local[:frames].astype(np.float32), xy[:frames].astype(np.float32), score[:frames],
+                np.ones(frames, bool), layout.fps, camera.size, camera.focal, camera.centre, f"{subject}/{action}",
+                named(subject), verb(action), camera.id, camera.distortion,
             )
         )  # fmt: skip
     return out
+
+
+@dataclass(frozen=True)
+class Detected:
+    """A detector's keypoints of the whole set."""
+
+    positions: dict[str, dict[str, list[NDArray[Any]]]]
+    layout: KeypointLayout
+
+    def of(self, subject: str, action: str, camera: int, layout: Layout) -> tuple[Array, Array] | None:
+        found = self.positions.get(subject, {}).get(action)
+        return None if found is None else self.layout.points(np.asarray(found[camera], np.float32), layout.pose)
+
+
+def read_detected(path: Path, trust: bool, given: str) -> Detected:
+    archive = load_trusted(path, trust)
+    metadata = member(archive, "metadata", path) if "metadata" in getattr(archive, "files", ()) else None
+    return Detected(member(archive, "positions_2d", path), layout_of(metadata, given, str(path)))

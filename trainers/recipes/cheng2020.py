@@ -231,7 +231,7 @@ class ChengRecipe:
     def validate(self) -> dict[str, float]:
         """mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage optimisation."""
         clips = self.fitted.clips
-        self.model.calibration.copy_(torch.tensor(fit_calibration(clips.reliability, ~clips.hidden)))
+        self.model.calibration.copy_(fit_calibration(clips.reliability, ~clips.hidden))
         fit_by_age(self.lifter, self.fitted)
         clips = self.judged.clips
         pose, log_sigma = self.lifter.clip(clips.x, clips.reliability, clips.time)

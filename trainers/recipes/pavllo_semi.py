@@ -7,7 +7,7 @@ Does not know: the loop, files, the runtime.  The pose network alone ships; the 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from trainers.data import recorded
 from trainers.data.motion import MotionSet, Segment
 from trainers.data.recorded import RecordedBank
 from trainers.losses import mean_bones, mpjpe, wmpjpe
-from trainers.metrics import LIMB_JOINTS, align_scale, joint_errors
+from trainers.metrics import align_scale, joint_errors
 from trainers.models.pavllo import PavlloLifter
 from trainers.models.tcn import TCN
 from trainers.noise import NoiseRange
@@ -48,8 +48,8 @@ class Settings:
     labelled: tuple[str, ...] = ()  # subjects with 3D; none named: the first training subject
     labelled_share: float = field(default=1.0, metadata={"low": 1e-4, "high": 1.0, "unit": "share"})  # of their frames
     semi: bool = True  # false: the labelled half alone, the supervised baseline
-    projection_weight: float = 1.0  # rays are about as large as metres here
-    bone_weight: float = 20.0  # of squared differences of mean lengths
+    projection_weight: float = 1.0  # of the distance in screen units: half the picture's width is 1
+    bone_weight: float = 1.0  # of the mean absolute difference of predicted mean lengths, m
     warm_up: int = field(default=1, metadata={"low": 0, "high": 10_000, "unit": "epochs"})  # on labels alone
     batch: int = field(default=256, metadata={"low": 2, "high": 100_000, "unit": "clips"})  # one prediction each
     epoch: int = field(default=50, metadata={"low": 1, "high": 1_000_000, "unit": "steps"})
@@ -72,7 +72,12 @@ class Half:
     reliability: Tensor  # (N, R, 17)
     pose: Tensor  # (N, 17, 3) m; of unlabelled people never used in a loss
     root: Tensor  # (N, 3) m, camera axes; the same
-    lens: Tensor  # (N, 2)
+    lens: Tensor  # (N, 2) factor and k1 of Lens.plain
+    screen: Tensor  # (N,) screen units (half the picture's width) in one unit of rays
+
+    @staticmethod
+    def join(parts: list[Half]) -> Half:
+        return Half(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Half)))
 
 
 Batch = tuple[Half, Half | None]
@@ -102,7 +107,7 @@ class SemiRecipe:
         with_3d, without = divided(people.train, settings.labelled or people.train.subjects[:1])
         self.labelled = people.source(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
         self.unlabelled = people.source(without, device) if settings.semi and without.segments else None
-        self.fitted, self.judged = people.fitted, people.judged
+        self.fitted, self.judged, self.screen = people.fitted, people.judged, people.screen
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -131,24 +136,28 @@ class SemiRecipe:
     def _half(self, source: Source, g: Generator) -> Half:
         s, count, at = self.settings, self.settings.batch // 2, self.answered
         times = (torch.arange(self.frames, device=g.device) / HZ).expand(count, -1)
-        if isinstance(source, RecordedBank):  # keypoints as prepared: a pinhole
+        if isinstance(source, RecordedBank):  # rays are undistorted: a pinhole
             seen, root = recorded.sample(source, times, g)
-            return Half(seen.x, seen.reliability, seen.pose[:, at], root[:, at], seen.x.new_zeros(count, 2))
+            pinhole = seen.x.new_tensor([1.0, 0.0]).expand(count, 2)
+            screen = seen.x.new_full((count,), self.screen)
+            return Half(seen.x, seen.reliability, seen.pose[:, at], root[:, at], pinhole, screen)
         view = views(augment(banks.sample(source, times, g), s.augment, g), s.cameras, g)
         clips = detected(view, times, s, g)
-        return Half(clips.x, clips.reliability, clips.pose[:, at], view.xyz[:, at, 0], view.lens)
+        screen = 1 / (view.lens[:, 0] * view.half[:, 0])
+        return Half(clips.x, clips.reliability, clips.pose[:, at], view.xyz[:, at, 0], view.lens, screen)
 
     # --- losses ---
 
     def losses(self, batch: Batch, which: int) -> dict[str, Tensor]:
         labelled, other = batch
-        pose, root = self._answer(labelled)
-        terms = {"mpjpe": mpjpe(pose, labelled.pose), "wmpjpe": wmpjpe(root, labelled.root)}
+        count = len(labelled.x)
+        pose, root = self._answer(labelled if other is None else Half.join([labelled, other]))  # one pass, as theirs
+        terms = {"mpjpe": mpjpe(pose[:count], labelled.pose), "wmpjpe": wmpjpe(root[:count], labelled.root)}
         if other is not None:
-            pose, root = self._answer(other)
-            terms["projection"] = self.settings.projection_weight * self.projection(pose, root, other)
+            again = self.projection(pose[count:], root[count:], other)
+            terms["projection"] = self.settings.projection_weight * again
             if self.settings.bone_weight > 0:
-                terms["bones"] = self.settings.bone_weight * mean_bones(pose, labelled.pose)
+                terms["bones"] = self.settings.bone_weight * mean_bones(pose[count:], pose[:count])
         return terms
 
     def _answer(self, half: Half) -> tuple[Tensor, Tensor]:
@@ -157,10 +166,10 @@ class SemiRecipe:
         return self.pose.pose(self.pose.tcn.one(features))[:, 0], self.trajectory.one(features)[:, 0]
 
     def projection(self, pose: Tensor, root: Tensor, half: Half) -> Tensor:
-        """The pose put where the trajectory says, through the camera's own lens, against the keypoints it came from."""
+        """Project pose plus trajectory through the camera's lens: distance to its keypoints, screen units."""
         again = project(pose + root.unsqueeze(1), Lens.plain(half.lens))
-        seen = (half.reliability[:, self.answered] >= SEEN).to(pose.dtype)
-        return mpjpe(again, half.x[:, self.answered], seen)
+        seen, screen = (half.reliability[:, self.answered] >= SEEN).to(pose.dtype), half.screen[:, None, None]
+        return mpjpe(again * screen, half.x[:, self.answered] * screen, seen)
 
     # --- validation ---
 
@@ -168,10 +177,10 @@ class SemiRecipe:
         fit_by_age(self.pose, self.fitted)
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs, open and hidden, and of all limbs after scaling (protocol 3)."""
+        """mm on limbs, open and hidden, and of all joints after scaling (protocol 3)."""
         clips = self.judged.clips
         pose, log_sigma = self.pose.clip(clips.x, clips.reliability, clips.time)
-        scaled = joint_errors(align_scale(pose, clips.pose), clips.pose)[..., list(LIMB_JOINTS)]
+        scaled = joint_errors(align_scale(pose, clips.pose), clips.pose)
         sure = within(pose, log_sigma, self.judged)
         return errors(pose, self.judged) | {"n-mpjpe": float(scaled.mean()) * 1000, "within sigma": sure}
 

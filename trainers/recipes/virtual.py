@@ -61,6 +61,7 @@ class People:
     fitted: Check
     judged: Check
     recorded: bool
+    screen: float = 1.0  # of recorded views: screen units (half the picture's width is 1) in one unit of rays
 
     def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> Source:
         """To draw windows of some of them from."""
@@ -82,7 +83,7 @@ def open_people(
     train = recorded.seen(train_views, cameras)
     g = Generator(device).manual_seed(20)
     fitted, judged = (_recorded_check(recorded.seen(part), settings, ticks, device, g) for part in held)
-    return People(train, fitted, judged, True)
+    return People(train, fitted, judged, True, float(np.mean([v.screen for v in train_views.views])))
 
 
 def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
