@@ -19,6 +19,7 @@ from engines.engine import Engine
 from trainers.data import motion, views
 from trainers.drive import answered, exported, opened
 from trainers.errors import UserError
+from trainers.evaluation import evaluate_views
 from trainers.reporting import MEASURE, write
 from trainers.scores import Scores, report
 from trainers.trials import SUITES, Trial, from_motion, from_views, noisier
@@ -27,8 +28,9 @@ NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Ta
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("model", help="engine name, exported folder, run folder or checkpoint")
-    add_data_arguments(parser)
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="engine name, exported folder, run or checkpoint")
+    add_data_arguments(parser, required=False)
+    evaluate_views.add_arguments(parser)
     parser.add_argument("--protocol", type=int, choices=tuple(MEASURE), default=1, help="1 MPJPE, 2 P-MPJPE, 3 N-MPJPE")
     parser.add_argument("--boards", type=Path, metavar="VIDEO", help="also: boards pasted into this footage")
     parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
@@ -36,9 +38,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
 
 
-def add_data_arguments(parser: argparse.ArgumentParser) -> None:
+def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
     """Which clips, and how they are seen."""
-    parser.add_argument("--data", type=Path, required=True, metavar="DIR", help="made by prepare or synthesize")
+    parser.add_argument("--data", type=Path, required=required, metavar="DIR", help="made by prepare or synthesize")
     parser.add_argument("--occlusion", choices=tuple(SUITES), default="mixed", metavar="SUITE", help=", ".join(SUITES))
     parser.add_argument("--reliability", default="auto", help="of synthesized data: an engine, visibility, truth")
     parser.add_argument("--subjects", default="", help="comma-separated; default: validation subjects, or all views")
@@ -49,21 +51,28 @@ def add_data_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
+    if bool(args.views) == bool(args.data):
+        raise UserError("expected either --data DIR (motion, recorded or rendered clips) or --views DIR (real cameras)")
+    if args.views:
+        return evaluate_views.main(args)
+    if len(args.models) > 1:
+        raise UserError(f"{len(args.models)} models with --data; side by side: trainers compare MODEL... --data DIR")
+    (model,) = args.models
     trials = [noisier(t, args.noise_px, args.seed) for t in islice(gather(args), args.limit or None)]
-    with exported(args.model) as folder:
+    with exported(model) as folder:
         engine = opened(folder)
         found = report(evaluate(engine, trials, args.flip))
-        found |= {"model": args.model, "sha256": engine.sha256, "settings": settings(args)}
+        found |= {"model": model, "sha256": engine.sha256, "settings": settings(args)}
         if args.boards:
             from trainers.judge_boards import judge_video
 
             found["boards"] = judge_video(args.boards, engine, args.reliability, args.seed)
-    write(found, args.out or Path("runs/evaluate") / Path(args.model).name, args.protocol)
+    write(found, args.out or Path("runs/evaluate") / Path(model).name, args.protocol)
     return 0
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
-    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("model", "out")}
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("models", "out")}
 
 
 def gather(args: argparse.Namespace) -> Iterator[Trial]:

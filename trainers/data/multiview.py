@@ -1,0 +1,194 @@
+"""Read a folder of calibrated films with reference joints: calibration.json, reference.npz, one film a camera.
+
+calibration.json: a list of cameras: name, size [width, height] px, K (3, 3), dist (OpenCV), R (3, 3) and t (3,), world
+to camera in metres.  reference.npz: `xyz` (T, J, 3) metres in the world, NaN where unknown, `joints` (J,) their names
+as the detector has them, `fps`.  The film of camera `cam_0` is cam_0.mp4, .mkv, .mov, .avi or .webm; the films'
+frames of one index belong together.
+"""
+
+from __future__ import annotations
+
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.contract import BLAZEPOSE_33
+from trainers.errors import UserError
+from trainers.geometry.calibrated_camera import CalibratedCamera
+
+CALIBRATION, REFERENCE = "calibration.json", "reference.npz"
+FILMS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+MAKE = "make the folder with: trainers triangulate FILMS --calibration FILE --out DIR"
+RIGID = 1e-3  # how far R R^T may lie from the identity
+Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Film:
+    path: Path
+    size: tuple[int, int]  # px
+    frames: int  # as the container declares
+    fps: float
+
+
+@dataclass(frozen=True)
+class View:
+    """One camera, fitted to its film."""
+
+    camera: CalibratedCamera
+    film: Film
+
+
+@dataclass(frozen=True)
+class Reference:
+    xyz: NDArray[np.float64]  # (T, J, 3) m in the world, NaN where unknown
+    joints: tuple[str, ...]
+    fps: float
+
+
+@dataclass(frozen=True)
+class ViewSet:
+    name: str
+    views: tuple[View, ...]
+    reference: Reference
+
+
+def load_views(folder: Path) -> ViewSet:
+    """All of a folder, checked: films are there, have the calibration's shape and as many frames as the reference."""
+    if not folder.is_dir():
+        raise UserError(f"--views {folder}: no such folder; {MAKE}")
+    cameras, reference = read_calibration(folder / CALIBRATION), read_reference(folder / REFERENCE)
+    views = tuple(View(fitted(camera, film), film) for camera in cameras for film in [film_of(folder, camera.name)])
+    for view in views:
+        if view.film.frames != len(reference.xyz):
+            raise UserError(
+                f"{view.film.path}: {view.film.frames} frames, {folder / REFERENCE} has {len(reference.xyz)}; cut the "
+                f"film to the reference's frames, or {MAKE}"
+            )
+    return ViewSet(folder.resolve().name, views, reference)
+
+
+def fitted(camera: CalibratedCamera, film: Film) -> CalibratedCamera:
+    try:
+        return camera.fitted(film.size)
+    except ValueError as error:
+        raise UserError(
+            f"{film.path}: calibration and film do not belong together: camera {camera.name}: {error}; give the film "
+            "that was calibrated, uncut and unrotated"
+        ) from None
+
+
+def film_of(folder: Path, name: str) -> Film:
+    for suffix in FILMS:
+        if (folder / f"{name}{suffix}").is_file():
+            return probe(folder / f"{name}{suffix}")
+    there = ", ".join(sorted(p.name for p in folder.iterdir() if p.suffix in FILMS)) or "none"
+    raise UserError(f"{folder}: no film of camera {name}; films there: {there}; name it {name}.mp4")
+
+
+def probe(path: Path) -> Film:
+    """Size, frames and rate of a film that opens."""
+    capture = cv2.VideoCapture(str(path))
+    width, height, fps, frames = (capture.get(key) for key in (3, 4, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
+    good = capture.isOpened() and min(width, height, frames) > 0
+    capture.release()
+    if not good:
+        raise UserError(f"{path}: no readable film; expected a file such as cam_0.mp4")
+    return Film(path, (int(width), int(height)), int(frames), fps if 0 < fps < 1000 else 0.0)
+
+
+def pictures(film: Film, last: int | None = None) -> Iterator[Image]:
+    """The film's frames, BGR, in order."""
+    capture = cv2.VideoCapture(str(film.path))
+    try:
+        for _ in range(film.frames if last is None else last):
+            good, image = capture.read()
+            if not good:
+                return
+            yield np.asarray(image, np.uint8)
+    finally:
+        capture.release()
+
+
+def read_calibration(path: Path) -> list[CalibratedCamera]:
+    """Cameras of a calibration.json."""
+    if not path.is_file():
+        raise UserError(f"{path}: missing; {MAKE}")
+    try:
+        plain = json.loads(path.read_text())
+        cameras = [_camera(entry) for entry in plain]
+    except (KeyError, TypeError, ValueError) as error:
+        raise UserError(
+            f"{path}: no list of cameras with name, size, K, dist, R, t ({type(error).__name__}: {error}); {MAKE}"
+        ) from None
+    return checked(cameras, path)
+
+
+def checked(cameras: list[CalibratedCamera], path: Path) -> list[CalibratedCamera]:
+    """At least one camera, no name twice, rotations that are rotations."""
+    names = [camera.name for camera in cameras]
+    if not cameras:
+        raise UserError(f"{path}: no camera in it; expected at least one with matrix, rotation and translation")
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise UserError(f"{path}: camera {twice[0]} stands there twice; names tell films apart, rename one")
+    for camera in cameras:
+        if not np.allclose(camera.R @ camera.R.T, np.eye(3), atol=RIGID) or np.linalg.det(camera.R) < 0:
+            raise UserError(
+                f"{path}: camera {camera.name}: R is no rotation; expected world to camera, rows of a frame"
+            )
+    return cameras
+
+
+def _camera(entry: dict[str, Any]) -> CalibratedCamera:
+    width, height = (int(side) for side in entry["size"])
+    return CalibratedCamera(
+        str(entry["name"]), (width, height), array(entry["K"], (3, 3)), np.ravel(np.asarray(entry["dist"], np.float64)),
+        array(entry["R"], (3, 3)), array(entry["t"], (3,)),
+    )  # fmt: skip
+
+
+def array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
+    """Finite numbers of this shape, or ValueError."""
+    found = np.asarray(values, np.float64)
+    if found.size != np.prod(shape) or not np.isfinite(found).all():
+        raise ValueError(f"found {found.shape} numbers, expected {shape}, all finite")
+    return found.reshape(shape)
+
+
+def write_calibration(path: Path, cameras: list[CalibratedCamera]) -> None:
+    plain = [
+        {"name": c.name, "size": list(c.size)} | {k: getattr(c, k).tolist() for k in ("K", "dist", "R", "t")}
+        for c in cameras
+    ]
+    path.write_text(json.dumps(plain, indent=1) + "\n")
+
+
+def read_reference(path: Path) -> Reference:
+    if not path.is_file():
+        raise UserError(f"{path}: missing, so there is nothing to judge against; {MAKE}")
+    try:
+        with np.load(path, allow_pickle=False) as data:
+            xyz, joints, fps = (data[key] for key in ("xyz", "joints", "fps"))
+    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        raise UserError(f"{path}: no reference with xyz, joints, fps ({error}); {MAKE}") from None
+    names = tuple(str(joint) for joint in joints)
+    if xyz.ndim != 3 or xyz.shape[1:] != (len(names), 3) or not float(fps) > 0:
+        raise UserError(f"{path}: xyz is {xyz.shape} for {len(names)} joints at {float(fps)} fps; expected (T, J, 3)")
+    if unknown := [name for name in names if name not in BLAZEPOSE_33.joints]:
+        raise UserError(
+            f"{path}: joint {unknown[0]} is none of the detector's; expected {', '.join(BLAZEPOSE_33.joints)}"
+        )
+    return Reference(np.asarray(xyz, np.float64), names, float(fps))
+
+
+def write_reference(path: Path, reference: Reference) -> None:
+    np.savez_compressed(
+        path, xyz=reference.xyz.astype(np.float32), joints=np.array(reference.joints), fps=np.float64(reference.fps)
+    )
