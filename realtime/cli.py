@@ -21,6 +21,7 @@ COMMANDS = {
     "info": ("realtime.commands.info", "what a recording holds"),
     "process": ("realtime.commands.process", "lift a recording anew"),
     "export": ("realtime.commands.export", "recording to bvh, trc, c3d, csv, json or npz"),
+    "render": ("realtime.commands.render", "a film with the skeletons on it, of a film or a recording"),
     "bridge": ("realtime.commands.bridge", "send poses on as VMC or OSC"),
     "bench": ("realtime.commands.bench", "measure this machine: latency, throughput, memory, start-up"),
 }

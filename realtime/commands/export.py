@@ -1,4 +1,4 @@
-"""`realtime export`: a recording to bvh, trc, c3d, csv, json or npz.
+"""`realtime export`: a recording or a film to bvh, trc, c3d, csv, json or npz.
 
 Knows: flags, a progress bar.  Does not know: file formats.
 """
@@ -12,13 +12,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
+from realtime.commands.film import add_film_arguments, film_progress, is_recording, recording_of
 from realtime.export.job import FORMATS, Options, export
 from realtime.recorded import Recorded, hello_and_poses
 from realtime.recording import RecordingError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILE", type=Path, help="a recording")
+    parser.add_argument("file", metavar="RECORDING|FILM", type=Path, help="a recording; a film is recorded first")
     parser.add_argument("--to", required=True, choices=FORMATS, help="metres, y up by gravity, in every format")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the recording")
     parser.add_argument("--person", type=int, metavar="ID", help="only this one; `realtime info` lists them")
@@ -35,18 +36,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--smooth", action="store_true", help="One-Euro; tells its delay and what it removes")
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="bvh only; the others are in metres")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_film_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     options = options_of(args)
-    with progress_bar() as bar:
-        size = args.file.stat().st_size if args.file.exists() else 0
-        task = bar.add_task(f"reading {args.file.name}", total=size)
-        recorded = Recorded(args.file, lambda offset: bar.update(task, completed=offset))
+    with film_progress() as bar:
+        path, made = (args.file, "") if is_recording(args.file) else recording_of(args.file, args, bar, args.force)
+        size = path.stat().st_size
+        task = bar.add_task(f"reading {path.name}", total=size)
+        recorded = Recorded(path, lambda offset: bar.update(task, completed=offset))
         hello, poses = hello_and_poses(recorded)
         bar.update(task, description=f"writing {options.to}", completed=size)
         done = export(hello, poses, options)
-    for note in [*damage_notes(recorded), *done.notes]:
+    for note in [*filter(None, [made]), *damage_notes(recorded), *done.notes]:
         print(f"note: {note}", file=sys.stderr)
     for file in done.files:
         print(file)

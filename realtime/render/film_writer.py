@@ -1,0 +1,63 @@
+"""Draws moment after moment into a video file that appears once it is whole.
+
+Knows: layout, files.  Does not know: where moments come from, progress bars.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from realtime.messages import Hello
+from realtime.render.layout import Layout
+from realtime.render.timeline import Moment
+from realtime.render.video_file import VideoError, open_video
+
+
+@dataclass(frozen=True)
+class Look:
+    """What the film is made for."""
+
+    hello: Hello
+    size: tuple[int, int]  # of the pictures, px
+    fps: float
+    side_by_side: bool = False
+
+
+@dataclass(frozen=True)
+class Written:
+    frames: int
+    codec: str
+    plays_everywhere: bool
+
+
+def check_out(out: Path, force: bool) -> None:
+    """Refuse what cannot be the film's name before anything is looked at."""
+    if out.suffix.lower() != ".mp4":
+        raise VideoError(f"{out}: the film is an MP4 file; name it {out.with_suffix('.mp4')}")
+    if out.exists() and not force:
+        raise VideoError(f"{out} exists; choose another name with -o, or --force to replace it")
+    if not out.parent.is_dir():
+        raise VideoError(f"folder {out.parent} does not exist; make it with `mkdir -p {out.parent}`")
+
+
+def write_film(out: Path, look: Look, moments: Iterable[Moment], tell: Callable[[int], None]) -> Written:
+    """Write the film; `tell` is called with the number of frames so far."""
+    layout, part, frames = Layout(look.hello, look.size, look.side_by_side), out.with_name(f".{out.stem}.part.mp4"), 0
+    video = open_video(part, layout.size, look.fps)
+    try:
+        for image, pose, time_s in moments:
+            video.write(layout.draw(image, pose, time_s))
+            frames += 1
+            tell(frames)
+        video.close()
+    except BaseException:
+        video.drop()
+        part.unlink(missing_ok=True)
+        raise
+    if not frames:
+        part.unlink(missing_ok=True)
+        raise VideoError(f"{out}: there was not one frame to draw")
+    part.replace(out)
+    return Written(frames, video.codec, video.plays_everywhere)

@@ -1,0 +1,83 @@
+"""One frame of the film: the picture with the skeletons, beside it the 3D view, a caption and a legend.
+
+Knows: sizes, captions.  Does not know: where pictures and poses come from, encoders.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+
+from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Pose3D
+from realtime.render.overlay import draw_people, empty_picture
+from realtime.render.room_view import RoomView
+from realtime.render.style import LEFT, MIDDLE, RIGHT, Image, mark, write_text
+
+LARGEST = 1920, 1080  # px; larger pictures are made smaller
+LEGEND = ((OBSERVED, "seen"), (INFERRED, "unseen, inferred"), (HELD, "unseen, held"))
+
+
+@dataclass
+class Layout:
+    """Draws frames of one size."""
+
+    hello: Hello
+    picture: tuple[int, int]  # width and height of the pictures, px
+    side_by_side: bool = False
+    width: int = field(init=False)
+    height: int = field(init=False)
+    _view: RoomView = field(init=False)
+
+    def __post_init__(self) -> None:
+        scale = min(1.0, LARGEST[0] / self.picture[0], LARGEST[1] / self.picture[1])
+        self.width, self.height = even(self.picture[0] * scale), even(self.picture[1] * scale)
+        self._view = RoomView(even(self.height * 0.9) if self.side_by_side else 0, self.height)
+
+    @property
+    def size(self) -> tuple[int, int]:
+        return self.width + self._view.width, self.height
+
+    def draw(self, image: Image | None, pose: Pose3D | None, time_s: float) -> Image:
+        """The frame; without a picture the skeletons stand on a plain ground."""
+        frame = empty_picture(self.width, self.height) if image is None else self._fitted(image)
+        draw_people(frame, self.hello, pose)
+        caption(frame, time_s, pose)
+        legend(frame)
+        if not self.side_by_side:
+            return frame
+        view = self._view.draw(self.hello, pose)
+        write_text(view, "3D, from aside", (12, round(self.height / 24)), self.height / 1100)
+        return np.concatenate([frame, view], axis=1)
+
+    def _fitted(self, image: Image) -> Image:
+        if image.shape[1::-1] == (self.width, self.height):
+            return np.array(image)
+        fitted = cv2.resize(image, (self.width, self.height), interpolation=cv2.INTER_AREA)
+        return np.asarray(fitted, np.uint8)
+
+
+def even(length: float) -> int:
+    """As H.264 wants it."""
+    return max(2, round(length / 2) * 2)
+
+
+def caption(frame: Image, time_s: float, pose: Pose3D | None) -> None:
+    people = len(pose.people) if pose else 0
+    unseen = sum(int(((p.state != OBSERVED) & (p.state != ABSENT)).sum()) for p in pose.people) if pose else 0
+    absent = sum(int((p.state == ABSENT).sum()) for p in pose.people) if pose else 0
+    said = f"{time_s:7.2f} s   {people or 'no'} {'person' if people == 1 else 'people'}"
+    said += f"   {unseen} joints unseen" * bool(unseen) + f"   {absent} not known" * bool(absent)
+    write_text(frame, said, (12, round(frame.shape[0] / 24)), frame.shape[0] / 1100)
+
+
+def legend(frame: Image) -> None:
+    size, radius = frame.shape[0] / 1300, max(3, frame.shape[0] // 180)
+    x, y = 16, frame.shape[0] - round(20 * size) - 4
+    for state, text in LEGEND:
+        width = write_text(frame, " " * 4 + text, (x, y), size)
+        mark(frame, np.array([x + 6 * size, y - 7 * size]), state, MIDDLE, radius)
+        x += round(width + 14 * size)
+    for colour, text in ((LEFT, "left"), (RIGHT, "right")):
+        x += round(write_text(frame, text, (x, y), size, colour) + 14 * size)

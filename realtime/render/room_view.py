@@ -1,0 +1,116 @@
+"""A 3D view of the people of one frame: floor, shadows and skeletons, seen from aside.
+
+Knows: gravity, a slow camera that keeps everybody in view.  Does not know: pictures, films.
+Room axes: metres, y up, x to the camera's right, z towards the camera.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.messages import ABSENT, Hello, Person3D, Pose3D
+from realtime.render.skeleton import Skeleton, draw
+from realtime.render.style import Image, fixed
+from realtime.rotations import about, y_up
+
+Real = NDArray[np.float64]
+BACKGROUND, GRID, SHADOW = (38, 30, 24), (92, 78, 62), (22, 17, 13)
+YAW, PITCH = np.radians(35.0), np.radians(14.0)  # from the camera's direction to its right and down
+FOV = np.radians(40.0)
+MEMORY_S = 1.0  # time constant of floor, centre and distance
+NEAR_M = 0.2
+GRID_STEP_M, GRID_REACH_M = 0.5, 3.0
+UNKNOWN_PLACE_M = 3.5  # somebody without a position stands so far from the camera
+
+
+@dataclass
+class RoomView:
+    """Follows the people smoothly; `draw` one frame after another."""
+
+    width: int
+    height: int
+    _centre: Real | None = None
+    _floor: float = 0.0
+    _reach_m: float = 1.2
+    _last_ns: int = 0
+    _rotation: Real = field(default_factory=lambda: about(np.array(PITCH), 0) @ about(np.array(-YAW), 1))
+
+    def draw(self, hello: Hello, pose: Pose3D | None) -> Image:
+        image = np.empty((self.height, self.width, 3), np.uint8)
+        image[:] = BACKGROUND
+        people = [(p, in_room(p, pose.up)) for p in pose.people] if pose else []
+        if pose and people:
+            self._follow([xyz for _, xyz in people], pose.stamp.t_capture_ns)
+        if self._centre is None:
+            return image
+        self._draw_floor(image)
+        for _, xyz in people:
+            self._draw_shadow(image, xyz)
+        for person, xyz in people:
+            draw(image, self._skeleton(hello, person, xyz))
+        return image
+
+    def _follow(self, people: list[Real], now_ns: int) -> None:
+        points = np.concatenate([xyz[np.isfinite(xyz).all(-1)] for xyz in people])
+        if not len(points):
+            return
+        floor, centre = float(points[:, 1].min()), (points.min(0) + points.max(0)) / 2
+        reach = max(1.1, float(np.linalg.norm(points - centre, axis=-1).max()) * 1.15)
+        if self._centre is None:
+            self._centre, self._floor, self._reach_m = centre, floor, reach
+        part = 1 - float(np.exp(-max(now_ns - self._last_ns, 0) * 1e-9 / MEMORY_S))
+        self._last_ns = now_ns
+        self._centre = self._centre + part * (centre - self._centre)
+        self._reach_m += part * (reach - self._reach_m)
+        self._floor += (floor - self._floor) * (part if floor > self._floor else min(1.0, 4 * part))
+
+    def _project(self, points: Real) -> tuple[Real, Real]:
+        """(..., 3) m -> px (..., 2) and depth (...,) m."""
+        assert self._centre is not None
+        seen = (points - self._centre) @ self._rotation.T
+        depth = self._reach_m / np.sin(FOV / 2) - seen[..., 2]
+        focal = min(self.width, self.height) / 2 / np.tan(FOV / 2)
+        scale = focal / np.maximum(depth, NEAR_M)
+        at = np.stack([self.width / 2 + seen[..., 0] * scale, self.height / 2 - seen[..., 1] * scale], -1)
+        return at, depth
+
+    def _skeleton(self, hello: Hello, person: Person3D, xyz: Real) -> Skeleton:
+        at, depth = self._project(xyz)
+        focal = min(self.width, self.height) / 2 / np.tan(FOV / 2)
+        sigma_px = person.sigma * focal / np.maximum(depth, NEAR_M)
+        return Skeleton(hello.joints, hello.parents, at, person.state, sigma_px, max(2, self.height // 180))
+
+    def _draw_floor(self, image: Image) -> None:
+        assert self._centre is not None
+        middle = np.round(self._centre / GRID_STEP_M) * GRID_STEP_M
+        lines = np.arange(-GRID_REACH_M, GRID_REACH_M + 1e-9, GRID_STEP_M)
+        ends = np.array([-GRID_REACH_M, GRID_REACH_M])
+        for offset in lines:
+            for x, z in (([offset, offset], ends), (ends, [offset, offset])):
+                line = np.stack([middle[0] + np.asarray(x), np.full(2, self._floor), middle[2] + np.asarray(z)], -1)
+                at, depth = self._project(line)
+                if (depth > NEAR_M).all():
+                    cv2.line(image, fixed(at[0]), fixed(at[1]), GRID, 1, cv2.LINE_AA, 4)
+
+    def _draw_shadow(self, image: Image, xyz: Real) -> None:
+        """A soft disc below the person."""
+        there = xyz[np.isfinite(xyz).all(-1)]
+        if not len(there):
+            return
+        middle = there.mean(0)
+        angle = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+        rim = np.stack([middle[0] + 0.3 * np.cos(angle), np.full(24, self._floor), middle[2] + 0.3 * np.sin(angle)], -1)
+        at, depth = self._project(rim)
+        if (depth > NEAR_M).all():
+            cv2.fillPoly(image, [np.array([fixed(point) for point in at], np.int32)], SHADOW, cv2.LINE_AA, 4)
+
+
+def in_room(person: Person3D, up: tuple[float, float, float]) -> Real:
+    """(J, 3) upright; NaN for ABSENT joints."""
+    root = np.zeros(3) + [0, 0, UNKNOWN_PLACE_M] if person.root_cam is None else person.root_cam
+    xyz = np.where((person.state != ABSENT)[:, None], person.xyz + root, np.nan)
+    return np.asarray(xyz @ y_up(np.asarray(up, np.float64)).T, np.float64)
