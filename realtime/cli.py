@@ -22,6 +22,7 @@ COMMANDS = {
     "process": ("realtime.commands.process", "lift a recording anew"),
     "export": ("realtime.commands.export", "recording to bvh, trc, c3d, csv, json or npz"),
     "render": ("realtime.commands.render", "a film with the skeletons on it, of a film or a recording"),
+    "batch": ("realtime.commands.batch", "folders of films to recordings, exports and films with skeletons"),
     "bridge": ("realtime.commands.bridge", "send poses on as VMC or OSC"),
     "bench": ("realtime.commands.bench", "measure this machine: latency, throughput, memory, start-up"),
 }

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import argparse
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -115,20 +115,23 @@ def frame_count(film: str) -> int:
         capture.release()
 
 
-def record_film(film: Path, out: Path, config: RunConfig, bar: Progress) -> int:
-    """Write the film's poses as a recording, which appears once it is whole; answers the number of frames."""
+def record_film(film: Path, out: Path, config: RunConfig, tell: Callable[[int, int], None]) -> int:
+    """Write the film's poses as a recording, which appears once it is whole; answers the number of frames.
+
+    `tell` is called with the frames done and how many the container declares (0: it does not say).
+    """
     part = check_target(out).with_name(out.name + ".part")
     part.unlink(missing_ok=True)
+    frames = 0
     with ExitStack() as stack:
         opened = open_film(config, stack)
-        task = bar.add_task(f"looking at {film.name}", total=opened.frames or None)
         writer = stack.enter_context(Writer(part))
         writer.write(encode("hello", opened.hello.source, opened.hello))
         for _, answer in opened.answers():
             writer.write(encode("keypoints2d", opened.hello.source, answer.keypoints))
             writer.write(encode("pose3d", opened.hello.source, answer.pose))
-            bar.advance(task)
-        frames = int(bar.tasks[task].completed)
+            frames += 1
+            tell(frames, opened.frames)
     if not frames:
         part.unlink()
         raise SourceError(f"source {film}: not one picture could be read")
@@ -150,7 +153,9 @@ def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: boo
         return out, f"{out} is the film's recording; --force looks at the film anew"
     check(config.source)
     out.unlink(missing_ok=True)
-    frames = record_film(film, out, config, bar)
+    task = bar.add_task(f"looking at {film.name}", total=None)
+    frames = record_film(film, out, config, lambda done, total: bar.update(task, completed=done, total=total or None))
+    bar.remove_task(task)
     return out, f"{frames} frames of {film.name} recorded to {out}; it holds where people are: keep it safe"
 
 
