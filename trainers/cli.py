@@ -18,6 +18,7 @@ COMMANDS = {
     "train": ("trainers.train", "configs/train/NAME.yaml -> a checkpoint"),
     "rows": ("trainers.rows", "experiments of a config in equal processor time, as one table"),
     "evaluate": ("trainers.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
+    "triangulate": ("trainers.evaluation.triangulate_films", "films of calibrated cameras -> reference joints"),
     "compare": ("trainers.compare", "lifters side by side on the same clips: which one should I use?"),
     "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
     "show": ("trainers.show", "a clip and its virtual views as a picture"),

@@ -67,12 +67,17 @@ def load_views(folder: Path) -> ViewSet:
     cameras, reference = read_calibration(folder / CALIBRATION), read_reference(folder / REFERENCE)
     views = tuple(View(fitted(camera, film), film) for camera in cameras for film in [film_of(folder, camera.name)])
     for view in views:
-        if view.film.frames != len(reference.xyz):
+        if not same_length(view.film.frames, len(reference.xyz)):
             raise UserError(
                 f"{view.film.path}: {view.film.frames} frames, {folder / REFERENCE} has {len(reference.xyz)}; cut the "
                 f"film to the reference's frames, or {MAKE}"
             )
     return ViewSet(folder.resolve().name, views, reference)
+
+
+def same_length(film: int, reference: int) -> bool:
+    """A film may go on for a moment after the reference's last frame; it may not be shorter."""
+    return reference <= film <= 1.05 * reference + 2
 
 
 def fitted(camera: CalibratedCamera, film: Film) -> CalibratedCamera:
@@ -104,11 +109,11 @@ def probe(path: Path) -> Film:
     return Film(path, (int(width), int(height)), int(frames), fps if 0 < fps < 1000 else 0.0)
 
 
-def pictures(film: Film, last: int | None = None) -> Iterator[Image]:
-    """The film's frames, BGR, in order."""
+def pictures(film: Film, last: int) -> Iterator[Image]:
+    """The film's first frames, BGR, in order."""
     capture = cv2.VideoCapture(str(film.path))
     try:
-        for _ in range(film.frames if last is None else last):
+        for _ in range(last):
             good, image = capture.read()
             if not good:
                 return

@@ -14,7 +14,7 @@ from engines.contract import H36M_17
 from realtime.config import RunConfig
 from realtime.detector import Detector
 from realtime.reliability import SEEN
-from trainers.data.multiview import View, ViewSet, pictures
+from trainers.data.multiview import Reference, View, ViewSet, pictures
 from trainers.errors import UserError
 from trainers.evaluation.occluder_cases import Occluder, cases_of
 from trainers.evaluation.run_films import Observed, calibrated, detector_3d, last_observed, observe
@@ -72,21 +72,23 @@ def run_films(views: ViewSet, detector: Detector, config: RunConfig) -> Iterator
         occluders: dict[str, Occluder | None] = {OPEN: None}
         occluders |= cases_of(joints, xyz, view.camera, views.reference.fps)
         cases = tuple(
-            Case(name, _observed(view, occluder, views.reference.fps, detector, config),
+            Case(name, _observed(view, occluder, views.reference, detector, config),
                  np.zeros(inside.shape, bool) if occluder is None else occluder.hides(xy), inside)
             for name, occluder in occluders.items()
         )  # fmt: skip
         yield FilmRuns(view, joints, view.camera.to_camera(xyz), cases)
 
 
-def _observed(view: View, occluder: Occluder | None, fps: float, detector: Detector, config: RunConfig) -> Observed:
-    images: Iterable[Any] = pictures(view.film)
+def _observed(
+    view: View, occluder: Occluder | None, reference: Reference, detector: Detector, config: RunConfig
+) -> Observed:
+    images: Iterable[Any] = pictures(view.film, len(reference.xyz))
     if occluder is not None:
         images = (occluder.over(image, k) for k, image in enumerate(images))
-    observed = observe(images, fps, detector, config)
-    if len(observed.keypoints) != view.film.frames:
+    observed = observe(images, reference.fps, detector, config)
+    if len(observed.keypoints) != len(reference.xyz):
         raise UserError(
-            f"{view.film.path}: {len(observed.keypoints)} of {view.film.frames} frames could be read; convert it anew"
+            f"{view.film.path}: {len(observed.keypoints)} of {view.film.frames} frames can be read; convert it anew"
         )
     return observed
 

@@ -101,7 +101,7 @@ def test_every_case_hides_its_joints_in_the_middle_of_the_film(stage):
         assert hidden[occluder.first : occluder.last, covered].all()
         assert occluder.last - occluder.first == round(0.5 * reference.fps)
         assert not hidden[: occluder.first].any() and not hidden[occluder.last :].any()
-        image = next(pictures(views.views[0].film))
+        image = next(pictures(views.views[0].film, 1))
         assert occluder.over(image, 0) is image
         left, top, right, bottom = occluder.box
         pasted = occluder.over(image, occluder.first)
