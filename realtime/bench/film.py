@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime import clock
-from realtime.capture.demo_source import wait_until
-from realtime.capture.source import Picture, Stamper
-from realtime.config.schema import SourceConfig
+from realtime.config import SourceConfig
+from realtime.sources import Picture, Stamper, wait_until
 
 Film = NDArray[np.uint8]  # (N, H, W, 3) BGR
 

@@ -10,20 +10,19 @@ import json
 import sys
 from dataclasses import replace
 
-from realtime import pipeline
+from realtime import pipeline, supervisor
 from realtime.bench.film import FilmSource, open_film
-from realtime.capture import stage as capture_stage
-from realtime.config.loader import load
-from realtime.config.schema import RunConfig
+from realtime.child import Context
+from realtime.config import RunConfig
 from realtime.pipeline import Table
-from realtime.supervise import supervisor
-from realtime.supervise.stage_runner import Context
-from realtime.supervise.terminal import as_json
+from realtime.settings import load
+from realtime.stages import capture
+from realtime.terminal import as_json
 
 
 def film_capture(ctx: Context) -> None:
     """The capture stage; only its source differs."""
-    capture_stage.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
+    capture.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
 
 
 def table() -> Table:
