@@ -13,10 +13,12 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from engines import cuda, half, onnxfile, ort, store, trt, trust
-from engines.contract import Array, Contract
+from engines import fp16, onnx_file, store, trust
+from engines.backends import cuda, ort, tensorrt
+from engines.contract import Contract
 from engines.errors import EngineError
 from engines.manifest import GOLDEN, MANIFEST, MODEL, MODEL_LIMIT, TOLERANCE, Manifest, library_versions, write_manifest
+from engines.skeleton import Array
 
 COMPILED_MODEL = "model.engine"
 TARGETS = ("onnx", *store.COMPILED)
@@ -43,7 +45,7 @@ class Source:
     model: bytes
 
 
-def build(model: str | Path, order: Order, progress: trt.Progress | None = None) -> tuple[Path, str]:
+def build(model: str | Path, order: Order, progress: tensorrt.Progress | None = None) -> tuple[Path, str]:
     """Builds, checks and installs; returns the folder and one sentence on how far it was checked."""
     source = read_source(model)
     contract = replace(source.contract, batches=order.batches or source.contract.batches)
@@ -51,10 +53,10 @@ def build(model: str | Path, order: Order, progress: trt.Progress | None = None)
     _check_precision(source, order, onnx)
     if order.target == "onnx":
         return _install(source, order, contract, onnx, (), {}), "golden sequence holds"
-    library = trt.flavour(order.target)
+    library = tensorrt.flavour(order.target)
     sms = _sms(library, order)
     cache = _timing_cache(library)
-    engine, timed = trt.compile_onnx(
+    engine, timed = tensorrt.compile_onnx(
         library, onnx, str(source.folder / source.manifest.model), contract, contract.batches, sms,
         _read_if_there(cache), progress,
     )  # fmt: skip
@@ -68,7 +70,7 @@ def read_source(model: str | Path) -> Source:
     """A name in the store, a folder, or the .onnx file inside one; verified before anything parses it."""
     path = Path(model)
     if path.is_file():
-        onnxfile.scan(trust.read(path, MODEL_LIMIT), str(path))
+        onnx_file.scan(trust.read(path, MODEL_LIMIT), str(path))
         if not (path.parent / MANIFEST).is_file():
             raise EngineError(f"{path}: no {MANIFEST} beside it; `trainers export` writes both")
     folder = path.parent if path.is_file() else store.locate(model)
@@ -83,7 +85,7 @@ def read_source(model: str | Path) -> Source:
 def _precise(source: Source, order: Order) -> bytes:
     if order.precision == source.manifest.precision or order.precision == "fp32":
         return source.model
-    return half.halve(source.model, str(source.folder), arithmetic=order.target != "onnx")
+    return fp16.halve(source.model, str(source.folder), arithmetic=order.target != "onnx")
 
 
 def _check_precision(source: Source, order: Order, onnx: bytes) -> None:
@@ -102,7 +104,7 @@ def _tolerance(source: Source) -> dict[str, float]:
     return TOLERANCE | source.manifest.tolerance
 
 
-def _sms(library: trt.Flavour, order: Order) -> tuple[int, ...]:
+def _sms(library: tensorrt.Flavour, order: Order) -> tuple[int, ...]:
     """GPUs to build for: those named, else the one that is here; only RTX can build for absent ones."""
     here: tuple[int, ...] = ()
     with suppress(EngineError):
@@ -146,8 +148,8 @@ def _install(
     return out
 
 
-def _made_by(library: trt.Flavour) -> dict[str, str]:
-    found = {trt.LIBRARY[library.target]: library.version, "platform": trt.this_platform()}
+def _made_by(library: tensorrt.Flavour) -> dict[str, str]:
+    found = {tensorrt.LIBRARY[library.target]: library.version, "platform": tensorrt.this_platform()}
     with suppress(EngineError):
         gpu = cuda.open_gpu()
         found |= {"gpu": gpu.name, "driver": gpu.driver}
@@ -170,7 +172,7 @@ def _try_here(folder: Path, sms: Sequence[int]) -> str:
     return f"golden sequence holds on {gpu.name}"
 
 
-def _timing_cache(library: trt.Flavour) -> Path:
+def _timing_cache(library: tensorrt.Flavour) -> Path:
     return store.compiled_home() / f"{library.target}-{library.version}.timing"
 
 

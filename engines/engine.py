@@ -8,8 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Protocol
 
-from engines.contract import Array, Contract
+from engines.contract import Contract
 from engines.errors import EngineError
+from engines.skeleton import Array
 
 
 class Engine(Protocol):

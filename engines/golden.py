@@ -16,9 +16,10 @@ from typing import Any
 
 import numpy as np
 
-from engines.contract import TICK_S, Array, Contract
+from engines.contract import TICK_S, Contract
 from engines.engine import Engine
 from engines.errors import EngineError
+from engines.skeleton import Array
 
 LIMIT = 64 << 20  # bytes, packed and unpacked
 ROWS, FRAMES, RESET_AT = 3, 12, 7

@@ -16,9 +16,10 @@ from pathlib import Path
 from typing import Any
 
 from engines import golden as golden_file
-from engines import onnxfile, trust
-from engines.contract import JOINT_SETS, Array, Contract
+from engines import onnx_file, trust
+from engines.contract import Contract
 from engines.errors import EngineError
+from engines.skeleton import JOINT_SETS, Array
 
 SCHEMA = 1
 MANIFEST, GOLDEN, MODEL = "manifest.json", "golden.npz", "model.onnx"
@@ -85,7 +86,7 @@ def write_manifest(
         contract=contract.to_dict(),
         joints=_joint_orders(contract),
         files={file: _digest(folder, file) for file in names},
-        opset=onnxfile.scan(trust.read(folder / model, MODEL_LIMIT), model).opset if target == "onnx" else 0,
+        opset=onnx_file.scan(trust.read(folder / model, MODEL_LIMIT), model).opset if target == "onnx" else 0,
         versions=library_versions() | dict(versions or {}),
         sms=list(sms),
         source_sha256=source_sha256,

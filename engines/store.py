@@ -8,11 +8,13 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from engines import golden, onnxfile, ort, trust
-from engines.contract import Array, Contract
+from engines import golden, onnx_file, trust
+from engines.backends import ort
+from engines.contract import Contract
 from engines.engine import Engine
 from engines.errors import EngineError
 from engines.manifest import GOLDEN, MANIFEST, MODEL_LIMIT, Manifest, read_manifest
+from engines.skeleton import Array
 
 PRETRAINED = Path(__file__).parent / "pretrained"
 COMPILED = ("tensorrt", "tensorrt-rtx")
@@ -94,7 +96,7 @@ def _check_digest(path: Path, manifest: Manifest, name: str, data: bytes) -> Non
 
 
 def _check_onnx(folder: Path, manifest: Manifest, model: bytes) -> None:
-    found = onnxfile.scan(model, str(folder / manifest.model))
+    found = onnx_file.scan(model, str(folder / manifest.model))
     for name in found.external:
         trust.inside(folder, name)
         if name not in manifest.files:
@@ -126,9 +128,9 @@ def _open_on(folder: Path, device: str, batch: int) -> Engine:
 
 
 def _open_compiled(model: bytes, manifest: Manifest, contract: Contract, batch: int) -> Engine:
-    from engines import trt_engine
+    from engines.backends import tensorrt_engine
 
-    return trt_engine.open_compiled(model, manifest, contract, batch)
+    return tensorrt_engine.open_compiled(model, manifest, contract, batch)
 
 
 def _compiled_from(manifest: Manifest, target: str, batch: int) -> Path | None:

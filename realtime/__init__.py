@@ -9,12 +9,12 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from realtime.client import PoseClient
-    from realtime.offline import process
+    from realtime.client.pose_client import PoseClient
+    from realtime.offline.chain import process
 
 __all__ = ["PoseClient", "process"]
 
-_ROOMS = {"PoseClient": "realtime.client", "process": "realtime.offline"}
+_ROOMS = {"PoseClient": "realtime.client.pose_client", "process": "realtime.offline.chain"}
 
 
 def __getattr__(name: str) -> Any:

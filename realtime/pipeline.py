@@ -24,20 +24,20 @@ Table = dict[str, Stage]
 PUBLIC = ("pose3d", "keypoints2d", "truth", "health", "hello")
 
 LIVE: Table = {
-    "capture": Stage("realtime.stages.capture:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
-    "detect": Stage("realtime.stages.detect:main", "detect", ("frame",), ("keypoints",), 2.0, 120.0),
-    "occlude": Stage("realtime.stages.occlude:main", "estimate", ("keypoints",), ("reliable",), 1.0, 120.0),
-    "lift": Stage("realtime.stages.lift:main", "estimate", ("reliable",), ("pose",), 1.0, 120.0),
-    "publish": Stage("realtime.stages.publish:main", "publish", ("reliable", "pose", "truth"), PUBLIC, 1.0, 30.0),
+    "capture": Stage("realtime.capture.stage:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
+    "detect": Stage("realtime.detect.stage:main", "detect", ("frame",), ("keypoints_raw",), 2.0, 120.0),
+    "occlude": Stage("realtime.occlude.stage:main", "estimate", ("keypoints_raw",), ("keypoints",), 1.0, 120.0),
+    "lift": Stage("realtime.lift.stage:main", "estimate", ("keypoints",), ("pose",), 1.0, 120.0),
+    "publish": Stage("realtime.publish.stage:main", "publish", ("keypoints", "pose", "truth"), PUBLIC, 1.0, 30.0),
 }
 
 FILE: Table = {
-    "file": Stage("realtime.stages.file:main", "file", (), PUBLIC, 5.0, 120.0),
+    "file": Stage("realtime.offline.stage:main", "file", (), PUBLIC, 5.0, 120.0),
 }
 
 # Beside either, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.
 RECORD: Table = {
-    "record": Stage("realtime.stages.record:main", "record", (), (), 5.0, 30.0),
+    "record": Stage("realtime.recording.stage:main", "record", (), (), 5.0, 30.0),
 }
 
 

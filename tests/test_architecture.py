@@ -1,4 +1,4 @@
-"""The house keeps its order: vendors behind one door, sizes, names that say nothing, what each file knows."""
+"""The house keeps its order: vendors behind one door, sizes, names that say nothing."""
 
 from __future__ import annotations
 
@@ -10,14 +10,15 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent
+from tests.support.paths import ROOT
+
 MIB = 1024 * 1024
 DOORS = {  # a vendor's package -> the only files of the rooms that may import it
-    "mediapipe": {"realtime/detector.py", "realtime/model_seal.py"},
-    "onnxruntime": {"engines/ort.py"},
-    "tensorrt": {"engines/trt.py"},
-    "tensorrt_rtx": {"engines/trt.py"},
-    "pycuda": {"engines/cuda.py"},
+    "mediapipe": {"realtime/detect/mediapipe_detector.py", "realtime/detect/task_bundle.py"},
+    "onnxruntime": {"engines/backends/ort.py"},
+    "tensorrt": {"engines/backends/tensorrt.py"},
+    "tensorrt_rtx": {"engines/backends/tensorrt.py"},
+    "pycuda": {"engines/backends/cuda.py"},
 }
 EMPTY_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 

@@ -12,11 +12,12 @@ import numpy as np
 import pytest
 import zmq
 
-from realtime.messages import encode, replace
-from tests.fakes.peer import free_address, pose, raw_socket
+from realtime.wire.messages import encode, replace
+from tests.support.paths import DATA, ROOT
+from tests.support.peer import free_address, pose, raw_socket
 
-READERS = Path(__file__).parent / "data" / "readers"
-README = Path(__file__).parent.parent / "README.md"
+READERS = DATA / "readers"
+README = ROOT / "README.md"
 PACKAGES = ("zeromq@6", "@msgpack/msgpack@3")
 FENCES = {"read_poses.py": "python", "read_poses.mjs": "js"}
 ROOT = (0.25, -1.5, 3.0)  # exact in float32

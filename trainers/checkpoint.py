@@ -15,9 +15,9 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
+from trainers.config import TrainConfig
 from trainers.errors import UserError
-from trainers.recipes import Recipe
-from trainers.settings import TrainConfig
+from trainers.recipe import Recipe
 
 FILE = "checkpoint.safetensors"
 

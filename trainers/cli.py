@@ -14,17 +14,23 @@ from trainers.errors import UserError
 
 COMMANDS = {
     "prepare": ("trainers.data.prepare", "raw or public motion -> folders for training"),
-    "synthesize": ("trainers.synthesize", "the real detector on rendered people or behind pasted boards -> data"),
-    "train": ("trainers.train", "configs/train/NAME.yaml -> a checkpoint"),
-    "rows": ("trainers.rows", "experiments of a config in equal processor time, as one table"),
-    "evaluate": ("trainers.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
+    "synthesize": (
+        "trainers.synthesis.command",
+        "the real detector on rendered people or behind pasted boards -> data",
+    ),
+    "train": ("trainers.training.train", "configs/train/NAME.yaml -> a checkpoint"),
+    "rows": ("trainers.training.ablation", "experiments of a config in equal processor time, as one table"),
+    "evaluate": ("trainers.evaluation.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
     "triangulate": ("trainers.evaluation.triangulate_films", "films of calibrated cameras -> reference joints"),
-    "compare": ("trainers.compare", "lifters side by side on the same clips: which one should I use?"),
-    "export": ("trainers.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
-    "show": ("trainers.show", "a clip and its virtual views as a picture"),
-    "steadiness": ("trainers.steadiness", "what of a recording needs no truth: bones, trembling, sudden turns"),
-    "refine": ("trainers.refine", "a recording's poses, optimised against its keypoints"),
-    "weigh": ("trainers.weigh", "what that optimisation is worth, by how keypoints count"),
+    "compare": ("trainers.evaluation.compare", "lifters side by side on the same clips: which one should I use?"),
+    "export": ("trainers.deploy.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
+    "show": ("trainers.evaluation.show", "a clip and its virtual views as a picture"),
+    "steadiness": (
+        "trainers.evaluation.temporal_consistency",
+        "what of a recording needs no truth: bones, trembling, sudden turns",
+    ),
+    "refine": ("trainers.refinement.refine", "a recording's poses, optimised against its keypoints"),
+    "weigh": ("trainers.evaluation.weighting_ablation", "what that optimisation is worth, by how keypoints count"),
 }
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 
 BONES = tuple((j, p) for j, p in enumerate(H36M_17.parents) if p >= 0)
 _SIDES = H36M_17.mirror().tolist()

@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 
 LIMB_JOINTS = tuple(j for j, name in enumerate(H36M_17.joints) if name.split("_")[0] in ("left", "right"))
 PCK_LIMIT_M = 0.150

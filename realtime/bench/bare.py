@@ -11,8 +11,8 @@ import sys
 import time
 
 from realtime.bench.film import open_film, there_and_back
-from realtime.config import DetectorConfig
-from realtime.detector import open_detector
+from realtime.config.schema import DetectorConfig
+from realtime.detect.mediapipe_detector import open_detector
 
 
 def loop(path: str, seconds: float, people: int) -> dict[str, float]:

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import Pose3D, decode, split
-from realtime.ring import PoseRingReader
+from realtime.transport.pose_ring import PoseRingReader
+from realtime.wire.messages import Pose3D, decode, split
 
 F64 = NDArray[np.float64]
 

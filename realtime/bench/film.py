@@ -11,8 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime import clock
-from realtime.config import SourceConfig
-from realtime.sources import Picture, Stamper, wait_until
+from realtime.capture.demo_source import wait_until
+from realtime.capture.source import Picture, Stamper
+from realtime.config.schema import SourceConfig
 
 Film = NDArray[np.uint8]  # (N, H, W, 3) BGR
 

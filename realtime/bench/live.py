@@ -10,19 +10,20 @@ import json
 import sys
 from dataclasses import replace
 
-from realtime import pipeline, supervisor
+from realtime import pipeline
 from realtime.bench.film import FilmSource, open_film
-from realtime.child import Context
-from realtime.config import RunConfig
+from realtime.capture import stage as capture_stage
+from realtime.config.loader import load
+from realtime.config.schema import RunConfig
 from realtime.pipeline import Table
-from realtime.settings import load
-from realtime.stages import capture
-from realtime.terminal import as_json
+from realtime.supervise import supervisor
+from realtime.supervise.stage_runner import Context
+from realtime.supervise.terminal import as_json
 
 
 def film_capture(ctx: Context) -> None:
     """The capture stage; only its source differs."""
-    capture.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
+    capture_stage.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
 
 
 def table() -> Table:

@@ -102,7 +102,7 @@ def measure(seconds: float) -> dict[str, Any]:
     with ExitStack() as stack:
         stack.enter_context(program("realtime.bench.viewer_stream", stream))
         flags = ("--connect", stream, "--http", "127.0.0.1:0", "--with-video", "--no-open")
-        server, line = stack.enter_context(program("realtime.cli", "view", *flags))
+        server, line = stack.enter_context(program("realtime.cli.main", "view", *flags))
         address, window = line.split()[-1], stack.enter_context(browser())
         first = first_skeletons(window, address)
         share, drawn = steady(window, address, server.pid, seconds)

@@ -13,15 +13,26 @@ from contextlib import ExitStack, closing
 
 import numpy as np
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 from realtime import clock
 from realtime.bench.film import there_and_back
-from realtime.bus import Bus, run_directory
 from realtime.demo import CylinderWorld
-from realtime.frames import FrameWriter, Image
-from realtime.messages import INFERRED, OBSERVED, Health, Hello, Keypoints2D, Person2D, Person3D, Pose3D, Stamp, Truth
-from realtime.publishing import Publication, nothing_yet
-from realtime.ring import PoseRingWriter
+from realtime.publish.publisher import Publication, nothing_yet
+from realtime.transport.bus import Bus, run_directory
+from realtime.transport.frame_ring import FrameWriter, Image
+from realtime.transport.pose_ring import PoseRingWriter
+from realtime.wire.messages import (
+    INFERRED,
+    OBSERVED,
+    Health,
+    Hello,
+    Keypoints2D,
+    Person2D,
+    Person3D,
+    Pose3D,
+    Stamp,
+    Truth,
+)
 
 HZ, SIZE, FRAMES = 30.0, (640, 480), 90
 SEEN_SIGMA, HIDDEN_SIGMA = 0.015, 0.07  # m, to have something to draw

@@ -19,9 +19,9 @@ import numpy as np
 
 from realtime.bridges import unity
 from realtime.bridges.humanoid import Rotations, rotations
-from realtime.bridges.person import Seen
-from realtime.messages import ABSENT, Pose3D
+from realtime.bridges.person import BridgedPerson
 from realtime.rotations import Real
+from realtime.wire.messages import ABSENT, Pose3D
 
 Message = tuple[str, list[object]]
 
@@ -44,7 +44,7 @@ def frame_message(pose: Pose3D) -> Message:
     return f"/steadypose/{pose.stamp.source}/frame", [pose.stamp.seq, len(pose.people)]
 
 
-def joint_messages(source: str, seen: Seen, mirrored: bool) -> Iterator[Message]:
+def joint_messages(source: str, seen: BridgedPerson, mirrored: bool) -> Iterator[Message]:
     for joint, state in seen.state.items():
         address = f"/steadypose/{source}/{seen.id}/{joint}"
         if state == ABSENT or joint not in seen.joints:
@@ -63,7 +63,7 @@ class VRChat:
     _frames: int = 0
     _bones: Rotations | None = None
 
-    def messages(self, seen: Seen) -> Iterator[Message]:
+    def messages(self, seen: BridgedPerson) -> Iterator[Message]:
         self._bones = rotations(seen.joints, seen.face, self._bones)
         self._stand(seen)
         for tracker, (joint, bone) in TRACKERS.items():
@@ -73,7 +73,7 @@ class VRChat:
         if "head" in seen.joints:
             yield "/tracking/trackers/head/position", list(unity.position(self._above(seen.joints["head"])))
 
-    def _stand(self, seen: Seen) -> None:
+    def _stand(self, seen: BridgedPerson) -> None:
         ankles = [seen.joints[name][1] for name in ("left_ankle", "right_ankle") if name in seen.joints]
         if not ankles or self._frames >= FLOOR_FRAMES:
             return

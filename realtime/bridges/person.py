@@ -10,15 +10,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.messages import ABSENT, Hello, Keypoints2D, Person3D, Pose3D
 from realtime.rotations import Real, y_up
+from realtime.wire.messages import ABSENT, Hello, Keypoints2D, Person3D, Pose3D
 
 FACE = ("nose", "left_ear", "right_ear")
 FACE_SCORE = 0.3  # a face point below it says nothing
 
 
 @dataclass(frozen=True)
-class Seen:
+class BridgedPerson:
     id: int
     joints: dict[str, Real]  # (3,) m; ABSENT joints are missing
     face: dict[str, Real]  # (3,) m, relative to the hips
@@ -35,7 +35,7 @@ def chosen(pose: Pose3D, wanted: int | None, last: int | None) -> Person3D | Non
     return people.get(last) if last in people else min(people.values(), key=lambda p: p.id, default=None)
 
 
-def seen(person: Person3D, pose: Pose3D, hello: Hello, keypoints: Keypoints2D | None = None) -> Seen | None:
+def bridged(person: Person3D, pose: Pose3D, hello: Hello, keypoints: Keypoints2D | None = None) -> BridgedPerson | None:
     """None where not even the root is known."""
     upright = y_up(np.array(pose.up))
     root = np.zeros(3) if person.root_cam is None else np.asarray(person.root_cam, np.float64)
@@ -43,7 +43,7 @@ def seen(person: Person3D, pose: Pose3D, hello: Hello, keypoints: Keypoints2D | 
     known = {name: points[i] for i, name in enumerate(hello.joints) if person.state[i] != ABSENT}
     if hello.joints[hello.parents.index(-1)] not in known:
         return None
-    return Seen(
+    return BridgedPerson(
         person.id,
         known,
         face_of(person.id, keypoints, hello, upright) if keypoints else {},

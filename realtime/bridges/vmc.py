@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from realtime.bridges import unity
 from realtime.bridges.calibration import Calibration, Rest, ideal
 from realtime.bridges.humanoid import PARENTS, Rotations, rotations
-from realtime.bridges.person import Seen
+from realtime.bridges.person import BridgedPerson
 
 Message = tuple[str, list[object]]
 
@@ -34,7 +34,7 @@ class Performer:
     _bones: Rotations | None = None
     _calibration: Calibration | None = None
     _begins_s: float = 0.0
-    _seen: Seen | None = None
+    _seen: BridgedPerson | None = None
 
     def calibrate(self, now_s: float, countdown_s: float = COUNTDOWN_S) -> None:
         self._begins_s, self.state, self._calibration = now_s + countdown_s, WAITING, None
@@ -47,7 +47,7 @@ class Performer:
         self.rest = self.rest.recentred(self._bones, self._seen.joints["pelvis"])
         self.news = "recentred"
 
-    def messages(self, seen: Seen | None, now_s: float) -> Iterator[Message]:
+    def messages(self, seen: BridgedPerson | None, now_s: float) -> Iterator[Message]:
         self._go_on_calibrating(seen, now_s)
         tracking = int(seen is not None)
         yield "/VMC/Ext/OK", [1, self.state, 0, tracking]
@@ -58,7 +58,7 @@ class Performer:
         yield "/VMC/Ext/Root/Pos", ["root", *IDENTITY]
         yield from self._bone_messages(seen)
 
-    def _bone_messages(self, seen: Seen) -> Iterator[Message]:
+    def _bone_messages(self, seen: BridgedPerson) -> Iterator[Message]:
         assert self._bones is not None
         local = self.rest.local(self._bones)
         for bone in PARENTS:
@@ -67,7 +67,7 @@ class Performer:
                 place = self.rest.place(seen.joints["pelvis"])
             yield "/VMC/Ext/Bone/Pos", [bone, *unity.position(place), *unity.rotation(local[bone])]
 
-    def _go_on_calibrating(self, seen: Seen | None, now_s: float) -> None:
+    def _go_on_calibrating(self, seen: BridgedPerson | None, now_s: float) -> None:
         if self.state == WAITING and now_s >= self._begins_s:
             self.state, self._calibration = CALIBRATING, Calibration()
             self.news = "hold it"

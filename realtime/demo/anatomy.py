@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import BLAZEPOSE_33, H36M_17
+from engines.skeleton import BLAZEPOSE_33, H36M_17
 
 F64 = NDArray[np.float64]
 J = {name: i for i, name in enumerate(H36M_17.joints)}

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import BLAZEPOSE_33, H36M_17
+from engines.skeleton import BLAZEPOSE_33, H36M_17
 from realtime.demo.anatomy import Body, J
-from realtime.demo.boards import Board, behind
 from realtime.demo.camera import Camera
+from realtime.demo.occluders import Occluder, behind
 from realtime.demo.shape import HEAD_AXIS
 
 F64 = NDArray[np.float64]
@@ -76,13 +76,13 @@ def all_points(person: Body) -> F64:
     return np.concatenate([person.joints, person.points])
 
 
-def hidden(people: list[Body], camera: Camera, boards: tuple[Board, ...] = ()) -> list[Hidden]:
+def hidden(people: list[Body], camera: Camera, boards: tuple[Occluder, ...] = ()) -> list[Hidden]:
     parts = [_capsules(person) for person in people]
     return [_hidden_of(i, people, parts, camera, boards) for i in range(len(people))]
 
 
 def _hidden_of(
-    i: int, people: list[Body], parts: list[tuple[F64, F64, F64]], camera: Camera, boards: tuple[Board, ...]
+    i: int, people: list[Body], parts: list[tuple[F64, F64, F64]], camera: Camera, boards: tuple[Occluder, ...]
 ) -> Hidden:
     points = all_points(people[i])
     by_board = np.zeros(len(points), bool)

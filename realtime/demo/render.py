@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 from realtime.demo.anatomy import Body, body
-from realtime.demo.boards import Board, draw_board
 from realtime.demo.camera import NEAR, Camera
 from realtime.demo.looks import Look
+from realtime.demo.occluders import Occluder, draw_board
 from realtime.demo.paint import paint_people
 from realtime.demo.room import background
 
@@ -35,7 +35,7 @@ def render(
     xyz_cam: NDArray[Any],
     camera: Camera,
     look: Look,
-    boards: tuple[Board, ...] = (),
+    boards: tuple[Occluder, ...] = (),
     frame: int = 0,
     twist: float = 0.0,
 ) -> Image:
@@ -44,7 +44,7 @@ def render(
 
 
 def render_people(
-    people: list[Body], looks: list[Look], camera: Camera, boards: tuple[Board, ...] = (), frame: int = 0
+    people: list[Body], looks: list[Look], camera: Camera, boards: tuple[Occluder, ...] = (), frame: int = 0
 ) -> Image:
     """The first look also gives room, light and lens.  Boards lie in front of everyone, the nearest on top."""
     look = looks[0]

@@ -10,14 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import Body, J
-from realtime.demo.boards import Board
 from realtime.demo.camera import Camera, look_at
 from realtime.demo.hidden import Hidden, hidden
 from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Look, Pool, draw_look
 from realtime.demo.motion import draw_motion
+from realtime.demo.occluders import Occluder
 from realtime.demo.render import flesh_out, render_people
 from realtime.demo.skeleton import draw_bones
-from realtime.messages import Stamp, Truth
+from realtime.wire.messages import Stamp, Truth
 
 F64 = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -65,7 +65,7 @@ class CylinderWorld:
         joints = [motion.at(t, bones) + home for motion, bones, home in zip(self.motions, self.bones, self.homes)]
         return [flesh_out(self.camera.to_camera(x), self.camera) for x in joints]
 
-    def boards(self, i: int) -> tuple[Board, ...]:
+    def boards(self, i: int) -> tuple[Occluder, ...]:
         if not self.with_boards:
             return ()
         t = i / self.fps
@@ -107,7 +107,7 @@ def _home(k: int, people: int) -> float:
     return (k - (people - 1) / 2) * 0.9
 
 
-def _passing_board(world: CylinderWorld, number: int, since: float) -> Board | None:
+def _passing_board(world: CylinderWorld, number: int, since: float) -> Occluder | None:
     """Board `number` of the schedule, `since` seconds after its turn began: it crosses or hangs still."""
     rng = np.random.default_rng([world.seed, 13, number])
     start, length = rng.uniform(0.8, 1.6), rng.uniform(0.4, 2.0)
@@ -128,7 +128,7 @@ def _passing_board(world: CylinderWorld, number: int, since: float) -> Board | N
     )
     patterns, tones = BOARD_PATTERNS[world.pool], CLOTHS[world.pool]
     pattern, tone = patterns[int(rng.integers(len(patterns)))], tones[int(rng.integers(len(tones)))]
-    return Board(_vector(centre), _vector(across), _vector(along), pattern, tone, seed=world.seed * 1000 + number)
+    return Occluder(_vector(centre), _vector(across), _vector(along), pattern, tone, seed=world.seed * 1000 + number)
 
 
 def _vector(v: F64) -> tuple[float, float, float]:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
-from realtime.export.clip import Clip, padded
+from realtime.export.clip import ExportClip, padded
 from realtime.export.names import identifier
 from realtime.export.rig import Motion, Rig, animate, bone_lengths, build_rig, shared_out
 from realtime.rotations import Real, euler_zxy
@@ -21,7 +21,7 @@ ROTATION = "Zrotation Xrotation Yrotation"
 END_M = 0.05  # drawn length of a bone that ends in nothing
 
 
-def write(path: Path, clip: Clip, keep: str = "inferred", scale: float = 1.0) -> None:
+def write(path: Path, clip: ExportClip, keep: str = "inferred", scale: float = 1.0) -> None:
     clip = padded(clip)
     xyz = clip.kept(keep)
     rig = build_rig(clip.joints, clip.parents, xyz)

@@ -13,9 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from realtime.export.c3d_parameters import BLOCK, Parameters, parameter_section
-from realtime.export.clip import Clip, Real, padded
+from realtime.export.clip import ExportClip, Real, padded
 from realtime.export.names import identifier
-from realtime.messages import OBSERVED
+from realtime.wire.messages import OBSERVED
 
 RESIDUAL_STEP_M = 0.001  # residuals are whole steps, in the low byte of the fourth word; observed: at least one
 MOST_STEPS = 255
@@ -24,7 +24,7 @@ MOST_FRAMES = 65535  # as the header counts; longer ones stand in TRIAL as two w
 FLOATS_BEGIN = 2  # block of the parameters: behind the header
 
 
-def write(path: Path, clip: Clip, keep: str = "inferred") -> None:
+def write(path: Path, clip: ExportClip, keep: str = "inferred") -> None:
     """Write a clip as C3D of little-endian floats, over the whole time axis of the recording."""
     whole = padded(clip)
     count, j = len(whole), len(whole.joints)
@@ -56,7 +56,7 @@ def header(count: int, j: int, rate_hz: float, data_block: int) -> bytes:
     return fixed + bytes(BLOCK - len(fixed))
 
 
-def parameters(clip: Clip, data_block: int) -> Parameters:
+def parameters(clip: ExportClip, data_block: int) -> Parameters:
     """Group -> name -> value; floats, whole numbers of 16 bits, texts and lists of these."""
     count, rate = len(clip), np.float32(clip.rate_hz)
     names = [identifier(name) for name in clip.joints]
@@ -78,7 +78,7 @@ def parameters(clip: Clip, data_block: int) -> Parameters:
     }  # fmt: skip
 
 
-def points(clip: Clip, keep: str) -> Real:
+def points(clip: ExportClip, keep: str) -> Real:
     """(T, J, 4): x, y, z and the word of residual and cameras; a missing sample is 0, 0, 0 with -1."""
     xyz = clip.kept(keep)
     missing = np.asarray(np.isnan(xyz).any(-1))

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED
-from realtime.recording import RecordingError
+from realtime.recording.file_format import RecordingError
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 
 Real = NDArray[np.float64]
 STATE_BY_NAME = {"observed": OBSERVED, "inferred": INFERRED, "held": HELD}
@@ -39,7 +39,7 @@ class Axis:
 
 
 @dataclass(frozen=True)
-class Clip:
+class ExportClip:
     joints: tuple[str, ...]
     parents: tuple[int, ...]
     source: str
@@ -77,7 +77,7 @@ class Clip:
         return np.where((self.state <= STATE_BY_NAME[least])[..., None], self.xyz, np.nan)
 
 
-def padded(clip: Clip) -> Clip:
+def padded(clip: ExportClip) -> ExportClip:
     """The clip over the whole axis, ABSENT before and after: for formats that cannot say when somebody begins."""
     after = len(clip.axis) - clip.first - len(clip)
 
@@ -96,7 +96,7 @@ def padded(clip: Clip) -> Clip:
     )
 
 
-def resampled(clip: Clip, rate_hz: float) -> Clip:
+def resampled(clip: ExportClip, rate_hz: float) -> ExportClip:
     """The clip at a constant rate: linear between neighbouring frames, NaN across gaps; marks from the nearer one."""
     if len(clip) < 2:
         return clip

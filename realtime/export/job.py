@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 
 from realtime.export import bvh, c3d, tables, trc
-from realtime.export.clip import Clip, padded, resampled
+from realtime.export.clip import ExportClip, padded, resampled
 from realtime.export.steady import one_euro
 from realtime.export.tracks import clips
-from realtime.messages import Hello, Pose3D
-from realtime.recording import RecordingError
+from realtime.recording.file_format import RecordingError
+from realtime.wire.messages import Hello, Pose3D
 
-ALL_PEOPLE: dict[str, Callable[[Path, list[Clip]], None]] = {
+ALL_PEOPLE: dict[str, Callable[[Path, list[ExportClip]], None]] = {
     "csv": tables.write_csv,
     "json": tables.write_json,
     "npz": tables.write_npz,
@@ -70,7 +70,7 @@ def export(hello: Hello, poses: list[Pose3D], options: Options) -> Done:
     return Done([file for target in targets.values() for file in files_of(target, options)], notes)
 
 
-def chosen_clips(everybody: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+def chosen_clips(everybody: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
     """Whom the options mean, resampled, and who was left out."""
     ids = ", ".join(str(clip.person) for clip in everybody)
     chosen = [clip for clip in everybody if options.person in (None, clip.person)]
@@ -81,7 +81,7 @@ def chosen_clips(everybody: list[Clip], options: Options) -> tuple[list[Clip], l
     return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes + more
 
 
-def seen_for_long(found: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+def seen_for_long(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
     """Those in enough frames; by default nobody is left out where that would leave nobody."""
     least = FLASH_FRAMES if options.min_frames is None else options.min_frames
     counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in found}
@@ -97,7 +97,7 @@ def seen_for_long(found: list[Clip], options: Options) -> tuple[list[Clip], list
     return long, gone
 
 
-def worth_writing(found: list[Clip], options: Options) -> tuple[list[Clip], list[str]]:
+def worth_writing(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
     """Of formats with one file a person: those with a joint that is certain enough."""
     if options.to in ALL_PEOPLE:
         return found, []
@@ -108,7 +108,7 @@ def worth_writing(found: list[Clip], options: Options) -> tuple[list[Clip], list
     return shown, [f"person {i}: no joint is at least {options.keep}, left out; try --keep held" for i in gone]
 
 
-def write_one(path: Path, clip: Clip, options: Options) -> None:
+def write_one(path: Path, clip: ExportClip, options: Options) -> None:
     if options.to == "bvh":
         bvh.write(path, clip, options.keep, 100.0 if options.centimetres else 1.0)
     else:
@@ -125,7 +125,7 @@ def states_beside(path: Path) -> Path:
     return path.with_suffix(".states.csv")
 
 
-def one_of(out: Path, clip: Clip, chosen: list[Clip]) -> Path:
+def one_of(out: Path, clip: ExportClip, chosen: list[ExportClip]) -> Path:
     """walk.bvh, or walk.p3.bvh where there are several people."""
     return out if len(chosen) == 1 else out.with_suffix(f".p{clip.person}{out.suffix}")
 
@@ -136,7 +136,7 @@ def refuse_existing(targets: list[Path], force: bool) -> None:
             raise RecordingError(f"{path} exists; choose another name with --out, or --force to replace it")
 
 
-def notes_on(clip: Clip, options: Options) -> list[str]:
+def notes_on(clip: ExportClip, options: Options) -> list[str]:
     notes = []
     missing = float(np.isnan(clip.kept(options.keep)).any(-1).mean())
     if missing > 0:
@@ -150,6 +150,6 @@ def notes_on(clip: Clip, options: Options) -> list[str]:
     return notes
 
 
-def even(clip: Clip) -> bool:
+def even(clip: ExportClip) -> bool:
     times = clip.axis.times_s
     return bool(np.abs(times - np.arange(len(times)) / clip.rate_hz).max() < 0.5 / clip.rate_hz)

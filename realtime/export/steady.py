@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from realtime.client.one_euro import PoseSmoother, delay, jitter
 from realtime.export.tracks import clips
-from realtime.messages import Hello, Pose3D
-from realtime.smoothing import PoseSmoother, delay, jitter
+from realtime.wire.messages import Hello, Pose3D
 
 
 def one_euro(hello: Hello, poses: list[Pose3D]) -> tuple[list[Pose3D], str]:

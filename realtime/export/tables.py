@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from realtime.export.clip import Clip
-from realtime.messages import ABSENT, JOINT_STATES
+from realtime.export.clip import ExportClip
+from realtime.wire.messages import ABSENT, JOINT_STATES
 
 COLUMNS = (
     "person", "frame", "time_s", "joint", "state", "x_m", "y_m", "z_m", "sigma_m", "age_ms", "reliability",
@@ -23,7 +23,7 @@ COLUMNS = (
 AXES = "x to the camera's right, y up by gravity, z towards the camera, right-handed; y = 0 is the floor; metres"
 
 
-def write_csv(path: Path, clips: list[Clip]) -> None:
+def write_csv(path: Path, clips: list[ExportClip]) -> None:
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
@@ -32,7 +32,7 @@ def write_csv(path: Path, clips: list[Clip]) -> None:
                 rows.writerows(csv_rows(clip, at))
 
 
-def csv_rows(clip: Clip, at: int) -> list[list[Any]]:
+def csv_rows(clip: ExportClip, at: int) -> list[list[Any]]:
     sigma = np.where(clip.state[at] == ABSENT, np.nan, clip.sigma[at])
     frame, time_s = int(clip.frames[at]), f"{clip.times_s[at]:.6f}"
     return [
@@ -45,7 +45,7 @@ def csv_rows(clip: Clip, at: int) -> list[list[Any]]:
     ]  # fmt: skip
 
 
-def marked(clip: Clip, values: Any) -> Any:
+def marked(clip: ExportClip, values: Any) -> Any:
     """What says nothing about an ABSENT joint is left out."""
     return np.where(clip.state == ABSENT, np.nan, values)
 
@@ -54,7 +54,7 @@ def cell(value: float, digits: int = 5) -> str:
     return "" if np.isnan(value) else f"{value:.{digits}f}"
 
 
-def write_states(path: Path, clip: Clip) -> None:
+def write_states(path: Path, clip: ExportClip) -> None:
     """The companion of formats that cannot mark a hidden joint: frame by joint, the state by name."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
@@ -63,14 +63,14 @@ def write_states(path: Path, clip: Clip) -> None:
             rows.writerow([frame, f"{time_s:.6f}", *(JOINT_STATES[s] for s in states)])
 
 
-def write_json(path: Path, clips: list[Clip]) -> None:
+def write_json(path: Path, clips: list[ExportClip]) -> None:
     head = {"axes": AXES, "units": {"time": "s", "xyz": "m", "sigma": "m", "age": "ms"}, "states": list(JOINT_STATES)}
     people = [json_person(clip) for clip in clips]
     with path.open("w", encoding="utf-8") as file:
         json.dump(head | {"people": people}, file, allow_nan=False)
 
 
-def json_person(clip: Clip) -> dict[str, Any]:
+def json_person(clip: ExportClip) -> dict[str, Any]:
     return {
         "id": clip.person,
         "source": clip.source,
@@ -96,7 +96,7 @@ def nulls(values: Any, digits: int) -> Any:
     return [nulls(value, digits) for value in values]
 
 
-def write_npz(path: Path, clips: list[Clip]) -> None:
+def write_npz(path: Path, clips: list[ExportClip]) -> None:
     """Arrays without objects; those of person i end in `_i`, units in the name."""
     arrays: dict[str, Any] = {
         "axes": np.array(AXES),
@@ -108,7 +108,7 @@ def write_npz(path: Path, clips: list[Clip]) -> None:
     np.savez_compressed(path, **arrays)
 
 
-def npz_person(clip: Clip) -> dict[str, Any]:
+def npz_person(clip: ExportClip) -> dict[str, Any]:
     return {
         "joints": np.array(clip.joints),
         "parents": np.array(clip.parents, np.int64),

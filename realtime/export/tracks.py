@@ -12,18 +12,18 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.export.clip import Axis, Clip, Real
+from realtime.export.clip import Axis, ExportClip, Real
 from realtime.export.names import plain
-from realtime.messages import ABSENT, Hello, Person3D, Pose3D, Stamp
-from realtime.recording import RecordingError
+from realtime.recording.file_format import RecordingError
 from realtime.rotations import y_up
+from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D, Stamp
 
 FLOOR_PERCENT = 2.0  # of the lowest heights lies below the floor
 MOST_DROPPED = 1_000_000  # between two answers; more is a damaged stamp
 Track = list[tuple[int, Person3D]]  # place on the axis, the person there
 
 
-def clips(hello: Hello, poses: Iterable[Pose3D], align: str = "recording") -> list[Clip]:
+def clips(hello: Hello, poses: Iterable[Pose3D], align: str = "recording") -> list[ExportClip]:
     """One clip per person, in order of appearance; `align` "person": each on a time axis and floor of their own."""
     frames = sorted(poses, key=lambda pose: pose.stamp.t_capture_ns)
     check_skeleton(hello, frames)
@@ -77,14 +77,14 @@ def captured_between(a: Stamp, b: Stamp) -> int:
     return min(max(b.seq - a.seq, 1), MOST_DROPPED) if a.stream == b.stream else 1
 
 
-def one_person(hello: Hello, start: Stamp, axis: Axis, track: Track, upright: Real) -> Clip:
+def one_person(hello: Hello, start: Stamp, axis: Axis, track: Track, upright: Real) -> ExportClip:
     """From their first to their last frame, upright, not yet on the floor."""
     first, count, j = track[0][0], track[-1][0] - track[0][0] + 1, len(hello.joints)
     people: list[Person3D | None] = [None] * count
     for at, person in track:
         people[at - first] = person
     absolute = sum(person.root_cam is not None for _, person in track) * 2 > len(track)
-    return Clip(
+    return ExportClip(
         tuple(plain(name) for name in hello.joints),
         hello.parents,
         plain(start.source),
@@ -117,14 +117,14 @@ def field(person: Person3D | None, name: str, j: int, missing: float) -> Real:
     return np.asarray(getattr(person, name), np.float64)
 
 
-def own_axis(clip: Clip) -> Clip:
+def own_axis(clip: ExportClip) -> ExportClip:
     """The clip on a time axis that begins with its own first frame."""
     axis = Axis(clip.times_s - clip.times_s[0], clip.frames - clip.frames[0])
     start_ns = clip.start_unix_ns + round(float(clip.times_s[0]) * 1e9)
     return replace(clip, axis=axis, first=0, start_unix_ns=start_ns)
 
 
-def on_floor(found: list[Clip]) -> list[Clip]:
+def on_floor(found: list[ExportClip]) -> list[ExportClip]:
     """The clips with y = 0 at the floor that those with a place in the room share; the others stand on their own."""
     heights = [lowest(clip.xyz) for clip in found if clip.absolute]
     shared = floor_of(np.concatenate(heights)) if heights else 0.0
@@ -141,5 +141,5 @@ def floor_of(heights: NDArray[np.float64]) -> float:
     return float(np.percentile(heights, FLOOR_PERCENT)) if len(heights) else 0.0
 
 
-def lowered(clip: Clip, by_m: float) -> Clip:
+def lowered(clip: ExportClip, by_m: float) -> ExportClip:
     return replace(clip, xyz=clip.xyz - np.array([0.0, by_m, 0.0]))

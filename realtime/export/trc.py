@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from realtime.export.clip import Clip
+from realtime.export.clip import ExportClip
 from realtime.export.names import identifier
 
 FIELDS = (
@@ -19,7 +19,7 @@ FIELDS = (
 )  # fmt: skip
 
 
-def write(path: Path, clip: Clip, keep: str = "inferred") -> None:
+def write(path: Path, clip: ExportClip, keep: str = "inferred") -> None:
     xyz = clip.kept(keep)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(header(path.name, clip))
@@ -28,7 +28,7 @@ def write(path: Path, clip: Clip, keep: str = "inferred") -> None:
             file.write("\t".join([str(number), f"{time_s:.6f}", *cells]) + "\n")
 
 
-def header(name: str, clip: Clip) -> str:
+def header(name: str, clip: ExportClip) -> str:
     rate, count, j = f"{clip.rate_hz:.3f}", len(clip), len(clip.joints)
     values = [rate, rate, str(count), str(j), "m", rate, str(clip.first + 1), str(count)]
     markers = "".join(f"{identifier(joint)}\t\t\t" for joint in clip.joints)

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.messages import Hello
 from realtime.render.layout import Layout
 from realtime.render.timeline import Moment
 from realtime.render.video_file import VideoError, open_video
+from realtime.wire.messages import Hello
 
 
 @dataclass(frozen=True)

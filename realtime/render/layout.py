@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import cv2
 import numpy as np
 
-from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Pose3D
 from realtime.render.overlay import draw_people, empty_picture
 from realtime.render.room_view import RoomView
 from realtime.render.style import LEFT, MIDDLE, RIGHT, Image, mark, write_text
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Pose3D
 
 LARGEST = 1920, 1080  # px; larger pictures are made smaller
 LEGEND = ((OBSERVED, "seen"), (INFERRED, "unseen, inferred"), (HELD, "unseen, held"))

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.messages import ABSENT, Hello, Person3D, Pose3D
 from realtime.render.skeleton import Skeleton, draw
 from realtime.render.style import Image, write_text
+from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
 
 BACKGROUND = (38, 30, 24)  # where there is no picture
 

@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import ABSENT, Hello, Person3D, Pose3D
 from realtime.render.skeleton import Skeleton, draw
 from realtime.render.style import Image, fixed
 from realtime.rotations import about, y_up
+from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
 
 Real = NDArray[np.float64]
 BACKGROUND, GRID, SHADOW = (38, 30, 24), (92, 78, 62), (22, 17, 13)

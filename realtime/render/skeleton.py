@@ -10,8 +10,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import ABSENT, OBSERVED
 from realtime.render.style import Image, bone, halo, mark, side_colour
+from realtime.wire.messages import ABSENT, OBSERVED
 
 NINETY_FIVE = 1.96  # sigmas
 SMALL_PARTS = ("eye", "ear", "mouth", "pinky", "index", "thumb")  # drawn thinner

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 
 Image = NDArray[np.uint8]
 Colour = tuple[int, int, int]

@@ -9,9 +9,9 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from realtime.messages import Pose3D
-from realtime.recording import RecordingError
+from realtime.recording.file_format import RecordingError
 from realtime.render.style import Image
+from realtime.wire.messages import Pose3D
 
 Moment = tuple[Image | None, Pose3D | None, float]  # picture, pose, time in s
 SHOWN_FOR_S = 0.25  # a pose older than that is not shown again

@@ -11,10 +11,10 @@ from collections.abc import Callable
 
 import zmq
 
-from realtime.bus import Reader, wait_any
 from realtime.clock import identity
-from realtime.messages import Health, Hello
+from realtime.transport.bus import TopicReader, wait_any
 from realtime.viewer.picture import Pictures
+from realtime.wire.messages import Health, Hello
 
 log = logging.getLogger("viewer")
 
@@ -40,7 +40,7 @@ class Feed(threading.Thread):
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         topics = (*ALWAYS, "keypoints2d") if self._pictures else ALWAYS
-        readers = [Reader(context, self._connect, topic) for topic in topics]
+        readers = [TopicReader(context, self._connect, topic) for topic in topics]
         try:
             while not self._stopping.is_set():
                 wait_any(readers, TURN_MS)
@@ -53,7 +53,7 @@ class Feed(threading.Thread):
             if self._pictures:
                 self._pictures.close()
 
-    def _pass_on(self, reader: Reader) -> None:
+    def _pass_on(self, reader: TopicReader) -> None:
         message, data = reader.get_with_bytes(0)
         if message is None:
             return

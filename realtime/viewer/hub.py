@@ -17,7 +17,7 @@ from websockets.asyncio.server import ServerConnection
 from websockets.exceptions import ConnectionClosed
 
 from realtime import clock
-from realtime.recorder import StreamRecorder
+from realtime.recording.recorder import StreamRecorder
 from realtime.viewer.access import Listen
 from realtime.viewer.feed import Feed
 from realtime.viewer.outbox import Outbox

@@ -9,8 +9,8 @@ import cv2
 import msgpack
 import numpy as np
 
-from realtime.frames import FrameReader, Image
-from realtime.messages import Keypoints2D, prefix
+from realtime.transport.frame_ring import FrameReader, Image
+from realtime.wire.messages import Keypoints2D, prefix
 
 NARROWEST, WIDEST = 160, 640  # px
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 70]

@@ -17,13 +17,13 @@ import numpy as np
 import psutil
 import pytest
 
-from realtime import sources
-from realtime.config import SourceConfig
+from realtime.config import source_spec
+from realtime.config.schema import SourceConfig
+from realtime.config.source_spec import SourceError
 from realtime.pipeline import LIVE
-from realtime.sources import SourceError
-from tests.fakes.camera import OTHER_SIZE, SIZE, Camera
-from tests.fakes.live import live
-from tests.fakes.run import faked
+from tests.support.camera import OTHER_SIZE, SIZE, Camera
+from tests.support.live import live
+from tests.support.run import faked
 
 ABSENT_CAMERA = "97"
 
@@ -31,7 +31,7 @@ ABSENT_CAMERA = "97"
 def realtime_run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], float]:
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, "-m", "realtime.cli", "run", *arguments], capture_output=True, text=True, timeout=30
+        [sys.executable, "-m", "realtime.cli.main", "run", *arguments], capture_output=True, text=True, timeout=30
     )
     return done, time.monotonic() - began
 
@@ -74,7 +74,7 @@ def test_a2_a_file_without_permission_is_refused():
         path.write_bytes(b"anything")
         path.chmod(0)
         with as_somebody_else(), pytest.raises(SourceError, match="no permission to read it; chmod"):
-            sources.check(SourceConfig(spec=str(path)))
+            source_spec.check(SourceConfig(spec=str(path)))
 
 
 @contextmanager
@@ -101,7 +101,7 @@ def test_a2_a_file_that_is_no_video_is_refused(tmp_path, monkeypatch, name, cont
     path = tmp_path / name
     path.write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fakes.run", f'{{"source.spec": "{path}"}}'], capture_output=True, text=True
+        [sys.executable, "-m", "tests.support.run", f'{{"source.spec": "{path}"}}'], capture_output=True, text=True
     )
     assert done.returncode == 2
     assert reason in done.stderr and name in done.stderr and "Traceback" not in done.stderr
@@ -168,7 +168,7 @@ def with_size(peer, size: tuple[int, int]) -> dict | None:
 
 def test_a8_a_source_faster_than_the_pipeline_makes_drops_not_delay(monkeypatch):
     table = faked(LIVE)
-    table["capture"] = replace(table["capture"], main="tests.fakes.camera:driver_main")
+    table["capture"] = replace(table["capture"], main="tests.support.camera:driver_main")
     with live(monkeypatch, table=table, camera_hz=200, declared_hz="200", lift_s=0.02) as run:
         run.peer.fresh_pose(20)
         run.peer.wait(lambda: run.row("lift")["answered"] > 50, 20)
@@ -209,7 +209,7 @@ def write_video(path: Path, frames: int, size: tuple[int, int] = (64, 48), fps: 
 @pytest.mark.parametrize("declared", [0.0, math.nan, 240.0])
 def test_a10_a_lying_driver_is_told_and_measured(monkeypatch, declared):
     table = faked(LIVE)
-    table["capture"] = replace(table["capture"], main="tests.fakes.camera:driver_main")
+    table["capture"] = replace(table["capture"], main="tests.support.camera:driver_main")
     with live(monkeypatch, table=table, declared_hz=str(declared)) as run:
         run.peer.stage("capture", "DEGRADED", "mismatch", 20)
         run.peer.fresh_pose(20)

@@ -21,24 +21,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from realtime import clock
-from realtime.address import parse
-from realtime.bus import Bus, PublicPort, Reader
-from realtime.client import PoseClient
-from realtime.messages import encode
-from realtime.rundir import endpoint, run_directory
-from realtime.topics import TOPICS
-from tests.fakes.live import SMALL, live
-from tests.fakes.peer import free_address, keypoints, pose, python, raw_socket, until, until_heard
+from realtime.client.pose_client import PoseClient
+from realtime.transport.address import parse
+from realtime.transport.bus import Bus, PublicPort, TopicReader
+from realtime.transport.runtime_dir import endpoint, run_directory
+from realtime.wire.messages import encode
+from realtime.wire.topics import TOPICS
 from tests.faults.test_d_processes import command, linux_only, peer_of
-from tests.test_messages import BAD
+from tests.realtime.wire.test_messages import BAD
+from tests.support.live import SMALL, live
+from tests.support.peer import free_address, keypoints, pose, python, raw_socket, until, until_heard
 
 PUBLISH = """
 import sys, time
 from pathlib import Path
-from realtime.bus import Bus
-from realtime.messages import Health
+from realtime.transport.bus import Bus
+from realtime.wire.messages import Health
 from realtime.clock import Pace
-from tests.fakes.peer import pose
+from tests.support.peer import pose
 bus, period, second = Bus(Path(".")), 1 / float(sys.argv[2]), Pace(0.9)
 port = bus.public(sys.argv[1])
 print("ready", flush=True)
@@ -62,8 +62,8 @@ sys.stdin.read()
 """
 ROGUE = """
 import sys, threading, zmq
-from realtime.messages import encode
-from tests.fakes.peer import pose
+from realtime.wire.messages import encode
+from tests.support.peer import pose
 context = zmq.Context()
 publisher = context.socket(zmq.PUB)
 publisher.bind(sys.argv[1])
@@ -88,7 +88,7 @@ def rss_mb(pid: int | None = None) -> float:
 @contextlib.contextmanager
 def listener(address: str):
     context = zmq.Context()
-    reader = Reader(context, address, "pose3d")
+    reader = TopicReader(context, address, "pose3d")
     yield reader
     reader.close()
     context.term()
@@ -333,7 +333,7 @@ def test_b11_what_a_killed_run_left_does_not_hinder_the_next(runtime_dir):
 
 def ends_with(code: int, environment: dict[str, str] | None = None, **values) -> tuple[str, float]:
     """Its error line and the CPU time it took: on a busy machine the wall's time would be somebody else's."""
-    arguments = [sys.executable, "-m", "tests.fakes.run", json.dumps(SMALL | values)]
+    arguments = [sys.executable, "-m", "tests.support.run", json.dumps(SMALL | values)]
     with subprocess.Popen(
         arguments, env=os.environ | (environment or {}), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:
@@ -405,9 +405,9 @@ def test_b14_arrays_may_be_used_again_at_once(tmp_path):
 UNSENT = """
 import sys, time
 from pathlib import Path
-from realtime.bus import Bus
-from realtime.client import PoseClient
-from tests.fakes.peer import pose
+from realtime.transport.bus import Bus
+from realtime.client.pose_client import PoseClient
+from tests.support.peer import pose
 bus = Bus(Path("."))
 port = bus.public(sys.argv[1])
 client = PoseClient(sys.argv[2])
@@ -452,7 +452,7 @@ def test_b15_a_run_with_a_stopped_client_ends_in_time():
 FORKING = """
 import multiprocessing, sys
 multiprocessing.set_start_method("fork")
-from tests.fakes import run
+from tests.support import run
 sys.argv[1:] = sys.argv[1:]
 sys.exit(run.main())
 """
@@ -477,7 +477,7 @@ def test_b16_processes_are_spawned_even_where_fork_is_the_default():
 FORKED = """
 import os, sys
 from pathlib import Path
-from realtime.bus import Bus
+from realtime.transport.bus import Bus
 bus = Bus(Path(sys.argv[1]))
 pid = os.fork()
 if pid == 0:

@@ -12,17 +12,18 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime import clock, shm
-from realtime.address import memory_key
-from realtime.bus import Bus
-from realtime.frames import FrameReader, FrameWriter
-from realtime.ring import SLOTS, PoseRingReader, name_of
-from realtime.rundir import run_directory
-from tests.fakes.camera import OTHER_SIZE, SIZE, Camera
-from tests.fakes.live import live
-from tests.fakes.peer import free_address, python, stamp, until
+from realtime import clock
+from realtime.transport import shared_memory
+from realtime.transport.address import memory_key
+from realtime.transport.bus import Bus
+from realtime.transport.frame_ring import FrameReader, FrameWriter
+from realtime.transport.pose_ring import SLOTS, PoseRingReader, name_of
+from realtime.transport.runtime_dir import run_directory
 from tests.faults.test_b_transport import ends_with
 from tests.faults.test_d_processes import command, linux_only, peer_of
+from tests.support.camera import OTHER_SIZE, SIZE, Camera
+from tests.support.live import live
+from tests.support.peer import free_address, python, stamp, until
 
 pytestmark = linux_only
 KINDS = ["file", "named"]
@@ -49,8 +50,8 @@ def test_c1_too_little_memory_ends_the_start_with_both_numbers(tmp_path):
 
 def test_c1_a_ring_beyond_the_memory_there_is_is_an_error_not_a_signal():
     name = f"{memory_key(free_address())}-poses"
-    with pytest.raises(shm.NoRoom, match="needs"):
-        shm.create(name, 2 * shutil.disk_usage("/dev/shm").total)
+    with pytest.raises(shared_memory.NoRoom, match="needs"):
+        shared_memory.create(name, 2 * shutil.disk_usage("/dev/shm").total)
     assert name not in os.listdir("/dev/shm")
 
 
@@ -102,8 +103,8 @@ def captured_after(peer, moment_ns: int):
 
 ATTACH = """
 import sys
-from realtime import shm
-segment = shm.attach(sys.argv[1], sys.argv[2])
+from realtime.transport import shared_memory
+segment = shared_memory.attach(sys.argv[1], sys.argv[2])
 assert segment.memory[0] == 7
 print("ready", flush=True)
 sys.stdin.read()
@@ -115,7 +116,7 @@ sys.stdin.read()
 def test_c3_a_reader_that_goes_takes_nothing_with_it(kind, end):
     """Python before 3.13 would delete the owner's segment when an unrelated reader ends."""
     name = f"{memory_key(free_address())}-poses"
-    owner = shm.create(name, 4096, kind)
+    owner = shared_memory.create(name, 4096, kind)
     owner.memory[0] = 7
     with python(ATTACH, name, kind) as reader:
         reader.kill() if end == "killed" else reader.communicate("")
@@ -123,10 +124,10 @@ def test_c3_a_reader_that_goes_takes_nothing_with_it(kind, end):
     trackers_end = 0.2  # the reader's resource tracker, if it has one, outlives it for a moment
     time.sleep(trackers_end)
     assert owner.exists()
-    again = shm.attach(name, kind)
+    again = shared_memory.attach(name, kind)
     assert again.memory[0] == 7
     again.close()
-    shm.unlink(name, kind)
+    shared_memory.unlink(name, kind)
     owner.close()
 
 
@@ -145,9 +146,9 @@ WRITE_PICTURES = """
 import sys, itertools, time
 from pathlib import Path
 import numpy as np
-from realtime.bus import Bus
-from realtime.frames import FrameWriter
-from tests.fakes.peer import stamp
+from realtime.transport.bus import Bus
+from realtime.transport.frame_ring import FrameWriter
+from tests.support.peer import stamp
 bus = Bus(Path(sys.argv[1]))
 frames, ring = bus.publisher("frame"), FrameWriter(sys.argv[2], slots=3)
 images = [np.full((240, 320, 3), n, np.uint8) for n in range(256)]
@@ -159,7 +160,7 @@ for n in itertools.count():
 """
 WRITE_MESSAGES = """
 import sys, itertools
-from realtime.ring import PoseRingWriter
+from realtime.transport.pose_ring import PoseRingWriter
 ring = PoseRingWriter(sys.argv[1])
 print("ready", flush=True)
 for n in itertools.count():

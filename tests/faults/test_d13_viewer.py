@@ -11,14 +11,14 @@ from contextlib import contextmanager
 
 import pytest
 
-from tests.fakes.live import live
-from tests.fakes.viewing import chromium
+from tests.support.live import live
+from tests.support.viewing import chromium
 
 
 @contextmanager
 def viewer_command(connect: str, **environment):
     """`realtime view`, as a user starts it; its address is in `address`."""
-    command = [sys.executable, "-m", "realtime.cli", "view", "--connect", connect, "--http", "127.0.0.1:0"]
+    command = [sys.executable, "-m", "realtime.cli.main", "view", "--connect", connect, "--http", "127.0.0.1:0"]
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | environment
     process = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE)
     try:

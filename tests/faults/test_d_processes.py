@@ -17,11 +17,11 @@ import psutil
 import pytest
 import zmq
 
-from realtime.bus import Reader
-from realtime.logs import Calm
 from realtime.pipeline import LIVE
-from tests.fakes.camera import Camera
-from tests.fakes.live import SMALL, Peer, free_port, live
+from realtime.supervise.logs import Calm
+from realtime.transport.bus import TopicReader
+from tests.support.camera import Camera
+from tests.support.live import SMALL, Peer, free_port, live
 
 WITHIN_S = {"capture": 2.0, "detect": 4.0, "estimate": 2.0, "publish": 2.0}  # process -> until poses are fresh again
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="signals, /proc and CPU affinity")
@@ -31,7 +31,7 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="signals, /proc 
 def command(values: dict | None = None, **fakes):
     """The run as a process group of its own, as a terminal would start it; its bind is added."""
     bind = f"tcp://127.0.0.1:{free_port()}"
-    arguments = [sys.executable, "-m", "tests.fakes.run", json.dumps(SMALL | {"publish.bind": bind} | (values or {}))]
+    arguments = [sys.executable, "-m", "tests.support.run", json.dumps(SMALL | {"publish.bind": bind} | (values or {}))]
     env = os.environ | {"FAKES": json.dumps(fakes)}
     process = subprocess.Popen(
         arguments, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
@@ -293,7 +293,7 @@ def test_d12_a_flood_of_bad_messages_is_one_line_a_second(caplog):
     context, address = zmq.Context(), f"tcp://127.0.0.1:{free_port()}"
     rogue = context.socket(zmq.PUB)
     rogue.bind(address)
-    reader = Reader(context, address, "pose3d")
+    reader = TopicReader(context, address, "pose3d")
     began = time.monotonic()
     with caplog.at_level(logging.WARNING):
         while time.monotonic() - began < 2.5:

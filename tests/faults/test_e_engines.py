@@ -17,13 +17,13 @@ import numpy as np
 import pytest
 
 import engines
-from engines import bench, cli, golden, ort, store, trt, trt_engine, trust
-from engines.contract import H36M_17
+from engines import bench, cli, golden, store, trust
+from engines.backends import ort, tensorrt, tensorrt_engine
 from engines.errors import EngineError
 from engines.manifest import MANIFEST, library_versions
-from tests import graphs
-from tests.fakes import gpu, models
-from tests.fakes.engine import FakeEngine
+from engines.skeleton import H36M_17
+from tests.support import gpu, graphs, models
+from tests.support.engine import FakeEngine
 
 BUDGET_MS = {"default lifter's size, batch 1": (graphs.Tcn(352), 1), "243 frames x 256 channels": (graphs.Tcn(256), 1)}
 LIMIT_MS = 3.0  # the promise is 0.5 ms on a core of its own; this machine is shared
@@ -48,7 +48,7 @@ def no_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.fail("a runtime saw the bytes")
 
     monkeypatch.setattr(ort, "open_session", reached)
-    monkeypatch.setattr(trt_engine, "deserialise", reached)
+    monkeypatch.setattr(tensorrt_engine, "deserialise", reached)
 
 
 def edit(folder: Path, **changes: Any) -> None:
@@ -183,7 +183,7 @@ def stub_tensorrt(monkeypatch: pytest.MonkeyPatch) -> type[Runtime]:
     Runtime.calls = []
     module = SimpleNamespace(__version__="11.0.1", Runtime=Runtime, ILogger=Log)
     monkeypatch.setitem(sys.modules, "tensorrt", module)
-    monkeypatch.setattr(trt_engine, "open_gpu", gpu.HostGpu)
+    monkeypatch.setattr(tensorrt_engine, "open_gpu", gpu.HostGpu)
     return Runtime
 
 
@@ -194,7 +194,7 @@ def put_compiled(step: Path, version: str = "11.0.1", sms: tuple[int, ...] = (86
     (folder / "model.engine").write_bytes(b"engine bytes")
     (folder / "model.engine").chmod(0o600)
     manifest, contract, sequence, _ = store.load(step)
-    versions = library_versions() | {"tensorrt": version, "platform": trt.this_platform()}
+    versions = library_versions() | {"tensorrt": version, "platform": tensorrt.this_platform()}
     engines.write_manifest(
         folder, contract, [], manifest.tolerance, {}, sequence, name="lifter", model="model.engine", target="tensorrt",
         sms=sms, versions=versions, source_sha256=manifest.sha256,

@@ -17,13 +17,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from engines.contract import BLAZEPOSE_33, H36M_17
-from realtime.config import DetectorConfig, RunConfig
-from realtime.detector import Detection, open_detector
-from realtime.messages import ABSENT, HELD, INFERRED, OBSERVED
-from realtime.occlusion import open_filter
-from realtime.stages import lift
-from realtime.tracking import Tracker
+from engines.skeleton import BLAZEPOSE_33, H36M_17
+from realtime.config.schema import DetectorConfig, RunConfig
+from realtime.detect.mediapipe_detector import Detection, open_detector
+from realtime.detect.tracker import Tracker
+from realtime.lift import stage as lift_stage
+from realtime.occlude.occlusion_filter import open_filter
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 from tests.replay.clip import GOLDEN, Moment, answers, compare, load, open_lifter, table, there_and_back
 
 FRAME_MS = 1000 / 30
@@ -221,7 +221,7 @@ def through_the_lift_stage(messages):
         bus=bus, stop=bus.stop, log=logging.getLogger("lift"), beat=nothing, ready=nothing, degraded=nothing,
         idle=nothing, tell=nothing, answered=nothing,
     )  # fmt: skip
-    lift.run(ctx, open_lifter(RunConfig()))
+    lift_stage.run(ctx, open_lifter(RunConfig()))
     return bus.sent
 
 

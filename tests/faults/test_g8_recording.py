@@ -12,20 +12,20 @@ from pathlib import Path
 
 import pytest
 
-from realtime.cli import main
-from realtime.messages import encode
+from realtime.cli.main import main
 from realtime.pipeline import LIVE, RECORD
-from realtime.recorder import StreamRecorder
-from realtime.recording import Reader, RecordingError, Writer, check_target
-from tests.fakes import walker as fake
-from tests.fakes.live import live
-from tests.fakes.publisher import FakePipeline
-from tests.fakes.run import faked
+from realtime.recording.file_format import RecordingError, RecordingReader, RecordingWriter, check_target
+from realtime.recording.recorder import StreamRecorder
+from realtime.wire.messages import encode
+from tests.support import walker as fake
+from tests.support.live import live
+from tests.support.publisher import FakePipeline
+from tests.support.run import faked
 
 LIMITED = """
 import resource, sys
-from realtime.recording import RecordingError, Writer
-from tests.test_recording import wire
+from realtime.recording.file_format import RecordingError, Writer
+from tests.realtime.recording.test_file_format import wire
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 errors = []
 with Writer(sys.argv[1]) as writer:
@@ -42,7 +42,7 @@ print(writer.records, *errors, sep="|")
 @pytest.mark.skipif(sys.platform != "linux", reason="/dev/full")
 def test_g8_a_full_disk_is_one_error_with_the_file_in_it():
     with pytest.raises(RecordingError, match=r"recording /dev/full stopped: No space left on device; the stream goes"):
-        Writer("/dev/full")
+        RecordingWriter("/dev/full")
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="RLIMIT_FSIZE")
@@ -51,7 +51,7 @@ def test_g8_a_file_that_may_not_grow_ends_behind_a_whole_record(tmp_path):
     done = subprocess.run([sys.executable, "-c", LIMITED, str(path)], capture_output=True, text=True, timeout=60)
     records, error = done.stdout.strip().split("|")
     assert "stopped: File too large; the stream goes on" in error
-    reader = Reader(path)
+    reader = RecordingReader(path)
     assert len(list(reader)) == int(records) > 5 and reader.damage.places == 0
 
 
@@ -59,7 +59,7 @@ def test_g8_a_file_that_may_not_grow_ends_behind_a_whole_record(tmp_path):
 def test_g8_a_run_whose_recording_fails_goes_on_and_says_so_once(monkeypatch, tmp_path, capfd):
     path = tmp_path / "run.poses"
     monkeypatch.setenv("FAKES_DISK_BYTES", "20000")
-    table = faked(LIVE) | {"record": replace(RECORD["record"], main="tests.fakes.small_disk:main")}
+    table = faked(LIVE) | {"record": replace(RECORD["record"], main="tests.support.small_disk:main")}
     with live(monkeypatch, {"record.file": str(path)}, table) as run:
         run.peer.fresh_pose(20)
         pids = run.pids()
@@ -67,7 +67,7 @@ def test_g8_a_run_whose_recording_fails_goes_on_and_says_so_once(monkeypatch, tm
         run.peer.fresh_pose(3)
         assert run.pids() == pids and run.health()["record"].restarts_1h == 0
     assert capfd.readouterr().err.count("stopped: File too large") == 1
-    assert len(list(Reader(path))) > 5
+    assert len(list(RecordingReader(path))) > 5
 
 
 def test_g8_a_missing_folder_is_refused_before_anything_starts(tmp_path):
@@ -96,7 +96,7 @@ def test_g8_recording_from_outside_to_where_no_file_can_be_says_why_and_exits_2(
 
 def test_g8_what_was_written_before_the_disk_was_full_can_be_exported(tmp_path):
     path = tmp_path / "a.poses"
-    with Writer(path) as writer:
+    with RecordingWriter(path) as writer:
         writer.write(encode("hello", "cam0", fake.HELLO))
         for pose in fake.walk(30):
             writer.write(encode("pose3d", "cam0", pose))

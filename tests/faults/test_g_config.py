@@ -14,9 +14,9 @@ from pathlib import Path
 
 import pytest
 
-from realtime import cli, settings
-
-ROOT = Path(__file__).parent.parent.parent
+from realtime.cli import main as cli
+from realtime.config import loader
+from tests.support.paths import ROOT
 
 BAD_FILES = {  # what is wrong -> file, what the one line must name
     "unknown key": ("source:\n  fsp: 30\n", [":2: source.fsp: unknown key", "30", "nearest is source.fps"]),
@@ -123,7 +123,7 @@ def test_g3_a_bind_beyond_this_machine_is_refused(bind, refused, capfd):
 
 
 def test_g3_insecure_allows_it_and_is_loud(capfd):
-    config = settings.load(
+    config = loader.load(
         None, {"publish.bind": ("--bind", "tcp://0.0.0.0:5555"), "publish.insecure": ("--insecure", True)}
     )
     assert config.publish.bind == "tcp://0.0.0.0:5555"
@@ -190,7 +190,7 @@ def test_g7_the_search_itself_finds_each(source):
 
 
 def test_g7_torch_is_not_even_loaded():
-    code = "import sys, realtime, realtime.settings, engines; sys.exit('torch' in sys.modules)"
+    code = "import sys, realtime, realtime.config.loader, engines; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=False).returncode == 0
 
 
@@ -200,7 +200,7 @@ def run_for_a_second(folder, runtime, **environment):
         port = free.getsockname()[1]
     given = {"source.spec": "demo", "source.width": 96, "source.height": 64, "terminal.seconds": 1.0}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.fakes.run", json.dumps(given | {"publish.bind": f"tcp://127.0.0.1:{port}"})],
+        [sys.executable, "-m", "tests.support.run", json.dumps(given | {"publish.bind": f"tcp://127.0.0.1:{port}"})],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "STEADYPOSE_RUNTIME_DIR": str(runtime)} | environment,
         capture_output=True, text=True, timeout=60, check=False,

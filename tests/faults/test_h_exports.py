@@ -9,11 +9,11 @@ import json
 import numpy as np
 import pytest
 
-from realtime import cli
-from realtime.messages import encode, replace
-from realtime.recording import Writer
-from tests import bvh_reader
-from tests.fakes import walker as fake
+from realtime.cli import main as cli
+from realtime.recording.file_format import RecordingWriter
+from realtime.wire.messages import encode, replace
+from tests.support import bvh_reader
+from tests.support import walker as fake
 
 FRAMES, ENTERS, LEAVES = 90, 30, 60  # person 2 enters at 1 s, on a step 0.4 m above the floor; person 1 leaves at 2 s
 
@@ -30,7 +30,7 @@ def people_at(i):
 
 
 def recording(path, hello=fake.HELLO, poses=None):
-    with Writer(path) as writer:
+    with RecordingWriter(path) as writer:
         writer.write(encode("hello", "cam0", hello))
         for pose in poses or [fake.pose(i, list(people_at(i))) for i in range(FRAMES)]:
             writer.write(encode("pose3d", "cam0", pose))

@@ -21,11 +21,11 @@ from typing import Any
 
 import numpy as np
 
-from engines import bench, cuda, ort, store, trt
+from engines import bench, store
+from engines.backends import cuda, ort, tensorrt
 from engines.build import Order, build
 from engines.errors import EngineError
-from tests import graphs
-from tests.fakes import models
+from tests.support import graphs, models
 
 PEOPLE = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 NETS = {"default size, 2 M": graphs.Tcn(channels=352), "243 frames x 1024, 17 M": graphs.Tcn(channels=1024)}
@@ -120,7 +120,7 @@ def tensorrt_rows() -> list[dict[str, Any]]:
         for target in store.COMPILED:
             try:
                 capability = cuda.open_gpu().capability
-                library = trt.flavour(target)
+                library = tensorrt.flavour(target)
                 if target == "tensorrt-rtx" and capability not in library.sms():
                     raise EngineError(f"TensorRT for RTX {library.version} knows no SM{capability}")
                 folder, _ = build(source, Order(target))

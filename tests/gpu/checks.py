@@ -1,6 +1,6 @@
 """What must hold on a GPU: PyCUDA's buffers, streams, graphs and kernels against torch, torch's steps against numpy.
 
-Knows: engines.cuda, torch.  Does not know: pytest; a check that fails raises AssertionError.
+Knows: engines.backends.cuda, torch.  Does not know: pytest; a check that fails raises AssertionError.
 """
 
 from __future__ import annotations
@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from engines import cuda
-from tests import graphs
+from engines.backends import cuda
 from tests.gpu.torch_step import TorchStep
+from tests.support import graphs
 
 KERNEL = """
 extern "C" __global__ void relu_of_line(float *out, const float *in, float slope, float offset, int count) {

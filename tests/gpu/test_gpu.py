@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from engines import cuda
+from engines.backends import cuda
 from engines.errors import EngineError
-from tests import graphs
+from tests.support import graphs
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
-from tests.gpu import bench_gpu, checks  # noqa: E402
-from tests.gpu.torch_step import TorchStep  # noqa: E402
+from tests.gpu import bench_gpu, checks
+from tests.gpu.torch_step import TorchStep
 
 
 @pytest.fixture(scope="module")

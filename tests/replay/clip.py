@@ -15,14 +15,14 @@ import cv2
 import numpy as np
 
 from engines import open_engine
-from realtime.config import OcclusionConfig, RunConfig
-from realtime.detector import Detection
-from realtime.lifting import Lifter
-from realtime.messages import JOINT_STATES, Pose3D, Stamp
-from realtime.occlusion import open_filter
-from realtime.tracking import Tracker
+from realtime.config.schema import OcclusionConfig, RunConfig
+from realtime.detect.mediapipe_detector import Detection
+from realtime.detect.tracker import Tracker
+from realtime.lift.lifter import Lifter
+from realtime.occlude.occlusion_filter import open_filter
+from realtime.wire.messages import JOINT_STATES, Pose3D, Stamp
+from tests.support.paths import DATA
 
-DATA = Path(__file__).parent.parent / "data"
 CLIP, GOLDEN = DATA / "clip.npz", DATA / "golden.npz"
 SIZE, HZ = (320, 240), 30
 SCALE = 0.5  # of the grey pictures
@@ -119,9 +119,9 @@ def table(poses: Sequence[Pose3D]) -> dict[str, np.ndarray]:
 
 
 def record() -> None:
-    from realtime.config import DetectorConfig
+    from realtime.config.schema import DetectorConfig
     from realtime.demo.world import CylinderWorld
-    from realtime.detector import open_detector
+    from realtime.detect.mediapipe_detector import open_detector
 
     world, detector = CylinderWorld(WORLD_SEED, size=SIZE), open_detector(DetectorConfig())
     images = [world.frame(FIRST + i)[0] for i in range(COUNT)]

@@ -9,10 +9,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from engines.contract import BLAZEPOSE_33
+from engines.skeleton import BLAZEPOSE_33
 from realtime.demo.camera import Camera, look_at
 from realtime.demo.world import CylinderWorld
-from realtime.detector import Detection
+from realtime.detect.mediapipe_detector import Detection
 
 FPS, FRAMES = 20.0, 16
 JOINTS = tuple(

@@ -12,7 +12,7 @@ import sys
 import pytest
 
 from realtime.bench.report import AIMS
-from tests.fakes.peer import free_address
+from tests.support.peer import free_address
 
 FACTOR = 3.0
 DETECTOR_MS = 10.0  # of the machine the aims were set on; a slower one is given more time, in proportion
@@ -20,7 +20,7 @@ RATIO = 0.75  # of the aim's 0.9: turns are short here
 
 
 def bench() -> dict:
-    command = [sys.executable, "-m", "realtime.cli", "bench", "--seconds", "5", "--rounds", "2", "--frames", "60"]
+    command = [sys.executable, "-m", "realtime.cli.main", "bench", "--seconds", "5", "--rounds", "2", "--frames", "60"]
     done = subprocess.run(
         [*command, "--bind", free_address()], capture_output=True, text=True, timeout=200, check=False
     )

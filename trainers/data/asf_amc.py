@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data.euler import F64, chain
 from trainers.errors import UserError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data.euler import F64, chain
 from trainers.data.rigs import RIGS, Rig
 from trainers.errors import UserError

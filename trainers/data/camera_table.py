@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import Array
+from engines.skeleton import Array
 from trainers.errors import UserError
 from trainers.geometry.undistortion import Coefficients, distort
 

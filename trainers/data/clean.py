@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.errors import UserError
 
 FPS = 60.0

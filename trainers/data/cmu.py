@@ -8,7 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from engines.contract import Array
+from engines.skeleton import Array
 from trainers.data.asf_amc import read_amc, read_asf
 from trainers.data.bvh import read_bvh
 from trainers.errors import UserError

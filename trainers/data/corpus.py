@@ -5,106 +5,12 @@ Knows: how a folder shows what it is, one clip format for both sources.  Does no
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Generator, Tensor
-
-from engines.contract import H36M_17
+from trainers.data.clips import Footage
 from trainers.data.motion import PUBLISHED_TEST, VALIDATION, MotionSet, load, split
 from trainers.errors import UserError
-from trainers.reposed import Change, another, followed
-
-
-@dataclass(frozen=True)
-class Clips:
-    """B clips of T ticks, 17 joints, as the lifter gets them, and the truth."""
-
-    x: Tensor  # (B, T, 17, 2) rays
-    reliability: Tensor  # (B, T, 17)
-    world: Tensor  # (B, T, 17, 3) m, the detector's own 3D; zeros where absent
-    time: Tensor  # (B, T) s
-    pose: Tensor  # (B, T, 17, 3) m, root-relative, camera axes
-    hidden: Tensor  # (B, T, 17) bool, behind something or outside the picture
-    valid: Tensor  # (B, T) bool, counts
-
-    @staticmethod
-    def join(parts: list[Clips]) -> Clips:
-        return Clips(*(torch.cat([getattr(p, f.name) for p in parts]) for f in fields(Clips)))
-
-
-def varied(clips: Clips, g: Generator, roll: float = 0.3, zoom: float = 0.15) -> Clips:
-    """Half of the clips in a mirror, each turned about the optical axis and seen with another focal length."""
-    batch, device = len(clips.x), clips.x.device
-
-    def drawn(spread: float) -> Tensor:
-        return (torch.rand(batch, generator=g, device=device) * 2 - 1) * spread
-
-    angle, factor = drawn(roll), drawn(zoom).exp()
-    flip = torch.rand(batch, generator=g, device=device) < 0.5
-    sign = torch.where(flip, -1.0, 1.0)
-    cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    turn = torch.stack([cos * sign, -sin, zero, sin * sign, cos, zero, zero, zero, one], -1).view(batch, 1, 3, 3)
-    order = torch.from_numpy(H36M_17.mirror()).to(device)
-
-    def named(values: Tensor) -> Tensor:
-        return torch.where(flip.view(-1, *[1] * (values.dim() - 1)), values[:, :, order], values)
-
-    plane = turn[..., :2, :2] * factor.view(-1, 1, 1, 1)
-    return Clips(
-        named(clips.x) @ plane.mT, named(clips.reliability), named(clips.world) @ turn.mT, clips.time,
-        named(clips.pose) @ turn.mT, named(clips.hidden), clips.valid,
-    )  # fmt: skip
-
-
-@dataclass(frozen=True)
-class Footage:
-    """Synthesized detections on the 30 Hz grid: all clips one after the other, as Clips without the batch."""
-
-    x: Tensor  # (N, 17, 2)
-    reliability: Tensor  # (N, 17)
-    world: Tensor
-    pose: Tensor
-    hidden: Tensor
-    root: Tensor  # (N, 3) m, true pelvis in camera axes
-    zoom: Tensor  # (N,) true focal length over the believed one
-    start: Tensor  # (S,) first tick of each clip
-    length: Tensor  # (S,)
-    fits: Tensor  # (S,) bool: people whom sigma is calibrated on
-
-    def halves(self) -> tuple[Footage, Footage]:
-        """(to fit sigma on, to judge on)."""
-        if bool(self.fits.all()) or not bool(self.fits.any()):
-            return self, self
-        return tuple(  # type: ignore[return-value]
-            replace(self, start=self.start[c], length=self.length[c], fits=self.fits[c])
-            for c in (self.fits, ~self.fits)
-        )
-
-    def to(self, device: str) -> Footage:
-        return Footage(*(getattr(self, f.name).to(device) for f in fields(Footage)))
-
-    def sample(self, clips: int, ticks: int, g: Generator, change: Change | None = None) -> Clips:
-        """Windows at random places; those that outlast their clip repeat its end, which does not count.
-
-        With `change` other bodies in other poses, seen with the same errors.
-        """
-        weight = self.length.float()
-        which = torch.multinomial(weight, clips, replacement=True, generator=g)
-        room = (self.length[which] - ticks).clamp_min(0)
-        offset = (torch.rand(clips, generator=g, device=g.device) * (room + 1)).long()
-        steps = torch.arange(ticks, device=g.device)[None] + offset[:, None]
-        last = self.length[which, None] - 1
-        at = self.start[which, None] + steps.minimum(last)
-        time = torch.arange(ticks, device=g.device, dtype=torch.float32).expand(clips, -1) / 30.0
-        valid = steps <= last
-        x, world, pose, hidden = self.x[at], self.world[at], self.pose[at], self.hidden[at]
-        if change is not None:
-            new = another(pose, change, g)
-            x, world = followed(x, world, hidden, pose, new, self.root[at], self.zoom[at])
-            pose = new[1]
-        return Clips(x, self.reliability[at], world, time, pose, hidden, valid)
 
 
 @dataclass(frozen=True)
@@ -141,6 +47,6 @@ def open_corpus(folders: list[str], reliability: str) -> Corpus:
     train, validation = held_out(MotionSet(tuple(s for f in motion for s in load(f).segments), motion[0]))
     if not synthesized:
         return Corpus(train, validation)
-    from trainers.data.footage import engine_judge, read_footage
+    from trainers.data.detections import engine_judge, read_footage
 
     return Corpus(train, validation, *read_footage(synthesized, engine_judge(reliability)))

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engines.contract import COCO_17, H36M_17, Array, map_reliability, mapping
+from engines.contract import map_reliability
+from engines.skeleton import COCO_17, H36M_17, Array, mapping
 from trainers.errors import UserError
 
 NAMES = {  # what files call it -> its joint set; `set`: the columns of the data set's own 3D

@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.errors import UserError
 
 UNIT_M = 1e-4  # of `rel`

@@ -19,7 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import BLAZEPOSE_33
+from engines.skeleton import BLAZEPOSE_33
 from trainers.errors import UserError
 from trainers.geometry.calibrated_camera import CalibratedCamera
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from engines.contract import Array
+from engines.skeleton import Array
 from trainers.errors import UserError
 
 HEADER = "skeletool camera calibration file"

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data import motion, views
 from trainers.data.clean import floor
 from trainers.data.motion import Segment

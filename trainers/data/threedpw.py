@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data import motion, views
 from trainers.data.threedhp import upright
 from trainers.data.trusted import load_trusted

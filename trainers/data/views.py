@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data.motion import PUBLISHED_TEST
 from trainers.errors import UserError
 from trainers.geometry.undistortion import NONE, Coefficients, undistort

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17, Array
+from engines.skeleton import H36M_17, Array
 from trainers.data import motion, views
 from trainers.data.camera_table import Camera, cameras_of, read_cameras
 from trainers.data.keypoint_layout import CHOICES, KeypointLayout, layout_of

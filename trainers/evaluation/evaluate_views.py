@@ -20,11 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from engines.store import names
-from realtime.config import DetectorConfig, OcclusionConfig, RunConfig
-from realtime.detector import Detector, open_detector
-from realtime.model_fetch import ModelError
+from realtime.config.schema import DetectorConfig, OcclusionConfig, RunConfig
+from realtime.detect.mediapipe_detector import Detector, open_detector
+from realtime.detect.model_download import ModelError
 from trainers.data.multiview import ViewSet, load_views
-from trainers.drive import exported, opened
+from trainers.deploy.run_engine import exported, opened
 from trainers.errors import UserError
 from trainers.evaluation.judge_views import (
     BASELINES,

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import H36M_17
-from realtime.config import RunConfig
-from realtime.detector import Detector
-from realtime.reliability import SEEN
+from engines.skeleton import H36M_17
+from realtime.config.schema import RunConfig
+from realtime.detect.mediapipe_detector import Detector
+from realtime.occlude.rule_based import SEEN
 from trainers.data.multiview import Reference, View, ViewSet, pictures
 from trainers.errors import UserError
 from trainers.evaluation.occluder_cases import Occluder, cases_of

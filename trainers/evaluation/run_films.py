@@ -15,17 +15,17 @@ import numpy as np
 import yaml
 from numpy.typing import NDArray
 
-from engines.contract import BLAZEPOSE_33
 from engines.engine import Engine
 from engines.errors import EngineError
-from realtime.config import CameraConfig, OcclusionConfig, RunConfig
-from realtime.detector import Detector
-from realtime.frames import grey_copy
-from realtime.lifting import Lifter
-from realtime.messages import Keypoints2D, Pose3D, Stamp
-from realtime.occlusion import OcclusionFilter, open_filter
-from realtime.reliability import SEEN
-from realtime.tracking import Tracker
+from engines.skeleton import BLAZEPOSE_33
+from realtime.config.schema import CameraConfig, OcclusionConfig, RunConfig
+from realtime.detect.mediapipe_detector import Detector
+from realtime.detect.tracker import Tracker
+from realtime.lift.lifter import Lifter
+from realtime.occlude.occlusion_filter import OcclusionFilter, open_filter
+from realtime.occlude.rule_based import SEEN
+from realtime.transport.frame_ring import grey_copy
+from realtime.wire.messages import Keypoints2D, Pose3D, Stamp
 from trainers.errors import UserError
 from trainers.geometry.calibrated_camera import CalibratedCamera
 

@@ -20,8 +20,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from engines.contract import BLAZEPOSE_33
-from realtime.config import OcclusionConfig, RunConfig
+from engines.skeleton import BLAZEPOSE_33
+from realtime.config.schema import OcclusionConfig, RunConfig
 from trainers.data.calibration_files import METRES, read_cameras
 from trainers.data.multiview import (
     CALIBRATION,

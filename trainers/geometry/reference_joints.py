@@ -11,7 +11,7 @@ import torch
 from numpy.typing import NDArray
 
 from trainers.geometry.calibrated_camera import CalibratedCamera
-from trainers.triangulation import crossing, lines, triangulate
+from trainers.geometry.triangulation import crossing, lines, triangulate
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]

@@ -16,10 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
-from trainers.models.ages import SigmaTable, age_window
-from trainers.models.given import checked, facing, mapped
-from trainers.models.live import PELVIS, PRIOR_SCALE, PRIOR_WEIGHT, REACH, THORAX, JointMap
+from engines.contract import Contract
+from engines.skeleton import H36M_17
+from trainers.geometry.person_frame import PELVIS, THORAX
+from trainers.models.front_end import PRIOR_SCALE, PRIOR_WEIGHT, REACH
+from trainers.models.inputs import checked, facing, mapped
+from trainers.models.joint_map import JointMap
+from trainers.models.sigma_by_age import SigmaTable, age_window
 
 WINDOW, KERNEL, JOINTS = 128, 5, len(H36M_17)
 CHUNK = 64  # windows at once

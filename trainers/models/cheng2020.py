@@ -15,10 +15,13 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
-from trainers.models.ages import SigmaTable
-from trainers.models.given import checked, mapped, pushed
-from trainers.models.live import JOINT_FEATURES, FrontEnd, JointMap, toward
+from engines.contract import Contract
+from engines.skeleton import H36M_17
+from trainers.geometry.person_frame import toward
+from trainers.models.front_end import JOINT_FEATURES, FrontEnd
+from trainers.models.inputs import checked, mapped, pushed
+from trainers.models.joint_map import JointMap
+from trainers.models.sigma_by_age import SigmaTable
 
 JOINTS, FRAMES = len(H36M_17), 64
 CELLS, REACH_M = 16, 1.28  # a heatmap's cells a side; metres from the pelvis to its border

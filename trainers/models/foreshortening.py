@@ -9,7 +9,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 
 CHILDREN, PARENTS = list(range(1, len(H36M_17))), list(H36M_17.parents[1:])
 BONES = len(CHILDREN)

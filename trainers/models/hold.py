@@ -9,9 +9,12 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, TICK_S, Contract
-from trainers.models.ages import SigmaTable, age_clip
-from trainers.models.live import AGE_MAX, FrontEnd, JointMap, lift_mapped
+from engines.contract import TICK_S, Contract
+from engines.skeleton import H36M_17
+from trainers.models.causal_lifter import lift_mapped
+from trainers.models.front_end import AGE_MAX, FrontEnd
+from trainers.models.joint_map import JointMap
+from trainers.models.sigma_by_age import SigmaTable, age_clip
 
 TRUNK = ("pelvis", "right_hip", "left_hip", "spine", "thorax", "left_shoulder", "right_shoulder")
 HELD_S = AGE_MAX - TICK_S / 2  # what was not seen for so long, or never, is where the detector says

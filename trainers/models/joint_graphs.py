@@ -16,7 +16,7 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 
 JOINTS = len(H36M_17)
 Style = Literal["dynamic", "precomputed", "fixed", "full", "symmetry", "random"]

@@ -13,9 +13,10 @@ from typing import Literal
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
-from trainers.models.ages import SigmaTable, age_clip, age_step, age_window
-from trainers.models.live import JointMap
+from engines.contract import Contract
+from engines.skeleton import H36M_17
+from trainers.models.joint_map import JointMap
+from trainers.models.sigma_by_age import SigmaTable, age_clip, age_step, age_window
 from trainers.models.tcn import TCN
 
 Variant = Literal["causal", "symmetric", "replicated", "single"]

@@ -1,6 +1,6 @@
 """Which keypoints to believe: a small causal network over the cues of all joints.
 
-Knows: features (B, T, J, F) of realtime.cues, their mirror image.  Does not know: data, losses, pixels.
+Knows: features (B, T, J, F) of realtime.occlude.features, their mirror image.  Does not know: data, losses, pixels.
 """
 
 from __future__ import annotations
@@ -8,9 +8,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from engines.contract import BLAZEPOSE_33, Contract
-from realtime.cues import FEATURES
-from trainers.models.live import Block, CausalConv
+from engines.contract import Contract
+from engines.skeleton import BLAZEPOSE_33
+from realtime.occlude.features import FEATURES
+from trainers.models.causal_conv import Block, CausalConv
 
 SIGNED = [FEATURES.index(name) for name in ("speed_x", "parent_x", "body_x")]  # change sign in a mirror
 

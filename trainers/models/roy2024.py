@@ -16,12 +16,16 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, TICK_S, Contract
-from trainers.models.ages import SigmaTable, age_clip, age_step
-from trainers.models.given import checked, facing, mapped, pushed
-from trainers.models.live import AGE_MAX, PELVIS, JointMap, hold_clip, hold_step, toward
+from engines.contract import TICK_S, Contract
+from engines.skeleton import H36M_17
+from trainers.geometry.person_frame import PELVIS, toward
+from trainers.geometry.root_depth import RootDepth
+from trainers.models.front_end import AGE_MAX
+from trainers.models.hold_hidden import hold_clip, hold_step
+from trainers.models.inputs import checked, facing, mapped, pushed
+from trainers.models.joint_map import JointMap
 from trainers.models.roy2024_nets import FRAMES, JOINTS, LNet, RNet
-from trainers.root_depth import RootDepth
+from trainers.models.sigma_by_age import SigmaTable, age_clip, age_step
 
 HELD_S = AGE_MAX - TICK_S / 2  # between two ticks, so that rounding never decides
 CHUNK = 256  # windows refined at once

@@ -12,7 +12,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17
+from engines.skeleton import H36M_17
 
 FRAMES, JOINTS = 31, len(H36M_17)
 NODES = FRAMES * JOINTS

@@ -15,12 +15,14 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from engines.contract import H36M_17, Contract
-from trainers.models.ages import SigmaTable, age_clip, age_step
-from trainers.models.given import checked, facing, mapped, pushed
+from engines.contract import Contract
+from engines.skeleton import H36M_17
+from trainers.geometry.person_frame import PELVIS
+from trainers.geometry.root_depth import RootDepth
+from trainers.models.inputs import checked, facing, mapped, pushed
 from trainers.models.joint_graphs import DynamicSpatial, DynamicTemporal, FixedSpatial, FixedTemporal, Style
-from trainers.models.live import PELVIS, JointMap
-from trainers.root_depth import RootDepth
+from trainers.models.joint_map import JointMap
+from trainers.models.sigma_by_age import SigmaTable, age_clip, age_step
 
 JOINTS = len(H36M_17)
 CHUNK = 256  # windows at once

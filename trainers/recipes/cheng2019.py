@@ -15,23 +15,23 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from engines.contract import H36M_17
-from trainers import masks
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, View, tick_times
-from trainers.cylinder_man import visible
+from engines.skeleton import H36M_17
+from trainers.augmentation import occlusion_masks
+from trainers.augmentation.detector_noise import NoiseRange, observe
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data import bank as banks
-from trainers.data import recorded
-from trainers.data.recorded import RecordedBank
+from trainers.data import view_bank
+from trainers.data.view_bank import RecordedBank
+from trainers.geometry.self_occlusion import visible
+from trainers.geometry.virtual_cameras import CameraRange, View, tick_times
 from trainers.losses import symmetry
-from trainers.losses_cheng2019 import explained, fooled, judged, per_pose, projected
 from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
-from trainers.models.given import facing
-from trainers.noise import NoiseRange, observe
+from trainers.models.inputs import facing
+from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.labels import divided
-from trainers.recipes.live import MaskShares
 from trainers.recipes.virtual import Source, errors, fit_sigma, open_people, views, within
-from trainers.trials import facing as turned_to
+from trainers.test_clips.from_motion import facing as turned_to
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 MODEL_KEYS = ("ahead", "channels", "dropout", "two_d", "aware")
@@ -86,7 +86,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Chen
     return ChengRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2019:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2019:
     model = network(settings)
     model.load_state_dict({k.removeprefix("lifter."): v for k, v in trained.items() if k.startswith("lifter.")})
     return model
@@ -148,19 +148,19 @@ class ChengRecipe:
 
     def _recorded(self, source: RecordedBank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
         """Where keypoints are is where the true joints project; masks hide some more of them."""
-        clips, root = recorded.sample(source, times, g)
+        clips, root = view_bank.sample(source, times, g)
         masked = torch.zeros_like(clips.hidden)
         if self.settings.augmented:
-            masked = masks.mixed(clips.x, g, vars(self.settings.masks))
+            masked = occlusion_masks.mixed(clips.x, g, vars(self.settings.masks))
         reliability = torch.where(masked, 0.0, clips.reliability)
-        return clips.x, reliability, recorded.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
+        return clips.x, reliability, view_bank.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
 
     def _hidden(self, view: View, g: Generator) -> Tensor:
         """Behind something, outside the picture, or behind the own body (Eq. 7)."""
         own = ~view.inside
         if not self.settings.augmented:
             return own
-        return masks.mixed(view.rays, g, vars(self.settings.masks)) | own | ~visible(turned_to(view))
+        return occlusion_masks.mixed(view.rays, g, vars(self.settings.masks)) | own | ~visible(turned_to(view))
 
     # --- losses ---
 
@@ -197,7 +197,7 @@ class ChengRecipe:
 
     # --- validation ---
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:

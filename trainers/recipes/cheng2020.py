@@ -19,24 +19,25 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from trainers import checkpoint, masks
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, sample_views, tick_times
+from trainers import checkpoint
+from trainers.augmentation import occlusion_masks
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.keypoint_errors import shifted, side_swapped
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data import bank as banks
-from trainers.data import recorded
-from trainers.data.corpus import Clips
+from trainers.data import view_bank
+from trainers.data.clips import Clips
 from trainers.data.motion import MotionSet
-from trainers.data.recorded import RecordedBank
+from trainers.data.view_bank import RecordedBank
 from trainers.errors import UserError
-from trainers.iso import fit_calibration, in_metres, orthogonal
-from trainers.keypoint_errors import shifted, side_swapped
+from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
 from trainers.losses import projected, squared
 from trainers.models.cheng2020 import FRAMES, Cheng2020
-from trainers.models.given import facing
-from trainers.models.kcs import Critic, convinced, told_apart, turned, turns
-from trainers.noise import NoiseRange
+from trainers.models.inference_optimisation import fit_calibration, in_metres, orthogonal
+from trainers.models.inputs import facing
+from trainers.models.motion_critic import Critic, convinced, told_apart, turned, turns
 from trainers.recipes.labels import divided
-from trainers.recipes.live import MaskShares
 from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, within
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order
@@ -98,8 +99,8 @@ class Look:
 
 
 def recorded_look(said: Clips, root: Tensor) -> Look:
-    metres = 1 / root[..., 2].clamp_min(recorded.NEAREST)
-    return Look(said, said.pose, recorded.true_rays(said, root), ~said.hidden, metres)
+    metres = 1 / root[..., 2].clamp_min(view_bank.NEAREST)
+    return Look(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, metres)
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2020:
@@ -114,7 +115,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Chen
     return ChengRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2020:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2020:
     model = network(settings)
     model.load_state_dict({k.removeprefix("lifter."): v for k, v in trained.items() if k.startswith("lifter.")})
     return model
@@ -170,13 +171,13 @@ class ChengRecipe:
         given = [self._given(look, g) for look in seen]
         x, reliability, time = (torch.cat(column) for column in zip(*given))
         pose = torch.cat([self._answered(look.pose) for look in (first, second)])
-        return Windows(x, reliability, time, pose, recorded.between(first.pose, second.pose), plane, visible)
+        return Windows(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, visible)
 
     def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[Look]:
         """The same people by so many cameras at once."""
         s, times = self.settings, tick_times(clips, FRAMES - 1 + self.settings.run, g)
         if isinstance(source, RecordedBank):
-            return [recorded_look(*seen) for seen in recorded.sample_views(source, times, g)[:cameras]]
+            return [recorded_look(*seen) for seen in view_bank.sample_views(source, times, g)[:cameras]]
         motion = augment(banks.sample(source, times, g), s.augment, g)
         views = [sample_views(motion, s.cameras, g) for _ in range(cameras)]
         return [Look(detected(v, times, s, g), v.pose, v.rays, v.inside, v.metres) for v in views]
@@ -189,7 +190,7 @@ class ChengRecipe:
         s, clips = self.settings, look.said
         x = shifted(clips.x, look.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
-        hidden = masks.mixed(look.rays, g, dict.fromkeys(KINDS, s.occlusion))
+        hidden = occlusion_masks.mixed(look.rays, g, dict.fromkeys(KINDS, s.occlusion))
         return x, torch.where(hidden, 0.0, reliability), clips.time
 
     # --- losses ---
@@ -225,7 +226,7 @@ class ChengRecipe:
 
     # --- afterwards ---
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:

@@ -8,42 +8,31 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 from torch.optim import AdamW, Optimizer
 
-from engines.contract import H36M_17
-from trainers import masks
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
+from engines.skeleton import H36M_17
+from trainers.augmentation import occlusion_masks
+from trainers.augmentation.detector_noise import NoiseRange, judged_worse
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.repose_clips import Change, repose
+from trainers.augmentation.virtual_detections import MaskShares, halves, seen_by_detector
 from trainers.checkpoint import weights
 from trainers.data import bank as banks
-from trainers.data.corpus import Clips, Corpus, open_corpus, varied
-from trainers.data.motion import CALIBRATION, MotionSet
+from trainers.data.clips import Clips, varied
+from trainers.data.corpus import Corpus, open_corpus
+from trainers.geometry.virtual_cameras import CameraRange, mirrored, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS, joint_errors
-from trainers.models.ages import ONE_SIGMA
-from trainers.models.live import LiveLifter, unseen_for
-from trainers.noise import Detections, NoiseRange, judged_worse, observe
-from trainers.reposed import Change
+from trainers.models.causal_lifter import LiveLifter
+from trainers.models.hold_hidden import unseen_for
+from trainers.models.sigma_by_age import ONE_SIGMA
 
-ORDER = torch.from_numpy(H36M_17.mirror())
 FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
 PROMISED = ((ONE_SIGMA, 1.0), (0.95, 1.96))  # share of coordinates, within how many sigma
-
-
-@dataclass(frozen=True)
-class MaskShares:
-    """Share of clips each mask falls on."""
-
-    boards: float = 0.35
-    limbs: float = 0.25
-    halves: float = 0.12
-    legs_out: float = 0.12
-    last_gaps: float = 0.10
-    point_runs: float = 0.05
-    frame_runs: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -59,7 +48,7 @@ class Settings:
     batch: int = field(default=256, metadata={"low": 1, "high": 10_000_000})  # clips
     ticks: int = field(default=120, metadata={"low": 8, "high": 10_000})  # of 1/30 s
     rendered: float = 0.5  # share of a batch that comes from synthesized detections, where there are any
-    hidden_anew: float = 0.5  # share of synthesized clips in which more is hidden and the judge errs more often
+    add_occlusion: float = 0.5  # share of synthesized clips in which more is hidden and the judge errs more often
     reposed: Change = field(default_factory=Change)  # other bodies and poses in those clips, the detector's errors kept
     reliability: str = "reliability"  # engine that judges synthesized keypoints, as in the runtime
     rate: float = 1e-3
@@ -77,13 +66,6 @@ class Settings:
     validation_clips: int = 128
 
 
-def halves(motion: MotionSet) -> tuple[MotionSet, MotionSet]:
-    """(to fit sigma on, to judge on): different people wherever there are two."""
-    people = set(motion.subjects)
-    fitting = people & set(CALIBRATION) or set(motion.subjects[: len(people) // 2])
-    return (motion.only(fitting), motion.only(people - fitting)) if fitting and people - fitting else (motion, motion)
-
-
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> LiveRecipe:
     return LiveRecipe(settings, open_corpus(data, settings.reliability), device, steps)
 
@@ -95,7 +77,7 @@ def network(settings: Mapping[str, Any]) -> LiveLifter:
     )  # fmt: skip
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> LiveLifter:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> LiveLifter:
     """The trained network as it is exported."""
     model = network(settings)
     model.load_state_dict(trained)
@@ -137,9 +119,9 @@ class LiveRecipe:
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:
             s = self.settings
-            change = s.reposed if s.reposed.share > 0 else None
+            change = partial(repose, s.reposed) if s.reposed.share > 0 else None
             found = varied(self.rendered.sample(from_detector, s.ticks, generator, change), generator)
-            parts.append(hidden_anew(found, self.settings, generator))
+            parts.append(add_occlusion(found, self.settings, generator))
         return parts[0] if len(parts) == 1 else Clips.join(parts)
 
     def _virtual(self, source: banks.Bank, clips: int, g: Generator, plain: bool = False) -> Clips:
@@ -175,7 +157,7 @@ class LiveRecipe:
         weight = torch.where(seen & ~batch.hidden, 1.0, s.hidden_weight)
         return torch.where(lost, s.lost_weight, weight) * batch.valid[..., None]
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         """Sigma is scaled, open and hidden apart, so that 68 % of coordinates lie within it and 95 % within 1.96 of it.
 
         One factor cannot hit both where errors have longer tails than a Gaussian's: it is the mean of the two.
@@ -231,16 +213,9 @@ def weighted(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
-def seen_by_detector(view: View, times: Tensor, noise: NoiseRange, shares: Mapping[str, float], g: Generator) -> Clips:
-    hidden = masks.mixed(view.rays, g, shares) | ~view.inside
-    found: Detections = observe(view, hidden, noise, ORDER.to(g.device), g)
-    valid = torch.ones_like(times, dtype=torch.bool)
-    return Clips(found.x, found.reliability, found.world, times, view.pose, hidden, valid)
-
-
-def hidden_anew(clips: Clips, settings: Settings, g: Generator) -> Clips:
+def add_occlusion(clips: Clips, settings: Settings, g: Generator) -> Clips:
     """More of synthesized clips hidden: what is not believed needs no picture."""
     chosen = torch.rand((len(clips.x), 1, 1), generator=g, device=g.device) < settings.hidden_anew
-    more = masks.mixed(clips.x, g, vars(settings.masks)) & chosen
+    more = occlusion_masks.mixed(clips.x, g, vars(settings.masks)) & chosen
     worse = judged_worse(clips.reliability, clips.hidden, more, settings.noise, g)
     return replace(clips, reliability=torch.where(chosen, worse, clips.reliability), hidden=clips.hidden | more)

@@ -13,15 +13,15 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from engines.contract import H36M_17
-from trainers.augment import Augmentation
-from trainers.cameras import CameraRange
-from trainers.data.corpus import Clips
+from engines.skeleton import H36M_17
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.motion import Augmentation
+from trainers.augmentation.virtual_detections import MaskShares
+from trainers.data.clips import Clips
 from trainers.errors import UserError
+from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import mpjpe
 from trainers.models.pavllo import VARIANTS, PavlloLifter
-from trainers.noise import NoiseRange
-from trainers.recipes.live import MaskShares
 from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
 
 HZ = 30.0
@@ -62,7 +62,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Pavl
     return PavlloRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
     model = network(settings)
     model.load_state_dict(trained)
     return model
@@ -95,7 +95,7 @@ class PavlloRecipe:
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
         return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         fit_by_age(self.model, self.fitted)
 
     def validate(self) -> dict[str, float]:

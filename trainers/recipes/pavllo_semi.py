@@ -14,20 +14,20 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data import bank as banks
-from trainers.data import recorded
+from trainers.data import view_bank
 from trainers.data.motion import MotionSet, Segment
-from trainers.data.recorded import RecordedBank
+from trainers.data.view_bank import RecordedBank
+from trainers.geometry.projection import LensModel, project
+from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import align_scale, joint_errors
 from trainers.models.pavllo import PavlloLifter
 from trainers.models.tcn import TCN
-from trainers.noise import NoiseRange
-from trainers.projection import Lens, project
 from trainers.recipes.labels import divided
-from trainers.recipes.live import MaskShares
 from trainers.recipes.pavllo import HZ, network
 from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, views, within
 
@@ -87,7 +87,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Semi
     return SemiRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> PavlloLifter:
     model = network(settings)
     model.load_state_dict({k.removeprefix("pose."): v for k, v in trained.items() if k.startswith("pose.")})
     return model
@@ -137,7 +137,7 @@ class SemiRecipe:
         s, count, at = self.settings, self.settings.batch // 2, self.answered
         times = (torch.arange(self.frames, device=g.device) / HZ).expand(count, -1)
         if isinstance(source, RecordedBank):  # rays are undistorted: a pinhole
-            seen, root = recorded.sample(source, times, g)
+            seen, root = view_bank.sample(source, times, g)
             pinhole = seen.x.new_tensor([1.0, 0.0]).expand(count, 2)
             screen = seen.x.new_full((count,), self.screen)
             return Half(seen.x, seen.reliability, seen.pose[:, at], root[:, at], pinhole, screen)
@@ -167,13 +167,13 @@ class SemiRecipe:
 
     def projection(self, pose: Tensor, root: Tensor, half: Half) -> Tensor:
         """Project pose plus trajectory through the camera's lens: distance to its keypoints, screen units."""
-        again = project(pose + root.unsqueeze(1), Lens.plain(half.lens))
+        again = project(pose + root.unsqueeze(1), LensModel.plain(half.lens))
         seen, screen = (half.reliability[:, self.answered] >= SEEN).to(pose.dtype), half.screen[:, None, None]
         return mpjpe(again * screen, half.x[:, self.answered] * screen, seen)
 
     # --- validation ---
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         fit_by_age(self.pose, self.fitted)
 
     def validate(self) -> dict[str, float]:

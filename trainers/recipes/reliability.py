@@ -16,13 +16,13 @@ from torch import Generator, Tensor
 from torch.nn.functional import binary_cross_entropy_with_logits
 from torch.optim import AdamW, Optimizer
 
-from engines.contract import BLAZEPOSE_33
-from realtime.cues import FEATURES
-from trainers.data.footage import Cues, Track, collect, tracks
+from engines.skeleton import BLAZEPOSE_33
+from realtime.occlude.features import FEATURES
+from trainers.data.detections import Cues, DetectionTrack, collect, tracks
+from trainers.data.shards import read_clips
 from trainers.errors import UserError
 from trainers.metrics import area_under_roc
 from trainers.models.reliability import ReliabilityNet, mirrored
-from trainers.shards import read_clips
 
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 BODY = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name.split("_")[-1] in LIMBS]
@@ -50,7 +50,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Reli
     return ReliabilityRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> ReliabilityNet:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> ReliabilityNet:
     model = ReliabilityNet(settings["channels"], settings["blocks"], settings["dropout"])
     model.load_state_dict(trained)
     return model
@@ -74,7 +74,7 @@ class ReliabilityRecipe:
             if (chosen := [t for t, h in zip(found, held) if h and t.clip.kind == kind])
         }
 
-    def _collected(self, found: list[Track]) -> Cues:
+    def _collected(self, found: list[DetectionTrack]) -> Cues:
         unknown = set(self.settings.without) - set(FEATURES)
         if unknown:
             raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
@@ -83,7 +83,7 @@ class ReliabilityRecipe:
             cues.features[..., FEATURES.index(name)] = 0
         return cues
 
-    def _held_out(self, track: Track) -> bool:
+    def _held_out(self, track: DetectionTrack) -> bool:
         video = self.settings.held_out_video
         return (
             track.clip.pool == "heldout" if track.clip.kind == "rendered" else bool(video) and video in track.clip.name
@@ -121,7 +121,7 @@ class ReliabilityRecipe:
         counts = (counts * torch.where(right > 0.5, 1.0, self.settings.caution))[:, AFTER:]
         return {"cross entropy": (each[:, AFTER:] * counts).sum() / counts.sum().clamp_min(1)}
 
-    def finish(self) -> None: ...
+    def calibrate(self) -> None: ...
 
     def validate(self) -> dict[str, float]:
         found: dict[str, float] = {}

@@ -14,22 +14,22 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, View, sample_views, tick_times
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.masksembles import structured
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data import bank as banks
-from trainers.data import recorded
-from trainers.data.corpus import Clips
-from trainers.data.recorded import RecordedBank
+from trainers.data import view_bank
+from trainers.data.clips import Clips
+from trainers.data.view_bank import RecordedBank
+from trainers.geometry.triangulation import lines, triangulate
+from trainers.geometry.virtual_cameras import CameraRange, View, sample_views, tick_times
 from trainers.losses import squared
-from trainers.masksembles import structured
-from trainers.models.ages import age_clip
 from trainers.models.roy2024 import Roy2024
 from trainers.models.roy2024_nets import FRAMES, NODES
-from trainers.noise import NoiseRange
+from trainers.models.sigma_by_age import age_clip
 from trainers.recipes.labels import divided, windows
-from trainers.recipes.live import MaskShares
 from trainers.recipes.virtual import detected, errors, fit_by_age, open_people, true_root, views, within
-from trainers.triangulation import lines, triangulate
 
 MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
 SPARSE = 4  # in its warm-up LNet sees every fourth frame: neighbours say the same
@@ -85,7 +85,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyR
     return RoyRecipe(settings, data, device)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Roy2024:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Roy2024:
     model = network(settings)
     model.load_state_dict(trained)
     return model
@@ -142,7 +142,7 @@ class RoyRecipe:
 
     def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
         if isinstance(self.bank, RecordedBank):
-            seen, root = recorded.sample(self.bank, tick_times(clips, self.settings.lead + FRAMES, g), g)
+            seen, root = view_bank.sample(self.bank, tick_times(clips, self.settings.lead + FRAMES, g), g)
             return seen.x, seen.reliability, seen.pose, root.norm(dim=-1)
         motion, times = self._motion(self.bank, clips, g)
         view = views(motion, self.settings.cameras, g)
@@ -154,7 +154,7 @@ class RoyRecipe:
         assert self.other is not None
         s, times = self.settings, tick_times(people, self.settings.lead + FRAMES, g)
         if isinstance(self.other, RecordedBank):
-            seen, rotation, centre = calibrated(recorded.sample_views(self.other, times, g))
+            seen, rotation, centre = calibrated(view_bank.sample_views(self.other, times, g))
         else:
             motion = augment(windows(self.other, times, s.lead + s.target, 1, g), s.augment, g)
             view = sample_views(motion.repeat(s.views, 1, 1, 1), replace(s.cameras, known=1.0, distortion=0.0), g)
@@ -190,7 +190,7 @@ class RoyRecipe:
 
     # --- validation ---
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
@@ -226,7 +226,7 @@ def calibrated(views: list[tuple[Clips, Tensor]]) -> tuple[Clips, Tensor, Tensor
     """Real cameras one after the other, their rotations and centres in the axes of the first: found from the truth of
     poses, which gives what a data set's calibration says."""
     first, root = views[0]
-    rotation = torch.cat([recorded.between(first.pose, clips.pose) for clips, _ in views])
+    rotation = torch.cat([view_bank.between(first.pose, clips.pose) for clips, _ in views])
     roots = torch.cat([here for _, here in views])
     centre = (roots - root.repeat(len(views), 1, 1) @ rotation.mT).mean(1)
     return Clips.join([clips for clips, _ in views]), rotation, centre

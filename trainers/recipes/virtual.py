@@ -13,19 +13,20 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from trainers.augment import Augmentation, augment
-from trainers.cameras import CameraRange, View, mirrored, sample_views, tick_times
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.virtual_detections import MaskShares, halves, seen_by_detector
 from trainers.data import bank as banks
-from trainers.data import recorded
-from trainers.data.corpus import Clips, motions
+from trainers.data import view_bank
+from trainers.data.clips import Clips
+from trainers.data.corpus import motions
 from trainers.data.motion import MotionSet
 from trainers.data.views import ViewSet, for_papers
 from trainers.data.views import load as views_of
 from trainers.errors import UserError
+from trainers.geometry.virtual_cameras import CameraRange, View, mirrored, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS, inner, joint_errors
-from trainers.models.ages import SigmaTable, age_clip
-from trainers.noise import NoiseRange
-from trainers.recipes.live import MaskShares, halves, seen_by_detector
+from trainers.models.sigma_by_age import SigmaTable, age_clip
 
 CHECK_TICKS = 90
 ALL = slice(None)
@@ -42,7 +43,7 @@ class Virtual(Protocol):
     recorded: bool  # real cameras' keypoints instead: the papers' protocols
 
 
-Source = banks.Bank | recorded.RecordedBank
+Source = banks.Bank | view_bank.RecordedBank
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class People:
 
     def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> Source:
         """To draw windows of some of them from."""
-        return (recorded.bank if self.recorded else banks.bank)(part, device, shortest_s)
+        return (view_bank.bank if self.recorded else banks.bank)(part, device, shortest_s)
 
 
 def open_people(
@@ -80,16 +81,16 @@ def open_people(
     if not known.size or not known[list(LIMB_JOINTS)].all():
         raise UserError("recorded: give --data DIR with views of all limbs: trainers prepare h36m --cameras FILE")
     train_views, *held = for_papers(ViewSet(tuple(v for one in found for v in one.views), known, data[0]))
-    train = recorded.seen(train_views, cameras)
+    train = view_bank.seen(train_views, cameras)
     g = Generator(device).manual_seed(20)
-    fitted, judged = (_recorded_check(recorded.seen(part), settings, ticks, device, g) for part in held)
+    fitted, judged = (_recorded_check(view_bank.seen(part), settings, ticks, device, g) for part in held)
     return People(train, fitted, judged, True, float(np.mean([v.screen for v in train_views.views])))
 
 
 def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
     """Clips at `times` (B, T) s as a detector reports them, and the pelvis's distance along its ray (B, T) m."""
-    if isinstance(source, recorded.RecordedBank):
-        clips, root = recorded.sample(source, times, g)
+    if isinstance(source, view_bank.RecordedBank):
+        clips, root = view_bank.sample(source, times, g)
         return clips, root.norm(dim=-1)
     view = views(augment(banks.sample(source, times, g), settings.augment, g), settings.cameras, g)
     return detected(view, times, settings, g), true_root(view)
@@ -97,7 +98,7 @@ def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) 
 
 def _recorded_check(seen: MotionSet, settings: Virtual, ticks: int, device: str, g: Generator) -> Check:
     times = tick_times(settings.validation_clips, ticks, g)
-    clips, root = recorded.sample(recorded.bank(seen, device), times, g, mirrors=False)
+    clips, root = view_bank.sample(view_bank.bank(seen, device), times, g, mirrors=False)
     return Check(clips, root.norm(dim=-1))
 
 

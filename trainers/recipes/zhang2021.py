@@ -14,15 +14,15 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from trainers.augment import Augmentation
-from trainers.cameras import CameraRange, tick_times
-from trainers.data.corpus import Clips
+from trainers.augmentation.detector_noise import NoiseRange
+from trainers.augmentation.motion import Augmentation
+from trainers.augmentation.virtual_detections import MaskShares
+from trainers.data.clips import Clips
+from trainers.geometry.virtual_cameras import CameraRange, tick_times
 from trainers.losses import squared
-from trainers.models.given import checked, facing
+from trainers.models.inputs import checked, facing
 from trainers.models.joint_graphs import STYLES, WEIGHTINGS, Style
 from trainers.models.zhang2021 import DGNet, Zhang2021
-from trainers.noise import NoiseRange
-from trainers.recipes.live import MaskShares
 from trainers.recipes.pavllo import cut
 from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
 
@@ -75,7 +75,7 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Zhan
     return ZhangRecipe(settings, data, device, steps)
 
 
-def ship(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Zhang2021:
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Zhang2021:
     model = network(settings)
     model.load_state_dict(trained)
     return model
@@ -118,7 +118,7 @@ class ZhangRecipe:
         position = squared(out[..., :3], truth)
         return position + squared(out[..., 3:], truth[..., 2:]) if self.settings.balanced else position
 
-    def finish(self) -> None:
+    def calibrate(self) -> None:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:

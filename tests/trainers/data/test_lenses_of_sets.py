@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from engines.contract import COCO_17, H36M_17, mapping
-from tests.fakes.walkers import walkers
+from engines.skeleton import COCO_17, H36M_17, mapping
+from tests.support.walkers import walkers
 from trainers import cli
 from trainers.data import skeletool, threedhp, views, world
 from trainers.errors import UserError

@@ -9,8 +9,8 @@ import pytest
 
 pytest.importorskip("torch")
 
-from realtime.config import OcclusionConfig, RunConfig
-from realtime.lens import lens_for
+from realtime.config.schema import OcclusionConfig, RunConfig
+from realtime.lift.camera_model import camera_model_for
 from tests.support.two_cameras import FRAMES, JOINTS, SeeingDetector, rendered
 from trainers import cli
 from trainers.data.multiview import load_views, pictures
@@ -82,7 +82,7 @@ def test_lifters_know_the_lens_only_where_it_was_asked_for(runs, lens):
     given = []
 
     def predict(observed, config, joints):
-        given.append(lens_for(config.camera, *runs[0].view.camera.size))
+        given.append(camera_model_for(config.camera, *runs[0].view.camera.size))
         return detector_3d(observed, joints)
 
     judge(runs[0], predict, RunConfig(), lens)

@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from engines.contract import BLAZEPOSE_33
+from engines.skeleton import BLAZEPOSE_33
 from tests.support.two_cameras import CAMERAS, FRAMES, SeeingDetector, rendered
 from trainers import cli
 from trainers.data.multiview import load_views

@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.fakes.recorded_views import recorded_folder
-from trainers.recipes import pavllo_semi, recipe_module
-from trainers.settings import load
+from tests.support.recorded_views import recorded_folder
+from trainers.config import load
+from trainers.recipe import recipe_module
+from trainers.recipes import pavllo_semi
 
 TRAINED = ("S1", "S5", "S6", "S7", "S8")
 

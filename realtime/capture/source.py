@@ -1,0 +1,66 @@
+"""Where pictures come from: a spec such as `0`, `/dev/video2`, `clip.mp4`, `rtsp://...` or `demo` -> an open source.
+
+Knows: kinds of specs, what can be said about one before opening it, stamps.  Does not know: OpenCV, rings, sockets.
+"""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.wire.messages import Stamp, Truth
+
+Image = NDArray[np.uint8]  # (H, W, 3) BGR
+
+
+class BadPicture(Exception):
+    """One picture could not be decoded; the next may be fine."""
+
+
+@dataclass(frozen=True)
+class Picture:
+    image: Image
+    stamp: Stamp
+    truth: Truth | None = None
+
+
+class Source(Protocol):
+    live: bool  # pictures come by themselves, whether somebody reads or not
+    fps: float  # as the driver or the file declares; 0 or NaN where it does not know
+    size: tuple[int, int]  # as declared, before rotation; (0, 0) where unknown
+
+    def read(self) -> Picture | None:
+        """The next picture; None at the end of a file.  BadPicture for one that is damaged, SourceError for the end."""
+        ...
+
+    def close(self) -> None: ...
+
+
+class Stamper:
+    """Numbers the pictures of a source; a new stream for every source opened and every new size."""
+
+    def __init__(self, source: str, stream: int | None = None) -> None:
+        self.source, self._fixed = source, stream
+        self._next_stream(None)
+
+    def _next_stream(self, shape: tuple[int, ...] | None) -> None:
+        self.stream = secrets.randbits(48) if self._fixed is None else self._fixed
+        self.shape, self.seq = shape, 0
+        if self._fixed is not None:
+            self._fixed += 1
+
+    def skip(self) -> None:
+        """A picture came and was damaged: a gap in `seq`, which everyone behind counts as a drop."""
+        self.seq += 1
+
+    def stamp(self, shape: tuple[int, ...], t_capture_ns: int, t_unix_ns: int) -> Stamp:
+        if self.shape is None:
+            self.shape = shape
+        elif self.shape != shape:
+            self._next_stream(shape)
+        self.seq += 1
+        return Stamp(self.source, self.stream, self.seq - 1, t_capture_ns, t_unix_ns)

@@ -1,0 +1,93 @@
+"""Judge a source by its pictures alone: stalled, frozen, or not what was asked for."""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections import deque
+
+from realtime import clock
+from realtime.capture.source import Image, Picture, Source
+from realtime.config.schema import SourceConfig
+from realtime.config.source_spec import SourceError, kind_of
+
+PAUSE_NS = 300_000_000  # between two looks: this process was stopped
+RATES = 90  # pictures the measured rate is taken over
+RATE_RANGE = (0.6, 1.67)  # measured / declared outside of it: mismatch
+
+
+class SourceWatchdog:
+    """What is wrong with a source, judged by its pictures alone; a reason for Health, or SourceError."""
+
+    def __init__(self, config: SourceConfig, source: Source, now_ns: int) -> None:
+        self._config, self._declared_hz = config, source.fps
+        self._came_ns = self._changed_ns = self._looked_ns = now_ns
+        self._content: int | None = None
+        self._times: deque[int] = deque(maxlen=RATES)
+        self._sizes = {"declares": source.size}
+        if kind_of(config.spec) == "camera":
+            self._sizes["was asked for"] = (config.width, config.height)
+        self._first_size = (0, 0)
+        self.seen = 0
+
+    def look(self, picture: Picture | None, now_ns: int) -> str:
+        self._forgive(now_ns)
+        if picture is not None:
+            self._note(picture, now_ns)
+        silent_s, same_s = (now_ns - self._came_ns) * 1e-9, (now_ns - self._changed_ns) * 1e-9
+        self._raise_if_lost(silent_s, same_s)
+        if silent_s > self._config.stall_s:
+            return "stalled"
+        if same_s > self._config.frozen_s:
+            return "frozen"
+        return "mismatch" if self.mismatch() else ""
+
+    def _forgive(self, now_ns: int) -> None:
+        """The machine slept: that was not the source's silence."""
+        away_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
+        if away_ns > PAUSE_NS:
+            self._came_ns += away_ns
+            self._changed_ns += away_ns
+
+    def _raise_if_lost(self, silent_s: float, same_s: float) -> None:
+        patience_s = self._config.restart_s if self.seen else self._config.first_picture_s
+        if silent_s > patience_s:
+            raise SourceError(f"source {self._config.spec}: no picture for {silent_s:.1f} s")
+        if same_s > self._config.frozen_s + self._config.first_picture_s:
+            raise SourceError(f"source {self._config.spec}: the same picture for {same_s:.1f} s")
+
+    def _note(self, picture: Picture, now_ns: int) -> None:
+        self.seen += 1
+        self._came_ns = now_ns
+        self._times.append(picture.stamp.t_capture_ns)
+        if self.seen == 1:
+            height, width = picture.image.shape[:2]
+            self._first_size = (width, height)
+        content = fingerprint(picture.image)
+        if content != self._content:
+            self._content, self._changed_ns = content, now_ns
+
+    @property
+    def rate_hz(self) -> float:
+        """Measured; 0 until there are enough pictures."""
+        if len(self._times) < 10 or self._times[-1] <= self._times[0]:
+            return 0.0
+        return (len(self._times) - 1) * clock.NS_PER_S / (self._times[-1] - self._times[0])
+
+    def mismatch(self) -> str:
+        """How the pictures differ from what the driver declares or was asked for; empty when they do not."""
+        if not self.seen:
+            return ""
+        for how, (width, height) in self._sizes.items():
+            if {width, height} != set(self._first_size):
+                return f"{how} {width}x{height}, gives {self._first_size[0]}x{self._first_size[1]}"
+        if not math.isfinite(self._declared_hz) or self._declared_hz <= 0:
+            return f"declares {self._declared_hz:g} Hz"
+        if self.rate_hz and not RATE_RANGE[0] < self.rate_hz / self._declared_hz < RATE_RANGE[1]:
+            return f"declares {self._declared_hz:g} Hz, gives {self.rate_hz:.1f}"
+        return ""
+
+
+def fingerprint(image: Image) -> int:
+    """Of every eighth row: a camera's noise changes it with every picture."""
+    return zlib.crc32(image[::8].tobytes())

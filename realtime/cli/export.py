@@ -1,0 +1,85 @@
+"""`realtime export`: a recording or a film to bvh, trc, c3d, csv, json or npz.
+
+Knows: flags, a progress bar.  Does not know: file formats.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+from realtime.cli.film import add_film_arguments, film_progress, is_recording, recording_of
+from realtime.export.job import FORMATS, Options, export
+from realtime.recording.file_format import RecordingError
+from realtime.recording.reader import Recorded, hello_and_poses
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="RECORDING|FILM", type=Path, help="a recording; a film is recorded first")
+    parser.add_argument("--to", required=True, choices=FORMATS, help="metres, y up by gravity, in every format")
+    parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the recording")
+    parser.add_argument("--person", type=int, metavar="ID", help="only this one; `realtime info` lists them")
+    parser.add_argument(
+        "--keep", choices=("observed", "inferred", "held"), default="inferred",
+        help="bvh, trc, c3d: what counts as a value; the rest is left empty (bvh: keeps its last rotation)",
+    )  # fmt: skip
+    parser.add_argument("--min-frames", type=int, metavar="N", help="leave out who was seen in fewer (default 10)")
+    parser.add_argument(
+        "--align", choices=("recording", "person"), default="recording",
+        help="one time axis and one floor for everybody (default), or each person's own",
+    )  # fmt: skip
+    parser.add_argument("--rate", type=float, metavar="HZ", help="resample; else the frames as they were captured")
+    parser.add_argument("--smooth", action="store_true", help="One-Euro; tells its delay and what it removes")
+    parser.add_argument("--unit", choices=("m", "cm"), default="m", help="bvh only; the others are in metres")
+    parser.add_argument("--force", action="store_true", help="replace files that exist")
+    add_film_arguments(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    options = options_of(args)
+    with film_progress() as bar:
+        path, made = (args.file, "") if is_recording(args.file) else recording_of(args.file, args, bar, args.force)
+        size = path.stat().st_size
+        task = bar.add_task(f"reading {path.name}", total=size)
+        recorded = Recorded(path, lambda offset: bar.update(task, completed=offset))
+        hello, poses = hello_and_poses(recorded)
+        bar.update(task, description=f"writing {options.to}", completed=size)
+        done = export(hello, poses, options)
+    for note in [*filter(None, [made]), *damage_notes(recorded), *done.notes]:
+        print(f"note: {note}", file=sys.stderr)
+    for file in done.files:
+        print(file)
+    return 0
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    if args.rate is not None and not 1 <= args.rate <= 1000:
+        raise RecordingError(f"--rate is 1 to 1000 Hz, found {args.rate:g}")
+    if args.unit == "cm" and args.to != "bvh":
+        raise RecordingError(f"--unit cm is for bvh; {args.to} is in metres")
+    out = args.out or args.file.with_suffix("." + args.to)
+    return Options(
+        args.to, out, args.person, args.keep, args.rate, args.smooth, args.unit == "cm", args.force, args.align,
+        args.min_frames,
+    )  # fmt: skip
+
+
+def progress_bar() -> Progress:
+    columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn())
+    console = Console(stderr=True)
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
+def damage_notes(recorded: Recorded) -> list[str]:
+    notes = []
+    if recorded.damage.places:
+        notes.append(f"{recorded.damage.bytes_skipped} damaged bytes in {recorded.damage.places} places left out")
+    if recorded.losses.at_writing:
+        notes.append(f"{recorded.losses.at_writing} messages were lost while recording")
+    if recorded.losses.malformed:
+        notes.append(f"{recorded.losses.malformed} records hold no message of this version")
+    return notes

@@ -1,0 +1,22 @@
+"""`realtime fetch-model`: the detector's model into this user's cache.
+
+Knows: whether it is there already.  Does not know: where it comes from or how it is made.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+from realtime.detect.model_download import fetch_model, is_bundle, model_path
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--again", action="store_true", help="fetch it even if it is there")
+
+
+def main(args: argparse.Namespace) -> int:
+    if is_bundle(model_path()) and not args.again:
+        print(f"already there: {model_path()}")
+        return 0
+    print(f"ready: {fetch_model()}")
+    return 0

@@ -1,0 +1,63 @@
+"""`realtime info`: what a recording holds, on one screen.
+
+Knows: how to say it.  Does not know: how it is stored.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from realtime.recording.reader import Summary, summarize
+from realtime.wire.messages import Hello
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILE", type=Path, help="a recording")
+
+
+def main(args: argparse.Namespace) -> int:
+    for name, value in lines(summarize(args.file)):
+        print(f"{name:<11}{value}")
+    return 0
+
+
+def lines(summary: Summary) -> list[tuple[str, str]]:
+    poses = summary.counts["Pose3D"]
+    rate = (poses - 1) / summary.seconds if summary.seconds else 0.0
+    rows = [
+        ("length", f"{summary.seconds:.1f} s, {poses} poses ({rate:.1f} Hz), {summary.bytes / 1e6:.1f} MB"),
+        ("2D", f"{summary.counts['Keypoints2D']} frames of keypoints"),
+        ("streams", str(len(summary.streams))),
+        ("people", ", ".join(f"{i} ({n} poses)" for i, n in sorted(summary.people.items())) or "nobody"),
+        ("frames", ", ".join(f"{name} {count}" for name, count in summary.statuses.most_common()) or "none"),
+        ("joints", shares(summary)),
+        ("dropped", f"{summary.never_answered} captured frames without a pose"),
+        ("lost", f"{summary.losses.at_writing} while recording, {summary.losses.malformed} malformed"),
+        ("damage", damage(summary)),
+    ]
+    return rows + (hello_lines(summary.hello) if summary.hello else [("hello", "none: joints have no names")])
+
+
+def shares(summary: Summary) -> str:
+    total = sum(summary.states.values())
+    return ", ".join(f"{name} {100 * n / total:.1f} %" for name, n in summary.states.most_common()) if total else "none"
+
+
+def damage(summary: Summary) -> str:
+    found = summary.damage
+    if not found.places:
+        return "none"
+    ended = ", ends within a record (the writer was killed)" if found.torn_tail else ""
+    return f"{found.bytes_skipped} bytes in {found.places} places{ended}"
+
+
+def hello_lines(hello: Hello) -> list[tuple[str, str]]:
+    return [
+        ("source", f"{hello.source}, boot {hello.boot}"),
+        ("engine", f"{hello.engine} ({hello.engine_sha256[:12]})"),
+        ("detector", hello.detector),
+        ("axes", f"{hello.axes}, {hello.unit}; {len(hello.joints)} joints in 3D, {len(hello.joints2d)} in 2D"),
+        ("threshold", f"{hello.threshold:g} ({hello.reliability_source}); look-ahead {hello.look_ahead_ms:g} ms"),
+        ("config", hello.config_hash),
+    ]

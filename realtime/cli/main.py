@@ -1,0 +1,89 @@
+"""The `realtime` command: which commands there are and where each one lives.
+
+Knows: names, one line of help each, the module behind each.  Does not know: what a command does.
+Each module offers `add_arguments(parser)` and `main(args) -> exit code`; only the chosen one is imported.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import sys
+from typing import Any
+
+COMMANDS = {
+    "run": ("realtime.cli.run", "camera, stream, file or demo to live 3D poses"),
+    "doctor": ("realtime.doctor.command", "what this machine has, what is wrong, and the command that fixes it"),
+    "fetch-model": ("realtime.cli.fetch_model", "get the detector's model into this user's cache"),
+    "view": ("realtime.cli.view", "watch a stream in the browser"),
+    "record": ("realtime.cli.record", "write a stream to a file"),
+    "replay": ("realtime.cli.replay", "publish a recording as a live stream"),
+    "info": ("realtime.cli.info", "what a recording holds"),
+    "process": ("realtime.cli.relift", "lift a recording anew"),
+    "export": ("realtime.cli.export", "recording to bvh, trc, c3d, csv, json or npz"),
+    "render": ("realtime.cli.render", "a film with the skeletons on it, of a film or a recording"),
+    "batch": ("realtime.cli.batch", "folders of films to recordings, exports and films with skeletons"),
+    "bridge": ("realtime.cli.bridge", "send poses on as VMC or OSC"),
+    "bench": ("realtime.cli.bench", "measure this machine: latency, throughput, memory, start-up"),
+}
+
+EXIT_CODES = (
+    "exit codes: 0 ended or stopped, 2 usage, settings or source, 3 already running or port taken, 4 memory, "
+    "5 a stage keeps crashing, 6 engine, detector model or device, 130 Ctrl-C"
+)
+
+
+def parser_for(command: str | None) -> argparse.ArgumentParser:
+    """All commands by name; arguments only for the one that was chosen, so that --help is quick."""
+    parser = argparse.ArgumentParser("realtime", description="Live 3D human poses from one webcam.", epilog=EXIT_CODES)
+    parser.add_argument("--version", action="version", version=version())
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module, text) in COMMANDS.items():
+        one = commands.add_parser(name, help=text, description=text, epilog=EXIT_CODES)
+        if name == command:
+            room = importlib.import_module(module)
+            room.add_arguments(one)
+            one.set_defaults(main=room.main)
+    return parser
+
+
+def version() -> str:
+    from importlib.metadata import PackageNotFoundError
+    from importlib.metadata import version as installed
+
+    try:
+        return f"steadypose {installed('steadypose')}"
+    except PackageNotFoundError:
+        return "steadypose, not installed: run `pip install -e .`"
+
+
+def chosen(argv: list[str]) -> str | None:
+    return next((word for word in argv if word in COMMANDS), None)
+
+
+def exit_code(error: Exception) -> int | None:
+    """The code of an error that a user can meet; its text is one line.  None: a fault of ours."""
+    code: Any = getattr(error, "exit_code", None)
+    return code if isinstance(code, int) else None
+
+
+def main(argv: list[str] | None = None) -> int:
+    argv = sys.argv[1:] if argv is None else argv
+    try:
+        args = parser_for(chosen(argv[:1])).parse_args(argv)
+        return int(args.main(args))
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; the interpreter would complain about it at exit
+        return 0
+    except Exception as error:
+        code = exit_code(error)
+        if code is None:
+            raise
+        print(f"realtime: {error}", file=sys.stderr)
+        return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,100 @@
+"""`realtime render`: a film of a film or a recording, with the skeletons on it.
+
+Knows: flags, a progress bar.  Does not know: drawing, encoders, the chain.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from pathlib import Path
+
+from rich.progress import Progress
+
+from realtime.capture.open_source import open_source
+from realtime.capture.source import Source
+from realtime.cli.film import Film, add_film_arguments, film_config, film_progress, is_recording, open_film
+from realtime.config.schema import RunConfig
+from realtime.recording.file_format import RecordingError
+from realtime.recording.reader import Recorded, hello_and_poses
+from realtime.render.film_writer import Look, Written, check_out, write_film
+from realtime.render.style import Image
+from realtime.render.timeline import Moment, check_film, in_order, on_film, rate_of, without_film
+from realtime.wire.messages import Hello, Pose3D
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", metavar="FILM|RECORDING", type=Path, help="a video file, or a recording")
+    parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mp4", help="the film to write")
+    parser.add_argument("--film", type=Path, metavar="FILM", help="the pictures that a recording was made of")
+    parser.add_argument("--side-by-side", action="store_true", help="a 3D view beside the picture")
+    parser.add_argument("--force", action="store_true", help="replace OUT.mp4 where it exists")
+    add_film_arguments(parser)
+
+
+def main(args: argparse.Namespace) -> int:
+    check_out(args.out, args.force)
+    with film_progress() as bar:
+        written = render_recording(args, bar) if is_recording(args.file) else render_film(args, bar)
+    print(f"{args.out}: {written.frames} frames, {written.codec}")
+    if not written.plays_everywhere:
+        print("note: browsers do not play this codec; with ffmpeg installed it is H.264", file=sys.stderr)
+    return 0
+
+
+def render_film(args: argparse.Namespace, bar: Progress) -> Written:
+    """A film that was not looked at yet: nothing of it is recorded."""
+    with ExitStack() as stack:
+        film = open_film(film_config(args.file, args), stack)
+        task = bar.add_task(f"drawing {args.out.name}", total=film.frames or None)
+        look = Look(film.hello, film.size, film.source.fps, args.side_by_side)
+        return write_film(args.out, look, of_film(film), lambda frames: bar.update(task, completed=frames))
+
+
+def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
+    """A recording, on the pictures of its film where that is named."""
+    hello, poses = hello_and_poses(Recorded(args.file))
+    task = bar.add_task(f"drawing {args.out.name}", total=len(poses))
+
+    def tell(frames: int) -> None:
+        bar.update(task, completed=frames)
+
+    if args.film is not None:
+        return draw_on_film(args.out, args.film, film_config(args.film, args), hello, poses, args.side_by_side, tell)
+    poses = in_order(poses)
+    look = Look(hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side)
+    return write_film(args.out, look, without_film(poses, look.fps), tell)
+
+
+def draw_on_film(
+    out: Path, film: Path, config: RunConfig, hello: Hello, poses: list[Pose3D], side_by_side: bool,
+    tell: Callable[[int], None],
+) -> Written:  # fmt: skip
+    """A recording's poses on the film that they were found in."""
+    if is_recording(film):
+        raise RecordingError(f"--film {film} is a recording too; name the film that was looked at")
+    with closing(open_source(config)) as source:
+        size = turned(source.size, config.source.rotate)
+        check_film(poses, size, str(film))
+        return write_film(out, Look(hello, size, source.fps, side_by_side), on_film(pictures(source), poses), tell)
+
+
+def turned(size: tuple[int, int], rotate: int) -> tuple[int, int]:
+    return (size[1], size[0]) if rotate % 180 else size
+
+
+def of_film(film: Film) -> Iterator[Moment]:
+    start_ns = None
+    for picture, answer in film.answers():
+        start_ns = picture.stamp.t_capture_ns if start_ns is None else start_ns
+        yield picture.image, answer.pose, (picture.stamp.t_capture_ns - start_ns) * 1e-9
+
+
+def pictures(source: Source) -> Iterator[tuple[int, float, Image]]:
+    """A film's pictures with number and time."""
+    start_ns = None
+    while (picture := source.read()) is not None:
+        start_ns = picture.stamp.t_capture_ns if start_ns is None else start_ns
+        yield picture.stamp.seq, (picture.stamp.t_capture_ns - start_ns) * 1e-9, picture.image

@@ -1,0 +1,184 @@
+"""`realtime run`: flags and a file of settings -> a running pipeline, and its end as an exit code.
+
+Knows: flags and which setting each one is.  Does not know: stages, sockets, pixels.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from realtime.config.loader import ConfigError, Flags, load
+from realtime.config.schema import RunConfig
+
+if TYPE_CHECKING:
+    from realtime.supervise.supervisor import Snapshot
+    from realtime.supervise.terminal import Newest
+
+# flag -> (setting, how its text is read, what it stands for, help)
+SETTINGS: dict[str, tuple[str, type, str, str]] = {
+    "--fps": ("source.fps", float, "HZ", "pictures a second to ask for"),
+    "--rotate": ("source.rotate", int, "DEG", "turn the picture clockwise: 0, 90, 180 or 270"),
+    "--seed": ("demo.seed", int, "N", "which film the demo shows"),
+    "--fov": ("camera.fov_deg", float, "DEG", "horizontal field of view of the camera"),
+    "--intrinsics": ("camera.intrinsics", str, "FILE", "YAML: fx, fy, cx, cy, width, height (px), distortion"),
+    "--height": ("camera.height_m", float, "M", "height of the person; makes positions metric"),
+    "--tilt": ("camera.tilt_deg", float, "DEG", "how far the camera looks down; else gravity is estimated"),
+    "--people": ("detector.people", int, "N", "how many people to look for"),
+    "--engine": ("lift.engine", str, "NAME_OR_DIR", "lifting network: a name in the store or a folder"),
+    "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
+    "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
+    "--record": ("record.file", str, "FILE", "write the stream to a file"),
+    "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
+    "--seconds": ("terminal.seconds", float, "S", "end by itself after so long"),
+}
+SWITCHES: dict[str, tuple[str, str]] = {
+    "--every-frame": ("source.every_frame", "no frame left out, as fast as it goes (files and the demo)"),
+    "--insecure": ("publish.insecure", "allow a bind beyond this machine: anyone who reaches it can read the poses"),
+    "--view": ("view.open", "serve the viewer beside the pipeline"),
+    "--with-video": ("view.with_video", "the viewer shows the camera's picture too"),
+    "--mirror": ("view.mirror", "mirror what is displayed; messages stay as they are"),
+    "--json": ("terminal.json", "one JSON line a second"),
+    "--quiet": ("terminal.quiet", "print nothing"),
+}
+DEMO_FOV_DEG = 60.0  # what the demo draws with; a lifter may know it
+ANY_AGE_MS = 1e12  # poses of a file do not age
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    source = parser.add_mutually_exclusive_group()
+    source.add_argument("--camera", metavar="INDEX_OR_DEVICE", help="0, 1, /dev/video2 (default: camera 0)")
+    source.add_argument("--source", metavar="FILE_OR_URL", help="clip.mp4, rtsp://..., http://.../stream.mjpg")
+    source.add_argument("--demo", action="store_true", help="a rendered man in place of a camera")
+    parser.add_argument("--config", metavar="FILE", help="YAML settings; flags win over them")
+    parser.add_argument("--size", metavar="WxH", type=size, help="picture size to ask for, in px: 1280x720")
+    for flag, (_, read, stands_for, text) in SETTINGS.items():
+        parser.add_argument(flag, type=read, metavar=stands_for, help=text)
+    for flag, (_, text) in SWITCHES.items():
+        parser.add_argument(flag, action="store_true", help=text)
+
+
+def size(text: str) -> tuple[int, int]:
+    width, _, height = text.lower().partition("x")
+    if not (width.isdecimal() and height.isdecimal()):
+        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT in px, such as 1280x720, found {text!r}")
+    return int(width), int(height)
+
+
+def given(args: argparse.Namespace) -> Flags:
+    """What the command line sets: setting -> (flag, value)."""
+    flags: Flags = {}
+    for flag, name in (("--camera", "camera"), ("--source", "source")):
+        if getattr(args, name) is not None:
+            flags["source.spec"] = (flag, getattr(args, name))
+    if args.demo:
+        flags["source.spec"] = ("--demo", "demo")
+    if args.size:
+        flags["source.width"], flags["source.height"] = ("--size", args.size[0]), ("--size", args.size[1])
+    for flag, row in (SETTINGS | SWITCHES).items():
+        value: Any = getattr(args, flag.removeprefix("--").replace("-", "_"))
+        if value is not None and value is not False:
+            flags[row[0]] = (flag, value)
+    return flags
+
+
+def settings(args: argparse.Namespace) -> RunConfig:
+    config = load(args.config, given(args))
+    if config.source.spec == "demo" and config.camera.fov_deg is None and config.camera.intrinsics is None:
+        return replace(config, camera=replace(config.camera, fov_deg=DEMO_FOV_DEG))
+    return config
+
+
+def main(args: argparse.Namespace) -> int:
+    from realtime.config import source_spec
+    from realtime.detect.model_download import ensure_model
+    from realtime.supervise import supervisor
+    from realtime.supervise.terminal import summary, terminal
+
+    config = settings(args)
+    warn_if_open(config)
+    refuse_a_crowd(config)
+    source_spec.check(config.source)
+    if config.detector.model == "auto":
+        ensure_model()
+    seen: list[Snapshot] = []
+    with newest_pose(config) as newest, viewer(config), terminal(config, newest) as show:
+
+        def report(snapshot: Snapshot) -> None:
+            seen[:] = [snapshot]
+            show(snapshot)
+
+        code = supervisor.run(config, report=report)
+    if seen and seen[0].answered and not config.terminal.quiet and not config.terminal.json:
+        print(summary(seen[0]))
+    return code
+
+
+@contextmanager
+def newest_pose(config: RunConfig) -> Iterator[Newest]:
+    """What the terminal shows comes from the stream itself, as any client has it."""
+    from realtime.client.pose_client import PoseClient
+    from realtime.config.source_spec import is_file_run
+    from realtime.wire.messages import Pose3D
+
+    if config.terminal.quiet:
+        yield lambda: None
+        return
+    limit_ms = ANY_AGE_MS if is_file_run(config.source) else None
+    with PoseClient(connectable(config.publish.bind), max_age_ms=config.publish.max_age_ms) as client:
+
+        def newest() -> Pose3D | None:
+            pose = client.latest(limit_ms)
+            return None if pose.status == "STALE" else pose
+
+        yield newest
+
+
+def viewer(config: RunConfig) -> AbstractContextManager[None]:
+    """Beside the run, in a process of its own, when asked for."""
+    from realtime.cli.main import main as command_line
+    from realtime.supervise.companion import beside
+    from realtime.transport.address import Busy, check_free
+    from realtime.viewer.access import parse_http
+
+    if not config.view.open:
+        return nullcontext()
+    listen = parse_http(config.view.http)
+    try:
+        check_free(f"tcp://{config.view.http}")
+    except Busy as error:
+        raise Busy(f"viewer: port {listen.port} is in use; choose another: --http 127.0.0.1:PORT") from error
+    command = ["view", "--connect", connectable(config.publish.bind), "--http", config.view.http]
+    command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
+    return beside(command_line, command + ["--no-open"] * config.terminal.quiet)
+
+
+def connectable(bind: str) -> str:
+    """Where a client on this machine finds what is bound to every address of it."""
+    return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
+
+
+def refuse_a_crowd(config: RunConfig) -> None:
+    """Everybody of a frame must fit one slot of the PoseRing, with all their keypoints."""
+    from engines.skeleton import BLAZEPOSE_33, H36M_17
+    from realtime.transport.pose_ring import people_that_fit
+
+    asked, most = config.detector.people, people_that_fit(len(BLAZEPOSE_33), len(H36M_17))
+    if asked > most:
+        raise ConfigError(f"--people: {asked} do not fit one message, {most} do: realtime run --people {most}")
+
+
+def warn_if_open(config: RunConfig) -> None:
+    """`--insecure` was asked for; nobody may overlook it, not even with --quiet."""
+    from realtime.transport.address import is_loopback
+
+    if config.publish.insecure and not is_loopback(config.publish.bind):
+        print(
+            f"WARNING: {config.publish.bind} has no keys: everyone who reaches it can read where people are and how "
+            "they move. Without --insecure only this machine can.",
+            file=sys.stderr,
+        )

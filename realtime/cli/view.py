@@ -1,0 +1,74 @@
+"""`realtime view`: a stream in the browser.
+
+Knows: flags, whether there is a display, signals.  Does not know: pages, poses.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import signal
+import sys
+import webbrowser
+from collections.abc import Mapping
+from pathlib import Path
+
+from realtime.transport.address import is_loopback
+from realtime.viewer.access import BadAddress, parse_http
+from realtime.viewer.hub import Options
+from realtime.viewer.server import Viewer
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--connect", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="of the stream")
+    parser.add_argument("--http", default="127.0.0.1:8008", metavar="HOST:PORT", help="where the page is served")
+    parser.add_argument(
+        "--with-video", action="store_true", help="the camera's picture too; only on the machine of the camera"
+    )
+    parser.add_argument("--mirror", action="store_true", help="mirror what is displayed")
+    parser.add_argument("--record-dir", type=Path, default=Path.cwd(), metavar="DIR", help="for the record button")
+    parser.add_argument("--no-open", action="store_true", help="do not open a browser")
+
+
+def main(args: argparse.Namespace) -> int:
+    return asyncio.run(serve(options_of(args), not args.no_open))
+
+
+def options_of(args: argparse.Namespace) -> Options:
+    listen = parse_http(args.http)
+    if args.with_video and not (listen.loopback and is_loopback(args.connect)):
+        raise BadAddress(
+            f"--with-video shows pictures of people on their own machine only; found stream {args.connect}, "
+            f"page {args.http}: leave it out, or use loopback addresses"
+        )
+    return Options(args.connect, listen, args.with_video, args.mirror, args.record_dir)
+
+
+async def serve(options: Options, may_open: bool) -> int:
+    viewer = Viewer(options)
+    await viewer.start()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
+    announce(viewer, may_open)
+    try:
+        await stop.wait()
+    finally:
+        await viewer.close()
+    return 0
+
+
+def announce(viewer: Viewer, may_open: bool) -> None:
+    print(f"viewer on {viewer.address}", flush=True)
+    if not viewer.options.listen.loopback:
+        print("it is open to this network, unencrypted: whoever has this address and token sees it", file=sys.stderr)
+    if may_open and sys.stdout.isatty() and has_display(os.environ, sys.platform):
+        webbrowser.open(viewer.address)
+
+
+def has_display(environment: Mapping[str, str], platform: str) -> bool:
+    """A browser would be seen by whoever started this."""
+    if "SSH_CONNECTION" in environment:
+        return False
+    return platform in ("win32", "darwin") or any(environment.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))

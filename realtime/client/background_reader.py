@@ -1,0 +1,75 @@
+"""One topic of a publisher, listened to in the background: the newest message and the time it came.
+
+Knows: a reader, its thread.  Does not know: what is listened to, freshness.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import zmq
+
+from realtime import clock
+from realtime.clock import Deadline
+from realtime.transport.bus import TopicReader
+
+TURN_MS = 50.0
+PAUSE_MS = 500.0  # a turn that took longer: this process itself was stopped
+
+
+@dataclass(frozen=True)
+class Heard:
+    message: Any
+    received_ns: int
+
+
+class Listener:
+    """One topic, read by a thread of its own, so that the time of receipt is true however seldom anybody asks."""
+
+    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
+        self.count = 0
+        self.news = threading.Condition()
+        self.refused: Counter[str] = Counter()
+        self.renewed = 0
+        self._heard: dict[str, Heard] = {}
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source), daemon=True)
+        self._thread.start()
+
+    def _listen(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
+        reader = TopicReader(context, address, topic, source)
+        while not self._stop.is_set():
+            paused = Deadline(PAUSE_MS)
+            message = reader.get(TURN_MS)
+            self.refused, self.renewed = reader.refused, reader.renewed
+            if message is not None and not paused.passed():  # else nobody knows how long it lay here
+                self._keep(Heard(message, clock.now_ns()))
+        reader.close()
+
+    def _keep(self, heard: Heard) -> None:
+        """Health comes for each stage; of everything else only the newest counts."""
+        with self.news:
+            self._heard[getattr(heard.message, "stage", "")] = heard
+            self.count += 1
+            self.news.notify_all()
+
+    def newest(self) -> Heard | None:
+        return self._heard.get("")
+
+    def all(self) -> dict[str, Heard]:
+        return dict(self._heard)
+
+    def wait(self, seen: int, timeout_s: float) -> int:
+        """Until there is something newer than number `seen`, or time is up; the newest number."""
+        with self.news:
+            self.news.wait_for(lambda: self.count != seen, timeout_s)
+            return self.count
+
+    def stop(self) -> None:
+        self._stop.set()
+
+    def join(self) -> None:
+        self._thread.join()

@@ -1,0 +1,153 @@
+"""Live poses: `for pose in PoseClient(): ...` or `PoseClient().latest()`; an old pose never passes for a current one.
+
+Knows: the public address, freshness, silence.  Does not know: stages, cameras, where poses come from.
+A pose that is too old, or that does not come, is answered by status STALE: the last frame's stamp and nobody in it.
+Arrays are NumPy's, joints in the order of `client.joints`.  A client that stops, or dies, disturbs nobody.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections import Counter
+from collections.abc import Iterator
+from types import TracebackType
+from typing import Any
+
+import zmq
+
+from realtime import clock
+from realtime.client.background_reader import Heard, Listener
+from realtime.clock import NS_PER_MS, Deadline
+from realtime.publish.publisher import nothing_yet, stale
+from realtime.transport.address import BadPlace, is_loopback
+from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth
+
+ADDRESS = "tcp://127.0.0.1:5555"
+MAX_AGE_MS = 150.0
+SILENCE_MS = 450.0  # then iteration says STALE
+
+
+class NoStream(TimeoutError):
+    """Nobody publishes at this address."""
+
+    exit_code = 2
+
+
+class PoseClient:
+    """A subscriber of one publisher; `source` picks one camera where several share an address."""
+
+    def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float = MAX_AGE_MS) -> None:
+        self.address, self.source, self.max_age_ms = address, source, max_age_ms
+        self._loopback = loopback(address)
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._listeners: dict[str, Listener] = {}
+        self._end = weakref.finalize(self, end, self._context, self._listeners)
+        self._poses, self._hellos = self._listener("pose3d"), self._listener("hello")
+
+    def __iter__(self) -> Iterator[Pose3D]:
+        """Each pose as it comes, the newest when several came; STALE whenever nothing came for half a second."""
+        seen, silence = 0, Deadline(SILENCE_MS)
+        while self._end.alive:
+            count = self._poses.wait(seen, silence.left_ms() / 1000)
+            seen, silence, news = count, Deadline(SILENCE_MS), count != seen
+            if self._end.alive:
+                yield self.latest() if news else stale(self.latest())
+
+    def latest(self, max_age_ms: float | None = None) -> Pose3D:
+        """The newest pose, at once; STALE where it is older than `max_age_ms` plus the look-ahead it declares."""
+        heard = self._poses.newest()
+        if heard is None:
+            return nothing_yet(self.source)
+        limit = self.max_age_ms if max_age_ms is None else max_age_ms
+        pose: Pose3D = heard.message
+        return pose if self._age_ms(heard) <= limit + pose.look_ahead_ms else stale(pose)
+
+    def hello(self, timeout_s: float = 3.0) -> Hello:
+        """Who publishes: joint names, axes, engine, ...; NoStream when nobody says hello in time."""
+        if self._hellos.wait(0, timeout_s) == 0:
+            raise NoStream(f"nobody publishes poses at {self.address}; start one with `realtime run --demo`")
+        hello: Hello = self._hellos.all()[""].message
+        return hello
+
+    @property
+    def joints(self) -> tuple[str, ...]:
+        """Names of the joints, in the order of every pose's arrays."""
+        return self.hello().joints
+
+    def keypoints2d(self, max_age_ms: float | None = None) -> Keypoints2D | None:
+        """What the detector saw and how reliable it is; None where that is too old."""
+        return self._recent("keypoints2d", max_age_ms)  # type: ignore[no-any-return]
+
+    def truth(self, max_age_ms: float | None = None) -> Truth | None:
+        """Demo only: what is really there."""
+        return self._recent("truth", max_age_ms)  # type: ignore[no-any-return]
+
+    def health(self) -> dict[str, Health]:
+        """Stage -> how it does, as of the last seconds."""
+        limit_ns = clock.now_ns() - 3000 * NS_PER_MS
+        heard = self._listener("health").all()
+        return {stage: one.message for stage, one in heard.items() if one.received_ns > limit_ns}
+
+    @property
+    def refused(self) -> Counter[str]:
+        """Messages that were none, by what was wrong with them."""
+        return sum((one.refused for one in self._listeners.values()), Counter())
+
+    @property
+    def renewed(self) -> int:
+        """Sockets given up for silence; an oversized message makes one deaf."""
+        return sum(one.renewed for one in self._listeners.values())
+
+    def _recent(self, topic: str, max_age_ms: float | None) -> Any:
+        heard = self._listener(topic).newest()
+        limit = self.max_age_ms if max_age_ms is None else max_age_ms
+        return heard.message if heard and self._age_ms(heard) <= limit else None
+
+    def _age_ms(self, heard: Heard) -> float:
+        """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt.
+
+        What comes from a file was captured long ago: its age is the time since it was published.
+        """
+        now, live, captured = clock.now_ns(), self._live(), int(heard.message.stamp.t_capture_ns)
+        published = int(getattr(heard.message, "t_publish_ns", captured if live else heard.received_ns))
+        spent = published - captured if live else 0
+        since = now - (published if self._same_clock() and published <= now else heard.received_ns)
+        return (spent + since) / NS_PER_MS
+
+    def _live(self) -> bool:
+        heard = self._poses.newest()
+        return heard is None or heard.message.live
+
+    def _same_clock(self) -> bool:
+        hello = self._hellos.newest()
+        return self._loopback if hello is None else hello.message.clock == clock.identity()
+
+    def _listener(self, topic: str) -> Listener:
+        if topic not in self._listeners:
+            self._listeners[topic] = Listener(self._context, self.address, topic, self.source)
+        return self._listeners[topic]
+
+    def close(self) -> None:
+        """From any thread; iteration ends."""
+        self._end()
+
+    def __enter__(self) -> PoseClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, t: TracebackType | None) -> None:
+        self.close()
+
+
+def end(context: zmq.Context[Any], listeners: dict[str, Listener]) -> None:
+    for listener in listeners.values():
+        listener.stop()
+    for listener in listeners.values():
+        listener.join()
+    context.term()
+
+
+def loopback(address: str) -> bool:
+    try:
+        return is_loopback(address)
+    except BadPlace:
+        return not address.startswith("tcp://")

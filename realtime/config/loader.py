@@ -1,0 +1,171 @@
+"""Plain values -> checked dataclasses, with errors that name file, key path, bad value and nearest key.
+
+Knows: types, units and bounds that a dataclass declares; files and flags as origins of a value.
+Does not know: what a setting means, except that nothing may listen beyond this machine unasked.
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import fields, is_dataclass
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+
+from realtime.config.schema import Intrinsics, RunConfig
+from realtime.config.yaml_file import ConfigError, Path, Tree, read_yaml
+
+T = TypeVar("T")
+Origin = Callable[[Path], str]  # key path -> "file:line: key.path" or "--flag"
+Flags = dict[str, tuple[str, Any]]  # "source.fps" -> ("--fps", 30.0)
+
+_KINDS = {bool: "true or false", str: "text", int: "a whole number", float: "a number"}
+_FACTORS = {"100 times": 100.0, "1000 times": 1000.0}
+
+
+def key_paths(cls: type, path: Path = ()) -> Iterator[Path]:
+    for name, hint in get_type_hints(cls).items():
+        if is_dataclass(hint):
+            yield from key_paths(hint, (*path, name))  # type: ignore[arg-type]
+        else:
+            yield (*path, name)
+
+
+def nearest(path: Path, siblings: list[str], root: type) -> str:
+    """The key the user most likely meant: a neighbour, else the same word in another section."""
+    close = difflib.get_close_matches(path[-1], siblings, 1, 0.6)
+    elsewhere = [".".join(p) for p in key_paths(root) if p[-1] == path[-1]]
+    if close:
+        return ".".join((*path[:-1], close[0]))
+    spelled = [".".join(p) for p in key_paths(root)]
+    return (elsewhere or difflib.get_close_matches(".".join(path), spelled, 1, 0.0))[0]
+
+
+def build(cls: type[T], values: dict[str, Any], origin: Origin, path: Path = (), root: type | None = None) -> T:
+    """A checked `cls` from plain values; every key must be known, every value of its type, unit and bounds."""
+    root = root or cls
+    hints = get_type_hints(cls)
+    metadata = {f.name: f.metadata for f in fields(cls)}  # type: ignore[arg-type]
+    ready: dict[str, Any] = {}
+    for key, value in values.items():
+        here = (*path, key)
+        if key not in hints:
+            raise ConfigError(
+                f"{origin(here)}: unknown key (given {value!r:.60}); nearest is {nearest(here, list(hints), root)}"
+            )
+        if is_dataclass(hints[key]):
+            section = {} if value is None else value
+            if not isinstance(section, dict):
+                raise ConfigError(f"{origin(here)}: expected a section of keys, found {value!r}")
+            ready[key] = build(hints[key], section, origin, here, root)
+        else:
+            ready[key] = check(value, hints[key], metadata[key], origin(here))
+    return cls(**ready)
+
+
+def check(value: Any, hint: Any, metadata: Any, where: str) -> Any:
+    options = get_args(hint)
+    if get_origin(hint) is UnionType:
+        if value is None and NoneType in options:
+            return None
+        hint = next(option for option in options if option is not NoneType)
+    if get_origin(hint) is Literal:
+        if value not in options or isinstance(value, bool):
+            raise ConfigError(f"{where}: expected one of {', '.join(map(str, options))}, found {value!r}")
+        return value
+    if get_origin(hint) is tuple:
+        if not isinstance(value, (list, tuple)):
+            raise ConfigError(f"{where}: expected a list, found {value!r}")
+        return tuple(check(item, options[0], metadata, f"{where}[{i}]") for i, item in enumerate(value))
+    return within(typed(value, hint, metadata, where), metadata, where)
+
+
+def typed(value: Any, hint: type, metadata: Any, where: str) -> Any:
+    if hint is float and type(value) is int:
+        value = float(value)
+    if type(value) is not hint:
+        unit = f" ({metadata['unit']})" if metadata.get("unit") else ""
+        raise ConfigError(f"{where}: expected {_KINDS[hint]}{unit}, found {value!r}{_advice(value, hint)}")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where}: expected a finite number, found {value!r}")
+    return value
+
+
+def _advice(value: Any, hint: type) -> str:
+    if hint is str and type(value) in (int, float):
+        return f'; in quotes it is text: "{value}"'
+    if hint in (int, float) and isinstance(value, str):
+        return "; write the number alone, its unit is fixed"
+    return ""
+
+
+def within(value: Any, metadata: Any, where: str) -> Any:
+    if "low" not in metadata or metadata["low"] <= value <= metadata["high"]:
+        return value
+    low, high, unit = metadata["low"], metadata["high"], metadata["unit"]
+    raise ConfigError(f"{where}: expected {low:g} to {high:g} {unit}, found {value:g}{_other_unit(value, low, high)}")
+
+
+def _other_unit(value: float, low: float, high: float) -> str:
+    """A value that fits when scaled was probably given in another unit."""
+    for words, factor in _FACTORS.items():
+        for scaled, sense in ((value / factor, "large"), (value * factor, "small")):
+            if low <= scaled <= high and value != 0:
+                return f"; {words} too {sense}: in another unit? {scaled:g} would fit"
+    return ""
+
+
+def merge(tree: Tree, flags: Flags) -> tuple[dict[str, Any], Origin]:
+    """The file's values under the command line's, and who gave which."""
+    values: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in tree.values.items()}
+    for dotted, (_, value) in flags.items():
+        section, key = dotted.split(".")
+        inner = values.setdefault(section, {})
+        if not isinstance(inner, dict):
+            values[section] = inner = {}
+        inner[key] = value
+
+    def origin(path: Path) -> str:
+        dotted = ".".join(path)
+        if dotted in flags:
+            return flags[dotted][0]
+        line = tree.lines.get(path)
+        return f"{tree.name}:{line}: {dotted}" if line else f"{tree.name}: {dotted}"
+
+    return values, origin
+
+
+def load(path: str | None = None, flags: Flags | None = None) -> RunConfig:
+    """Defaults, then the file, then the flags; checked, or ConfigError."""
+    values, origin = merge(read_yaml(path) if path else Tree("defaults"), flags or {})
+    config = build(RunConfig, values, origin)
+    refuse_open_bind(config, origin(("publish", "bind")))
+    return config
+
+
+def load_intrinsics(path: str) -> Intrinsics:
+    tree = read_yaml(path)
+    required = [f.name for f in fields(Intrinsics) if f.name != "distortion"]
+    missing = [name for name in required if name not in tree.values]
+    if missing:
+        raise ConfigError(f"{path}: {', '.join(missing)} missing; expected {', '.join(required)} (all px)")
+    return build(Intrinsics, tree.values, lambda p: f"{path}:{tree.lines.get(p, 1)}: {'.'.join(p)}")
+
+
+def refuse_open_bind(config: RunConfig, where: str) -> None:
+    """Nothing listens beyond this machine unless it was asked for by name."""
+    from realtime.transport.address import BadPlace, is_loopback
+
+    try:
+        private = is_loopback(config.publish.bind)
+    except BadPlace as error:
+        raise ConfigError(f"{where}: {error}") from None
+    if not private and not config.publish.insecure:
+        raise ConfigError(
+            f"{where}: {config.publish.bind} would be open to other machines, without keys; bind "
+            "tcp://127.0.0.1:5555, or add --insecure if everyone who reaches it may read the poses"
+        )
+
+
+__all__ = ["ConfigError", "build", "load", "load_intrinsics"]

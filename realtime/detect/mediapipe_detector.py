@@ -1,0 +1,196 @@
+"""Pictures -> keypoints of the people in them: MediaPipe's pose landmarker behind a small interface.
+
+Knows: MediaPipe Tasks and what its video mode does to the values.  Does not know: ids, the ring, reliability.
+An ONNX detector can stand beside it: whatever has `Detector`'s members will do.
+"""
+
+from __future__ import annotations
+
+import atexit
+import os
+import sys
+import tempfile
+import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, Protocol
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.skeleton import BLAZEPOSE_33, JointSet
+from realtime.config.schema import DetectorConfig
+from realtime.detect.model_download import COMMAND, ModelError, ensure_model, is_bundle
+from realtime.wire.arrays import F32
+
+_landmarkers: weakref.WeakSet[Any] = weakref.WeakSet()  # open ones
+LOW_PASS = 0.1  # weight of the new value in MediaPipe's filter of the visibility (one person, video mode)
+
+
+@dataclass(frozen=True)
+class Detection:
+    xy: F32  # (J, 2) px
+    score: F32  # (J,) visibility in [0, 1], of this frame alone unless smoothing is kept
+    presence: F32  # (J,) in [0, 1]: whether the joint lies in the picture at all
+    world: F32 | None  # (J, 3) m from the middle of the hips, camera axes: x right, y down, z forward
+
+
+class Detector(Protocol):
+    joints: JointSet
+    name: str
+
+    def detect(self, image: NDArray[np.uint8], t_ms: int) -> list[Detection]:
+        """People in a BGR picture (H, W, 3); `t_ms` should grow from call to call."""
+        ...
+
+    def reset(self) -> None:
+        """Forget the people of earlier pictures: the next picture belongs to another stream."""
+        ...
+
+    def close(self) -> None: ...
+
+
+def open_detector(config: DetectorConfig) -> Detector:
+    """Ready to answer at once (its networks have run); raises ModelError with the next command."""
+    return MediaPipeDetector(_model(config.model), config)
+
+
+def _model(spec: str) -> Path:
+    if spec == "auto":
+        return ensure_model()
+    path = Path(spec).expanduser()
+    if not path.is_file():
+        raise ModelError(f"detector.model: {path} does not exist. Leave the key out to use the default: {COMMAND}")
+    if not is_bundle(path):
+        raise ModelError(f"detector.model: {path} is no whole MediaPipe pose bundle (.task). The default: {COMMAND}")
+    return path
+
+
+class MediaPipeDetector:
+    joints = BLAZEPOSE_33
+
+    def __init__(self, model: Path, config: DetectorConfig) -> None:
+        self.name = f"mediapipe {model.stem}"
+        self._model, self._config = model, config
+        self._unfilter = Unfilter() if config.people == 1 and config.smoothing == "undo" else None
+        self._open()
+
+    def _open(self) -> None:
+        self._stamp = 0
+        self._last_ms: int | None = None
+        self._landmarker = _landmarker(self._model, self._config)
+
+    def detect(self, image: NDArray[np.uint8], t_ms: int) -> list[Detection]:
+        people = _run(self._landmarker, image, self._next_stamp(t_ms))[: self._config.people]
+        return self._unfilter(people) if self._unfilter else people
+
+    def _next_stamp(self, t_ms: int) -> int:
+        """MediaPipe stops for good at a stamp that does not grow; a clock that stands or jumps back gives +1 ms."""
+        last, self._last_ms = self._last_ms, t_ms
+        self._stamp += 1 if last is None else max(1, t_ms - last)
+        return self._stamp
+
+    def reset(self) -> None:
+        self.close()
+        self._open()
+        if self._unfilter:
+            self._unfilter = Unfilter()
+
+    def close(self) -> None:
+        self._landmarker.close()
+
+
+class Unfilter:
+    """Takes MediaPipe's low-pass out of one person's visibility: v_t = a raw_t + (1 - a) v_(t-1), solved for raw_t.
+
+    MediaPipe starts its filter anew after a frame without a person, and so does this.
+    """
+
+    def __init__(self) -> None:
+        self._last: F32 | None = None
+
+    def __call__(self, people: list[Detection]) -> list[Detection]:
+        last, self._last = self._last, people[0].score if people else None
+        if last is None or not people:
+            return people
+        raw = (people[0].score - (1 - LOW_PASS) * last) / LOW_PASS
+        score = np.clip(raw, 0, 1).astype(np.float32)
+        return [Detection(people[0].xy, score, people[0].presence, people[0].world)]
+
+
+def _run(landmarker: Any, image: NDArray[np.uint8], stamp: int) -> list[Detection]:
+    import mediapipe
+
+    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    result = landmarker.detect_for_video(picture, stamp)
+    size = np.array([image.shape[1], image.shape[0]], np.float32)
+    return [_detection(*pair, size) for pair in zip(result.pose_landmarks, result.pose_world_landmarks)]
+
+
+def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
+    flat = np.array([(p.x, p.y, p.visibility, p.presence) for p in landmarks], np.float32)  # (J, 4)
+    metres = np.array([(p.x, p.y, p.z) for p in world], np.float32)  # (J, 3)
+    return Detection(flat[:, :2] * size, flat[:, 2], flat[:, 3], metres)
+
+
+def _landmarker(model: Path, config: DetectorConfig) -> Any:
+    """A pose landmarker in video mode, its networks run once.  The remarks of its native code come with an error."""
+    with _chatter() as said:
+        try:
+            _find_anything(model)
+            landmarker = _create(model, config)
+        except (RuntimeError, ValueError) as error:
+            raise ModelError(f"MediaPipe refuses {model}: {error}. {said()} The default model: {COMMAND}") from error
+    _landmarkers.add(landmarker)
+    return landmarker
+
+
+def _find_anything(model: Path) -> None:
+    """Runs both networks once where nobody is, so that the first real person costs what every other costs."""
+    with _create(model, DetectorConfig(min_detection=0.0, min_presence=0.0, min_tracking=0.0)) as landmarker:
+        for stamp in range(2):
+            _run(landmarker, np.full((128, 128, 3), 127, np.uint8), stamp)
+
+
+def _create(model: Path, config: DetectorConfig) -> Any:
+    """MediaPipe smooths only when it is asked for one person."""
+    from mediapipe.tasks.python import BaseOptions, vision
+
+    options = vision.PoseLandmarkerOptions(
+        base_options=BaseOptions(model_asset_path=str(model)),
+        running_mode=vision.RunningMode.VIDEO,
+        num_poses=max(2, config.people) if config.smoothing == "avoid" else config.people,
+        min_pose_detection_confidence=config.min_detection,
+        min_pose_presence_confidence=config.min_presence,
+        min_tracking_confidence=config.min_tracking,
+    )
+    return vision.PoseLandmarker.create_from_options(options)
+
+
+@atexit.register
+def _let_go() -> None:
+    """At exit MediaPipe's threads end before its destructors run, which would then fail loudly."""
+    for landmarker in _landmarkers:
+        landmarker._handle = None
+
+
+@contextmanager
+def _chatter() -> Iterator[Callable[[], str]]:
+    """Keeps the remarks that MediaPipe's native code writes to stderr while it opens out of the user's terminal."""
+    sys.stderr.flush()
+    with tempfile.TemporaryFile() as remarks:
+        terminal = os.dup(2)
+        os.dup2(remarks.fileno(), 2)
+        try:
+            yield lambda: _said(remarks)
+        finally:
+            os.dup2(terminal, 2)
+            os.close(terminal)
+
+
+def _said(remarks: IO[bytes]) -> str:
+    remarks.seek(0)
+    return " ".join(remarks.read(2000).decode(errors="replace").split())

@@ -1,0 +1,65 @@
+"""Detect stage: a frame's pixels -> keypoints of the people in it, with ids that stay.
+
+Knows: the frame ring, the detector, the tracker.  Does not know: cameras, occlusion, what a detector is made of.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+from dataclasses import replace
+
+from realtime import clock
+from realtime.detect.mediapipe_detector import Detector, open_detector
+from realtime.detect.tracker import Tracker
+from realtime.supervise.stage_runner import Context
+from realtime.transport.frame_ring import FrameReader
+from realtime.wire.frame_order import Order, starts_anew
+from realtime.wire.messages import Frame, Keypoints2D
+
+IDS_PER_START = 100_000  # ids are never used again, not even after a restart
+
+
+def main(ctx: Context) -> None:
+    detector = open_detector(ctx.config.detector)
+    try:
+        run(ctx, detector)
+    finally:
+        detector.close()
+
+
+def run(ctx: Context, detector: Detector) -> None:
+    frames, keypoints = ctx.bus.latest("frame"), ctx.bus.publisher("keypoints_raw")
+    tracker = Tracker(ctx.config.detector.people, ctx.config.tracking.lost_s, 1 + ctx.starts * IDS_PER_START)
+    ctx.set_info(detector=detector.name, joints2d=detector.joints.joints, parents2d=detector.joints.parents)
+    ctx.ready()
+    order = Order(ctx.log)
+    with closing(FrameReader()) as pixels:
+        while not ctx.stop.is_set():
+            ctx.beat()
+            frame = frames.get(timeout_ms=100)
+            last = order.last
+            if frame is None or not order.takes(frame.stamp):
+                ctx.idle()
+                continue
+            if last and starts_anew(last, frame.stamp):  # it opened fresh
+                detector.reset()
+                ctx.beat()
+            found = answer(frame, pixels, detector, tracker)
+            if found is None:
+                continue
+            dropped = ctx.answered(frame.stamp, found.stage_us["detect"] * 1000, len(found.people))
+            keypoints.send(replace(found, dropped=dropped))
+
+
+def answer(frame: Frame, pixels: FrameReader, detector: Detector, tracker: Tracker) -> Keypoints2D | None:
+    """None when the picture was overwritten before it could be read."""
+    began = clock.now_ns()
+    image = pixels.image(frame)
+    if image is None:
+        return None
+    asked = clock.now_ns()
+    people = detector.detect(image, frame.stamp.t_capture_ns // clock.NS_PER_MS)
+    told = clock.now_ns()
+    found = tracker.update(people, frame.stamp, frame.width, frame.height)
+    took = {"detector": (told - asked) // 1000, "detect": (clock.now_ns() - began) // 1000}
+    return replace(found, slot=frame.slot, generation=frame.generation, ring=frame.ring, stage_us=took)

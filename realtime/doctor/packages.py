@@ -1,0 +1,92 @@
+"""What is installed for a run: the model, runtimes, system libraries, packages that overwrite each other.
+
+Knows: names of packages and libraries, and the command that installs each.  Does not know: devices, how it is shown.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from collections.abc import Iterable
+from importlib.metadata import distributions
+from importlib.util import find_spec
+from pathlib import Path
+
+from realtime.doctor.machine import Finding
+
+RUNTIMES = {  # module -> device, how it is installed
+    "onnxruntime": ("cpu", "pip install onnxruntime"),
+    "tensorrt": ("tensorrt", 'pip install "steadypose[tensorrt]"'),
+    "tensorrt_rtx": ("tensorrt-rtx", 'pip install "steadypose[rtx]"'),
+}
+
+LIBRARIES = {  # what OpenCV and MediaPipe load on Linux -> the Debian package that brings it
+    "libGL.so.1": "libgl1",
+    "libEGL.so.1": "libegl1",
+    "libGLESv2.so.2": "libgles2",
+    "libglib-2.0.so.0": "libglib2.0-0",
+}
+FLAVOURS = (  # of one package, the one to keep first
+    ("opencv-contrib-python", "opencv-python", "opencv-python-headless", "opencv-contrib-python-headless"),
+    ("onnxruntime-gpu", "onnxruntime"),
+)
+
+
+def model(path: Path, whole: bool) -> Finding:
+    if whole:
+        return Finding("good", "detector model", str(path))
+    found = f"{path} is damaged" if path.exists() else "not in the cache; the first run would fetch it"
+    return Finding("bad" if path.exists() else "note", "detector model", found, "realtime fetch-model", 6)
+
+
+def libraries(names: Iterable[str] = tuple(LIBRARIES)) -> Finding:
+    """A minimal system, a container above all, may lack what the wheels expect of it."""
+    missing = [name for name in names if sys.platform.startswith("linux") and not loads(name)]
+    if not missing:
+        return Finding("good", "libraries", "of the system: all there")
+    fix = "sudo apt-get install " + " ".join(LIBRARIES.get(name, name) for name in missing)
+    return Finding("bad", "libraries", f"{', '.join(missing)} not found", fix, 6)
+
+
+def loads(name: str) -> bool:
+    try:
+        ctypes.CDLL(name)
+    except OSError:
+        return False
+    return True
+
+
+def packages(names: Iterable[str] | None = None) -> list[Finding]:
+    """Two flavours of one package overwrite each other's files."""
+    installed = {
+        _name(n) for n in (names if names is not None else (d.metadata["Name"] or "" for d in distributions()))
+    }
+    findings = []
+    for flavours, keep in (
+        (("opencv-contrib-python", "opencv-python", "opencv-python-headless"), "opencv-contrib-python"),
+        (("onnxruntime", "onnxruntime-gpu"), "onnxruntime-gpu"),
+    ):
+        present = [f for f in flavours if f in installed]
+        if len(present) > 1:
+            fix = f"pip uninstall -y {' '.join(present)} && pip install {keep}"
+            findings.append(Finding("bad", "packages", f"{' and '.join(present)} overwrite each other", fix, 6))
+    return findings or [Finding("good", "packages", "no two flavours of OpenCV or ONNX Runtime")]
+
+
+def _name(name: str) -> str:
+    return name.lower().replace("_", "-")
+
+
+def backends(installed: Iterable[str] | None = None) -> list[Finding]:
+    """Which runtimes an engine could use; only `onnxruntime` is needed."""
+    present = set(RUNTIMES if installed is None else installed)
+    if installed is None:
+        present = {module for module in RUNTIMES if find_spec(module)}
+    return [backend(module, device, fix, module in present) for module, (device, fix) in RUNTIMES.items()]
+
+
+def backend(module: str, device: str, fix: str, present: bool) -> Finding:
+    if present:
+        return Finding("good", "runtime", f"{module} (--device {device})")
+    needed = module == "onnxruntime"
+    return Finding("bad" if needed else "note", "runtime", f"{module} is not installed", fix, 6 if needed else 0)

@@ -1,0 +1,67 @@
+"""How long each joint has been unseen, and what that makes of it: OBSERVED, INFERRED, HELD, ABSENT.
+
+Knows: times, thresholds, bones.  Does not know: networks, pixels, messages' transport.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.skeleton import JointSet
+from realtime.wire.arrays import F32, U8
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
+
+FEWEST_SEEN = 4  # joints; a person of whom fewer are seen is OCCLUDED
+
+
+@dataclass
+class JointTracker:
+    """One person's joints over time.  Times in ms."""
+
+    joints: JointSet
+    inferred_ms: float
+    held_ms: float
+    _born_ns: int = -1
+    _seen_ns: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    _bones: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    _state: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
+
+    def see(self, t_ns: int, observed: NDArray[np.bool_]) -> tuple[U8, F32]:
+        """State and age (ms) of every joint at this time."""
+        if self._born_ns < 0:
+            self._born_ns = t_ns
+            self._seen_ns = np.full(len(self.joints), -1, np.int64)
+            self._state = np.full(len(self.joints), ABSENT, np.uint8)
+        self._seen_ns[observed] = t_ns
+        never = self._seen_ns < 0
+        age = (t_ns - np.where(never, self._born_ns, self._seen_ns)) / 1e6
+        state = np.select(
+            [observed, never | (age > self.held_ms), age > self.inferred_ms], [OBSERVED, ABSENT, HELD], INFERRED
+        )
+        return state.astype(np.uint8), np.asarray(age, np.float32)
+
+    def freeze_bones(self, xyz: F32, state: U8) -> F32:
+        """Joints that became HELD keep the bone they had when they did."""
+        parents = np.asarray(self.joints.parents)
+        if len(self._bones) != len(xyz):
+            self._bones = bones(xyz, parents)
+        held = (state == HELD) & (parents >= 0)
+        entering = held & (self._state != HELD)
+        now = bones(xyz, parents)
+        self._bones = np.where((held & ~entering)[:, None], self._bones, now)
+        self._state = state
+        if not held.any():
+            return xyz
+        out = xyz.copy()
+        for joint in self.joints.outwards():
+            if held[joint]:
+                out[joint] = out[parents[joint]] + self._bones[joint]
+        return np.asarray(out, np.float32)
+
+
+def bones(xyz: F32, parents: NDArray[np.int64]) -> F32:
+    """(J, 3) each joint from its parent; the root from nothing."""
+    return np.asarray(xyz - np.where((parents >= 0)[:, None], xyz[parents], 0), np.float32)

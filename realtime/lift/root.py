@@ -1,0 +1,117 @@
+"""Where a person stands and which way is up: the root from 3D and rays, stature, gravity.
+
+Knows: pinhole geometry and how people mostly hold themselves.  Does not know: messages' transport, networks, pixels.
+Camera axes: x right, y down, z forward; metres.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.skeleton import JointSet
+from realtime.wire.arrays import F32
+from realtime.wire.messages import OBSERVED, Person3D, UpSource
+
+NEAREST_M = 0.2  # nobody stands closer to the lens
+GRAVITY_S = 4.0  # memory of the upright direction
+ENOUGH_S = 1.0  # of upright people, before gravity counts as estimated
+UPRIGHT_COS = math.cos(math.radians(20))  # legs and trunk in line: somebody stands
+FOOT_AND_CROWN = 0.09  # m between ankles and floor
+
+Up = tuple[float, float, float]
+
+
+def fit_root(xyz: F32, rays: F32, weights: F32) -> F32:
+    """(3,) translation t for which xyz + t lies on the rays best, weighted least squares in closed form."""
+    w = np.sqrt(weights.astype(np.float64))
+    rows = np.zeros((len(xyz), 2, 3))
+    rows[:, 0, 0] = rows[:, 1, 1] = 1
+    rows[:, :, 2] = -rays
+    target = rays * xyz[:, 2:] - xyz[:, :2]
+    solved = np.linalg.lstsq((rows * w[:, None, None]).reshape(-1, 3), (target * w[:, None]).ravel(), rcond=None)[0]
+    if solved[2] < NEAREST_M:
+        ray = np.average(rays, axis=0, weights=weights + 1e-9)
+        solved = np.array([*ray, 1.0]) * max(NEAREST_M, float(-xyz[:, 2].min()) + NEAREST_M)
+    return np.asarray(solved, np.float32)
+
+
+def up_of_tilt(tilt_deg: float) -> Up:
+    """Up, seen by a camera that looks down by `tilt_deg`."""
+    angle = math.radians(tilt_deg)
+    return 0.0, -math.cos(angle), -math.sin(angle)
+
+
+@dataclass
+class Stature:
+    """How tall the network thinks somebody is, and the factor that makes it the height that was given."""
+
+    height_m: float | None
+    _measured: float = 0.0
+
+    def update(self, xyz: F32, observed: NDArray[np.bool_], joints: JointSet) -> float:
+        if self.height_m is None:
+            return 1.0
+        if self._measured == 0.0 or observed.all():
+            now = stature(xyz, joints)
+            self._measured += (now - self._measured) * (0.03 if self._measured else 1.0)
+        return self.height_m / max(self._measured, 0.3)
+
+
+def stature(xyz: F32, joints: JointSet) -> float:
+    """Height of the stretched body, m: both legs' mean, trunk, head, and the foot below the ankle."""
+    length = np.linalg.norm(xyz - xyz[np.maximum(joints.parents, 0)], axis=-1)
+
+    def of(*names: str) -> float:
+        return float(sum(length[joints.index(n)] for n in names))
+
+    legs = of("right_knee", "right_ankle", "left_knee", "left_ankle") / 2
+    return legs + 0.95 * of("spine", "thorax", "nose", "head") + FOOT_AND_CROWN
+
+
+@dataclass
+class Gravity:
+    """Up in camera axes: given by a tilt, else slowly learned from people who stand, else assumed."""
+
+    tilt_deg: float | None
+    _sum: NDArray[np.float64] = field(default_factory=lambda: np.zeros(3))
+    _seen_s: float = 0.0
+    _last_ns: int = -1
+
+    def update(self, t_ns: int, people: Iterable[Person3D], joints: JointSet) -> tuple[Up, UpSource]:
+        if self.tilt_deg is not None:
+            return up_of_tilt(self.tilt_deg), "given"
+        dt = min(max((t_ns - self._last_ns) * 1e-9, 0.0), 0.1) if self._last_ns >= 0 else 0.0
+        self._last_ns = t_ns
+        for person in people:
+            axis = standing_axis(person, joints)
+            if axis is not None and dt > 0:
+                self._sum = self._sum * math.exp(-dt / GRAVITY_S) + axis * dt
+                self._seen_s = min(self._seen_s + dt, GRAVITY_S)
+        length = float(np.linalg.norm(self._sum))
+        if self._seen_s < ENOUGH_S or length < 1e-6:
+            return up_of_tilt(0.0), "assumed"
+        x, y, z = (self._sum / length).tolist()
+        return (x, y, z), "estimated"
+
+
+def standing_axis(person: Person3D, joints: JointSet) -> NDArray[np.float64] | None:
+    """Unit vector from the ankles to the thorax of somebody who stands straight and is seen, else None."""
+    names = ("right_ankle", "left_ankle", "right_knee", "left_knee", "pelvis", "thorax")
+    at = [joints.index(n) for n in names]
+    if (person.state[at] != OBSERVED).any():
+        return None
+    ankle_r, ankle_l, knee_r, knee_l, pelvis, thorax = person.xyz[at].astype(np.float64)
+    trunk = unit(thorax - pelvis)
+    shins, thighs = unit((knee_r + knee_l - ankle_r - ankle_l) / 2), unit(pelvis - (knee_r + knee_l) / 2)
+    if min(trunk @ thighs, trunk @ shins) < UPRIGHT_COS:
+        return None
+    return unit(thorax - (ankle_r + ankle_l) / 2)
+
+
+def unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))

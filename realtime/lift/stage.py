@@ -1,0 +1,47 @@
+"""Lift stage: 2D keypoints with reliabilities -> one 3D answer per frame with all people in it.
+
+Knows: the lifter.  Does not know: cameras, addresses, pixels, what the engine is made of.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from realtime import clock
+from realtime.supervise.stage_runner import Context
+from realtime.wire.frame_order import Order
+from realtime.wire.messages import Keypoints2D, Pose3D
+
+if TYPE_CHECKING:
+    from realtime.lift.lifter import Lifter
+
+
+def main(ctx: Context) -> None:
+    from realtime.lift.lifter import open_lifter
+
+    run(ctx, open_lifter(ctx.config))
+
+
+def run(ctx: Context, lifter: Lifter) -> None:
+    keypoints, poses = ctx.bus.latest("keypoints"), ctx.bus.publisher("pose")
+    ctx.set_info(**lifter.info())
+    ctx.degraded(lifter.engine.degraded) if lifter.engine.degraded else ctx.ready()
+    order = Order(ctx.log)
+    while not ctx.stop.is_set():
+        ctx.beat()
+        found = keypoints.get(timeout_ms=100)
+        if found is None or not order.takes(found.stamp):
+            ctx.idle()
+            continue
+        for pose in answers(found, lifter):
+            dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
+            poses.send(replace(pose, dropped=dropped))
+
+
+def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:
+    """One, its own; of a lifter that looks ahead, those that waited for this frame."""
+    began = clock.now_ns()
+    poses = lifter.lift(found)
+    took = (clock.now_ns() - began) // 1000
+    return [replace(pose, stage_us=pose.stage_us | {"lift": took}) for pose in poses]

@@ -1,0 +1,84 @@
+"""Left and right exchanged by the detector: found where time makes it certain, and put right.
+
+Knows: one person's keypoints over time.  Does not know: pictures, ids, why a detector errs.
+Arms and legs are judged apart.  A group is exchanged back only when that continues its motion and the answer as
+given would be a leap.  A detector that insists is believed: as often as not its first answer was the wrong one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.skeleton import JointSet
+from realtime.occlude.features import FeatureMemory, JointObservation
+from realtime.wire.keypoints import box_size
+
+LEAP = 0.05  # box heights a joint of the group leaps on average, if the answer is taken as given
+BETTER = 0.3  # exchanging must leave less than this part of the leap
+INSISTS_S = 0.08  # measured: holding on for longer prolongs more errors than it mends
+PREDICT_S = 0.1  # velocity says little beyond
+
+ARMS = ("shoulder", "elbow", "wrist", "pinky", "thumb")
+LEGS = ("hip", "knee", "ankle", "heel", "foot", "toe")
+
+Index = NDArray[np.int64]
+
+
+@dataclass
+class SwapRepair:
+    """One person's.  Give it every frame; it exchanges whole arms or legs, with all that belongs to them."""
+
+    joints: JointSet
+    _exchanged_s: dict[int, float] = field(default_factory=dict)  # group -> for how long it has been exchanged back
+
+    def repair(self, past: FeatureMemory | None, seen: JointObservation, dt: float) -> JointObservation:
+        if past is None:
+            self._exchanged_s.clear()
+            return seen
+        order = np.arange(len(self.joints))
+        for number, group in enumerate(groups(self.joints)):
+            if self._exchange(number, is_swapped(past, seen, dt, group, self.joints.mirror()), dt):
+                order[group] = self.joints.mirror()[group]
+        return exchanged(seen, order)
+
+    def _exchange(self, group: int, swapped: bool, dt: float) -> bool:
+        lasted = self._exchanged_s.get(group, 0.0) + dt if swapped else 0.0
+        self._exchanged_s[group] = lasted if lasted <= INSISTS_S else 0.0
+        return swapped and lasted <= INSISTS_S
+
+
+@cache
+def groups(joints: JointSet) -> list[Index]:
+    """Indices of the arms and of the legs, left and right together."""
+    found = []
+    for parts in (ARMS, LEGS):
+        sided = [i for i in (*joints.left, *joints.right) if _part(joints.joints[i]) in parts]
+        found.append(np.array(sorted(sided), np.int64))
+    return found
+
+
+def _part(name: str) -> str:
+    words = name.split("_")
+    part = words[1]
+    return "thumb" if part == "index" else part if part not in ("big", "small") else words[2]
+
+
+def is_swapped(past: FeatureMemory, seen: JointObservation, dt: float, group: Index, mirror: Index) -> bool:
+    """Whether exchanging left and right continues the group's motion and leaving it would be a leap."""
+    expected = past.xy[group] + past.velocity[group] * min(dt, PREDICT_S)
+    as_given = np.linalg.norm(seen.xy[group] - expected, axis=1).mean()
+    exchanged_back = np.linalg.norm(seen.xy[mirror[group]] - expected, axis=1).mean()
+    return bool(as_given > LEAP * box_size(past.xy) and exchanged_back < BETTER * as_given)
+
+
+def exchanged(seen: JointObservation, order: Index) -> JointObservation:
+    if (order == np.arange(len(order))).all():
+        return seen
+    world = None if seen.world is None else seen.world[order]
+    look = None if seen.look is None else seen.look[order]
+    score, presence = seen.score[order], seen.presence[order]
+    return replace(seen, xy=seen.xy[order], score=score, presence=presence, world=world, look=look)

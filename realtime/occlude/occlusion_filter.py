@@ -1,0 +1,159 @@
+"""The occlusion filter: keypoints and grey pictures -> one reliability in [0, 1] for every keypoint.
+
+Knows: people over time, which pixels can be traced, the reliability by rule or by a learned engine.
+Does not know: detectors, rings, lifters.  Flow runs from the previous to this frame; the paper looks one ahead.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from engines.contract import BATCHES
+from engines.skeleton import BLAZEPOSE_33, JointSet
+from realtime.config.schema import OcclusionConfig
+from realtime.occlude import features
+from realtime.occlude.appearance import sample_patch
+from realtime.occlude.features import FeatureMemory, JointObservation
+from realtime.occlude.learned import LearnedReliability
+from realtime.occlude.left_right_swaps import SwapRepair
+from realtime.occlude.optical_flow import Flow, Grey, trace
+from realtime.occlude.rule_based import NOWHERE, SEEN, Evidence, gather, reliability, same_threshold, within
+from realtime.wire.arrays import F32
+from realtime.wire.keypoints import sane, sane_world
+from realtime.wire.messages import Keypoints2D, Person2D
+
+FLOW_GAP_S = 0.25  # pixels are not traced across a longer gap
+
+
+@dataclass
+class Person:
+    """What is remembered of one person between frames."""
+
+    swaps: SwapRepair
+    past: FeatureMemory | None = None
+    t_ns: int = 0
+
+
+@dataclass
+class OcclusionFilter:
+    """Give it every frame of a stream in order.  `without_flow` counts people in frames whose pixels were lost."""
+
+    config: OcclusionConfig
+    learned: LearnedReliability | None = None
+    joints: JointSet = BLAZEPOSE_33
+    without_flow: int = 0
+    _people: dict[int, Person] = field(default_factory=dict)
+    _stream: int | None = None
+    _grey: Grey | None = None
+    _grey_ns: int = 0
+
+    def update(self, found: Keypoints2D, grey: Grey | None, scale: float) -> Keypoints2D:
+        """`grey` is this frame's picture, `scale` its width over the frame's; None when it was overwritten."""
+        if found.stamp.stream != self._stream:
+            self._forget(found.stamp.stream)
+        flows = self._flows(found, grey, scale)
+        pixels = (grey, scale) if grey is not None and self.learned else None
+        judged = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
+        people = self._learn(found, judged) if self.learned else [p for p, _ in judged]
+        self._people = {p.id: self._people[p.id] for p in people}
+        self._grey, self._grey_ns = grey, found.stamp.t_capture_ns
+        return replace(found, people=tuple(people))
+
+    def _forget(self, stream: int) -> None:
+        self._people, self._grey, self._stream = {}, None, stream
+        if self.learned:
+            self.learned.reset()
+
+    def _flows(self, found: Keypoints2D, grey: Grey | None, scale: float) -> dict[int, Flow]:
+        """Flow of everybody who was seen in the previous frame and is seen in this one, in one call."""
+        t_ns = found.stamp.t_capture_ns
+        pasts = {p.id: self._past(p.id) for p in found.people if p.score.any() and self._just_seen(p.id, t_ns)}
+        self.without_flow += len(pasts) if grey is None or self._grey is None else 0
+        if grey is None or self._grey is None or not pasts:
+            return {}
+        flow = trace(self._grey, grey, np.concatenate([past.xy for past in pasts.values()]), scale)
+        count = len(self.joints)
+        return {i: flow.part(slice(k * count, (k + 1) * count)) for k, i in enumerate(pasts)}
+
+    def _just_seen(self, person: int, t_ns: int) -> bool:
+        known = self._people.get(person)
+        return bool(
+            known and known.past and known.t_ns == self._grey_ns and 0 < t_ns - self._grey_ns < FLOW_GAP_S * 1e9
+        )
+
+    def _past(self, person: int) -> FeatureMemory:
+        past = self._people[person].past
+        assert past is not None
+        return past
+
+    def _person(
+        self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
+    ) -> tuple[Person2D, F32 | None]:
+        """The person with its reliability, and its row of cues where a learned engine wants one."""
+        known = self._people.setdefault(told.id, Person(SwapRepair(self.joints)))
+        if not told.score.any():
+            return lost(told), None
+        dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
+        seen = self._seen(told, found, known.past)
+        if pixels:
+            grey, scale = pixels
+            seen = replace(seen, look=sample_patch(grey, seen.xy, scale))
+        if self.config.cues.swap:
+            seen = known.swaps.repair(known.past, seen, dt)
+        if self.learned:
+            row, now = features.joint_features(known.past, seen, flow, dt, self.joints)
+        else:
+            row, now = None, features.remembered(known.past, seen, dt)
+        evidence = gather(known.past or now, now, seen, flow)
+        known.past, known.t_ns = now, found.stamp.t_capture_ns
+        return judged(told, seen, evidence, self.config), row
+
+    def _seen(self, told: Person2D, found: Keypoints2D, past: FeatureMemory | None) -> JointObservation:
+        if len(told.xy) != len(self.joints):
+            raise ValueError(f"keypoints have {len(told.xy)} joints, the filter was opened for {self.joints.name}")
+        xy, score = sane(told.xy, told.score, past.xy if past else None)
+        presence = np.nan_to_num(told.presence, nan=0, posinf=0, neginf=0).clip(0, 1)
+        if told.world is None:
+            return JointObservation(xy, score, presence, None, found.width, found.height)
+        world, good = sane_world(told.world)
+        return JointObservation(
+            xy, np.where(good, score, 0).astype(np.float32), presence, world, found.width, found.height
+        )
+
+    def _learn(self, found: Keypoints2D, judged: list[tuple[Person2D, F32 | None]]) -> list[Person2D]:
+        """The engine's reliability in place of Eq. 2, brought to the same threshold."""
+        assert self.learned is not None
+        answers = self.learned.judge(found.stamp.t_capture_ns, {p.id: row for p, row in judged if row is not None})
+        return [self._replaced(p, answers[p.id], found) if p.id in answers else p for p, _ in judged]
+
+    def _replaced(self, person: Person2D, answer: F32, found: Keypoints2D) -> Person2D:
+        assert self.learned is not None
+        learned = np.where(person.score > 0, same_threshold(answer, self.learned.threshold, SEEN), 0).astype(np.float32)
+        if self.config.cues.out_of_frame:
+            learned = within(learned, features.border_distance(person.xy, found.width, found.height))
+        return replace(person, reliability=learned)
+
+
+def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPOSE_33) -> OcclusionFilter:
+    """With the learned engine when one is named; it is verified and warmed up, or EngineError."""
+    if not config.engine:
+        return OcclusionFilter(config, None, joints)
+    from engines import open_engine
+
+    engine = open_engine(config.engine, "cpu", next(b for b in BATCHES if b >= people))
+    return OcclusionFilter(config, LearnedReliability(engine, joints), joints)
+
+
+def judged(told: Person2D, seen: JointObservation, evidence: Evidence, config: OcclusionConfig) -> Person2D:
+    rule = same_threshold(reliability(evidence, config.cues, config.sigma), config.threshold, SEEN)
+    return replace(
+        told, xy=seen.xy, score=seen.score, presence=seen.presence, world=seen.world,
+        flow=evidence.residual.astype(np.float32), reliability=rule,
+    )  # fmt: skip
+
+
+def lost(told: Person2D) -> Person2D:
+    nothing = np.zeros(len(told.xy), np.float32)
+    return replace(told, flow=np.full(len(told.xy), NOWHERE), reliability=nothing)

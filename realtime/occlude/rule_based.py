@@ -1,0 +1,87 @@
+"""Eq. 2 of Cheng et al. 2019 and its company: what was measured of a keypoint -> how far it can be trusted.
+
+Knows: one person in one frame, as arrays.  Does not know: messages, pictures, time beyond one step, learned engines.
+Every cue is a factor in [0, 1] and can be switched off; confidence and flow alone are the paper's equation.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from realtime.config.schema import CueConfig
+from realtime.occlude import features
+from realtime.occlude.features import FeatureMemory, JointObservation
+from realtime.occlude.optical_flow import Flow
+from realtime.wire.arrays import F32
+from realtime.wire.keypoints import box_size
+
+BACK_SIGMA = 0.02  # box heights: flow that returns this far off its start says little
+JERK_SIGMA = 0.15  # box heights: keypoints that jump so far off their pixels are outliers
+SEEN = 0.5  # whatever a reliability is made of: from here on a keypoint counts as observed
+NOWHERE = np.float32(-1)  # in a message: no flow was measured
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """(J,) each, lengths in box heights."""
+
+    score: F32
+    presence: F32
+    residual: F32  # -1 where the pixels could not be traced
+    back_error: F32
+    acceleration: F32
+    border: F32
+
+
+def gather(past: FeatureMemory, now: FeatureMemory, seen: JointObservation, flow: Flow | None) -> Evidence:
+    size = box_size(seen.xy)
+    border = features.border_distance(seen.xy, seen.width, seen.height) / size
+    acceleration = features.acceleration(past, now, size)
+    if flow is None:
+        unknown = np.full(len(seen.xy), NOWHERE)
+        return Evidence(seen.score, seen.presence, unknown, np.zeros_like(unknown), acceleration, border)
+    residual = np.where(flow.known, features.residual(seen.xy, flow, size), NOWHERE)
+    return Evidence(seen.score, seen.presence, residual, flow.back_error / size, acceleration, border)
+
+
+def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
+    """Product of the cues in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
+    factors = np.ones_like(seen.score)
+    if used.confidence:
+        factors = factors * seen.score
+    if used.presence:
+        factors = factors * seen.presence
+    if used.flow:
+        trust = bell(seen.back_error, BACK_SIGMA) if used.forward_backward else np.float32(1)
+        factors = factors * bell(np.maximum(seen.residual, 0) * trust, sigma)
+    if used.acceleration:
+        factors = factors * bell(unexplained(seen), JERK_SIGMA)
+    if used.out_of_frame:
+        factors = within(factors, seen.border)
+    return np.asarray(factors, np.float32)
+
+
+def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
+    """Reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
+    if told == wanted or not 0 < told < 1:
+        return reliability
+    low = reliability * (wanted / told)
+    high = 1 - (1 - reliability) * ((1 - wanted) / (1 - told))
+    return np.where(reliability < told, low, high).astype(np.float32)
+
+
+def within(values: F32, border: F32) -> F32:
+    """0 for what lies outside the picture."""
+    return np.asarray(np.where(border >= 0, values, 0), np.float32)
+
+
+def unexplained(seen: Evidence) -> F32:
+    """Acceleration that the pixels did not make, too."""
+    both = np.minimum(seen.acceleration, seen.residual)
+    return np.asarray(np.where(seen.residual >= 0, both, seen.acceleration), np.float32)
+
+
+def bell(distance: F32, sigma: float) -> F32:
+    return np.asarray(np.exp(-0.5 * np.square(distance / sigma)), np.float32)

@@ -1,0 +1,95 @@
+"""File stage: the offline chain, supervised, which publishes as it goes and loses no frame.
+
+Knows: media time, pace, where to go on after a crash.  Does not know: the cores, OpenCV.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
+from dataclasses import replace
+
+from realtime import clock
+from realtime.capture.open_source import open_source
+from realtime.capture.prefetch import ahead
+from realtime.capture.source import Picture
+from realtime.config.schema import config_hash
+from realtime.offline.chain import Answer, Chain, open_chain, pictures
+from realtime.publish.publisher import Publication, hello_of, nothing_yet
+from realtime.supervise.stage_runner import Context
+from realtime.transport.pose_ring import PoseRingWriter
+from realtime.transport.runtime_dir import boot_id
+
+BEAT_S = 0.1
+JOIN_S = 0.4  # whoever waits for this address, or read from the process that died, finds it within 0.1 s
+LAST_SENDS_S = 0.3  # sockets do not linger: what was sent last needs this long to leave
+IDS_PER_START = 100_000
+
+
+def main(ctx: Context) -> None:
+    run(ctx, lambda: open_chain(ctx.config, 1 + ctx.starts * IDS_PER_START))
+
+
+def run(ctx: Context, opener: Callable[[], Chain]) -> None:
+    """Publishes as it goes; after a crash it goes on behind the last frame that was answered."""
+    stream, seq = ctx.last_answered if ctx.starts else (None, -1)
+    with ExitStack() as stack:
+        publication, bound_ns = _open_publication(ctx, stack), clock.now_ns()
+        stack.callback(ctx.stop.wait, LAST_SENDS_S)  # also after a crash: what counts as answered has left
+        source = stack.enter_context(closing(open_source(ctx.config, stream)))
+        chain = stack.enter_context(closing(opener()))
+        ctx.set_info(**chain.info())
+        ctx.ready()
+        ctx.stop.wait(max(0.0, JOIN_S - (clock.now_ns() - bound_ns) * 1e-9))
+        coming = stack.enter_context(closing(ahead(pictures(source))))
+        for picture in paced(ctx, (picture for picture in coming if picture.stamp.seq > seq)):
+            _publish(ctx, publication, chain.answer(picture))
+        if not ctx.stop.is_set():
+            _publish(ctx, publication, chain.flush())
+            _introduce(ctx, publication)
+
+
+def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:
+    """In media time that begins now; at the file's own pace, or as fast as they are asked for."""
+    later_ns: int | None = None
+    for picture in source:
+        later_ns = clock.now_ns() - picture.stamp.t_capture_ns if later_ns is None else later_ns
+        shifted = later(picture, later_ns)
+        ctx.beat()
+        while not ctx.config.source.every_frame and (left_ns := shifted.stamp.t_capture_ns - clock.now_ns()) > 0:
+            ctx.stop.wait(min(left_ns * 1e-9, BEAT_S))
+            ctx.beat()
+        if ctx.stop.is_set():
+            return
+        yield shifted
+
+
+def later(picture: Picture, by_ns: int) -> Picture:
+    stamp = picture.stamp
+    moved = replace(stamp, t_capture_ns=stamp.t_capture_ns + by_ns, t_capture_unix_ns=stamp.t_capture_unix_ns + by_ns)
+    return replace(picture, stamp=moved, truth=picture.truth and replace(picture.truth, stamp=moved))
+
+
+def _publish(ctx: Context, publication: Publication, ready: list[Answer]) -> None:
+    for answer in ready:
+        publication.keypoints(answer.keypoints)
+        if answer.truth:
+            publication.truth(answer.truth)
+        took_ns = sum(answer.pose.stage_us.values()) * 1000
+        dropped = ctx.answered(answer.pose.stamp, took_ns, len(answer.pose.people))
+        publication.pose(replace(answer.pose, dropped=dropped))
+    if publication.second_has_passed():
+        _introduce(ctx, publication)
+
+
+def _open_publication(ctx: Context, stack: ExitStack) -> Publication:
+    public, name = ctx.config.publish, ctx.config.source.name
+    port = ctx.bus.public(public.bind, public.insecure)
+    ring = stack.enter_context(closing(PoseRingWriter(public.bind)))
+    return Publication(name, port, ring, None, nothing_yet(name, *ctx.last_answered))
+
+
+def _introduce(ctx: Context, publication: Publication) -> None:
+    name, age_ms = ctx.config.source.name, ctx.config.publish.max_age_ms
+    hello = hello_of(boot_id(ctx.directory), name, config_hash(ctx.config), age_ms, ctx.info())
+    publication.each_second(hello, ctx.health())

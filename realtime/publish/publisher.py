@@ -1,0 +1,116 @@
+"""What clients are told: every answer with its time of publication, who is speaking, how each stage does, and silence.
+
+Knows: the rules of freshness, the public address, the PoseRing.  Does not know: where answers come from.
+Used by the publish stage and, for files, by the offline chain.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+from realtime.clock import NS_PER_MS, Pace, identity, now_ns
+from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Stamp, Truth, replace
+
+SILENCE_MS = 400.0  # then STALE is said, and again after as long: clients hear something within 500 ms
+SECOND_S = 0.9  # between two introductions: a turn that comes late is still within the second
+
+log = logging.getLogger("publish")
+
+
+class Port(Protocol):
+    def send_on(self, topic: str, source: str, message: Any) -> bytes: ...
+    def tend(self) -> None: ...
+
+
+class Store(Protocol):
+    def write(self, data: bytes) -> bool: ...
+
+
+def is_current(pose: Pose3D, now: int, max_age_ms: float) -> bool:
+    """Young enough to be acted on; what a lifter looks ahead is granted."""
+    return (now - pose.stamp.t_capture_ns) / NS_PER_MS <= max_age_ms + pose.look_ahead_ms
+
+
+def stale(pose: Pose3D) -> Pose3D:
+    """The same frame, without anybody in it."""
+    return replace(pose, status="STALE", people=())
+
+
+def nothing_yet(source: str, stream: int = 0, seq: int = -1) -> Pose3D:
+    """STALE before the first pose."""
+    return Pose3D(Stamp(source, stream, seq, 0, 0), 0, 0, "STALE")
+
+
+class Publication:
+    """One source's public side.  `max_age_ms` None: a file, whose poses are current whenever they come."""
+
+    def __init__(self, source: str, port: Port, store: Store, max_age_ms: float | None, last: Pose3D) -> None:
+        self.source, self.max_age_ms = source, max_age_ms
+        self.too_old = 0  # poses that came too late and were said to be STALE
+        self._port, self._store, self._last = port, store, last
+        self._second = Pace(SECOND_S)
+        self._heard_ns = now_ns()
+
+    def pose(self, pose: Pose3D) -> None:
+        now = now_ns()
+        if self.max_age_ms is not None and not is_current(pose, now, self.max_age_ms):
+            pose, self.too_old = stale(pose), self.too_old + 1
+        self._say(pose, now)
+
+    def keypoints(self, keypoints: Keypoints2D) -> None:
+        self._keep(self._port.send_on("keypoints2d", self.source, keypoints))
+
+    def truth(self, truth: Truth) -> None:
+        self._port.send_on("truth", self.source, truth)
+
+    def silence(self) -> None:
+        """Call it often: says STALE, with the last frame's stamp, once nothing came for too long."""
+        self._port.tend()
+        now = now_ns()
+        if (now - self._heard_ns) / NS_PER_MS >= SILENCE_MS:
+            self._say(stale(self._last), now)
+
+    def _say(self, pose: Pose3D, now: int) -> None:
+        self._heard_ns, self._last = now, pose
+        told = replace(pose, t_publish_ns=now, live=self.max_age_ms is not None)
+        self._keep(self._port.send_on("pose3d", self.source, told))
+
+    def each_second(self, hello: Hello | None, health: Iterable[Health]) -> None:
+        """Who speaks, once that is known, and how each stage does."""
+        if hello:
+            self._keep(self._port.send_on("hello", self.source, hello))
+        for one in health:
+            self._port.send_on("health", self.source, one)
+
+    def second_has_passed(self) -> bool:
+        return self._second.due()
+
+    def _keep(self, data: bytes) -> None:
+        if data and not self._store.write(data):
+            log.warning("a message is larger than a slot of the PoseRing: published, not kept")
+
+
+def hello_of(boot: str, source: str, config_hash: str, max_age_ms: float, info: dict[str, Any]) -> Hello | None:
+    """None until detector and lifter have told what they are."""
+    try:
+        return Hello(
+            boot=boot,
+            source=source,
+            joints=tuple(info["joints"]),
+            parents=tuple(info["parents"]),
+            joints2d=tuple(info["joints2d"]),
+            parents2d=tuple(info["parents2d"]),
+            reliability_source=info["reliability_source"],
+            threshold=info["threshold"],
+            engine=info["engine"],
+            engine_sha256=info["engine_sha256"],
+            detector=info["detector"],
+            look_ahead_ms=info["look_ahead_ms"],
+            config_hash=config_hash,
+            max_age_ms=max_age_ms,
+            clock=identity(),
+        )
+    except KeyError:
+        return None

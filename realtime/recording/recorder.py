@@ -1,0 +1,118 @@
+"""Records a stream from outside: from the PoseRing on this machine, in order, else from the public address.
+
+Knows: where messages come from, what was lost.  Does not know: the file's format, who asked.
+"""
+
+from __future__ import annotations
+
+import threading
+from contextlib import closing
+from pathlib import Path
+from typing import Any, Protocol
+
+from realtime.recording.file_format import RecordingError, RecordingWriter, check_target
+from realtime.transport.address import is_loopback
+from realtime.transport.pose_ring import PoseRingReader
+from realtime.transport.tap import Tap
+
+TURN_S = 0.1
+
+
+class Intake(Protocol):
+    """Where published bytes come from; `lost` counts what went by unread."""
+
+    lost: int
+
+    def drain(self) -> list[bytes]: ...
+    def close(self) -> None: ...
+
+
+class NetworkIntake:
+    """The public address, best effort."""
+
+    def __init__(self, connect: str) -> None:
+        self.lost = 0
+        self._tap = Tap(connect, ("hello", "keypoints2d", "pose3d"))
+        self._last: tuple[int, int, int] | None = None  # stream, seq, dropped
+
+    def drain(self) -> list[bytes]:
+        found = []
+        for heard in self._tap.read(TURN_S * 1000):
+            found.append(heard.data)
+            if heard.topic == "pose3d" and heard.message.status != "STALE":
+                self._count(heard.message.stamp.stream, heard.message.stamp.seq, heard.message.dropped)
+        return found
+
+    def _count(self, stream: int, seq: int, dropped: int) -> None:
+        """Frames that were answered, as `dropped` did not grow for them, and whose answer did not come here."""
+        if self._last and self._last[0] == stream:
+            self.lost += max(0, seq - self._last[1] - 1 - (dropped - self._last[2]))
+        self._last = (stream, seq, dropped)
+
+    def close(self) -> None:
+        self._tap.close()
+
+
+def open_intake(connect: str) -> Intake:
+    if is_loopback(connect):
+        ring = PoseRingReader(connect)
+        if ring.attached:
+            return ring
+        ring.close()
+    return NetworkIntake(connect)
+
+
+class Copier:
+    """Moves what comes in into a file, losses marked where they happened."""
+
+    def __init__(self, intake: Intake, writer: RecordingWriter) -> None:
+        self.intake, self.writer = intake, writer
+        self._lost = intake.lost
+
+    def turn(self) -> int:
+        """How many messages were written."""
+        found = self.intake.drain()
+        if self.intake.lost > self._lost:
+            self.writer.write_lost(self.intake.lost - self._lost)
+            self._lost = self.intake.lost
+        return sum(self.writer.write(data) for data in found)
+
+
+class StreamRecorder(threading.Thread):
+    """One recording in a thread of its own; an error ends it and stays readable."""
+
+    def __init__(self, connect: str, path: Path) -> None:
+        super().__init__(name="recorder", daemon=True)
+        self.path, self.error = path, ""
+        self.records = self.lost = self.bytes = 0
+        self._connect, self._stopping = connect, threading.Event()
+
+    @property
+    def running(self) -> bool:
+        return self.is_alive()
+
+    def run(self) -> None:
+        try:
+            with RecordingWriter(check_target(self.path)) as writer, closing(open_intake(self._connect)) as intake:
+                self._copy(Copier(intake, writer), writer)
+        except RecordingError as error:
+            self.error = str(error)
+
+    def _copy(self, copier: Copier, writer: RecordingWriter) -> None:
+        while True:
+            last_turn = self._stopping.wait(TURN_S)
+            copier.turn()
+            self.records, self.lost, self.bytes = writer.records, writer.lost, writer.size
+            if last_turn:
+                return
+
+    def close(self) -> None:
+        self._stopping.set()
+        if self.is_alive():
+            self.join(timeout=3.0)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "file": str(self.path), "running": self.running, "records": self.records, "lost": self.lost,
+            "bytes": self.bytes, "error": self.error,
+        }  # fmt: skip

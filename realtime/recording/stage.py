@@ -1,0 +1,48 @@
+"""Record stage: the PoseRing -> a file, in order, losses counted; a full disk ends the recording and nothing else.
+
+Knows: when to stop, what to say.  Does not know: the file's format, stages, what the messages mean.
+"""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+from realtime.clock import Pace
+from realtime.recording.file_format import RecordingError, RecordingWriter, check_target
+from realtime.recording.recorder import Copier
+from realtime.supervise.stage_runner import Context
+from realtime.transport.pose_ring import PoseRingReader
+
+TURN_S = 0.05
+
+
+def main(ctx: Context) -> None:
+    path = ctx.config.record.file
+    if path is None:
+        raise RecordingError("nothing to record to: record.file is empty; run without the record stage")
+    if not ctx.starts:
+        check_target(path)
+    with closing(PoseRingReader(ctx.config.publish.bind)) as ring, RecordingWriter(path) as writer:
+        ctx.ready()
+        try:
+            record(ctx, Copier(ring, writer))
+        except RecordingError as error:
+            ctx.log.error("%s", error)
+            ctx.degraded("recording stopped")
+            idle(ctx)
+
+
+def record(ctx: Context, copier: Copier) -> None:
+    second = Pace(1.0)
+    while not ctx.stop.wait(TURN_S):
+        ctx.beat()
+        copier.turn()
+        if second.due():
+            ctx.set_info(recorded=copier.writer.records, recording_lost=copier.writer.lost)
+    copier.turn()
+
+
+def idle(ctx: Context) -> None:
+    """The recording is over, the run is not."""
+    while not ctx.stop.wait(TURN_S):
+        ctx.beat()

@@ -1,0 +1,73 @@
+"""What a stage's row says about its work: rate, latency, drops, lagging.
+
+Knows: stamps, a row of the board.  Does not know: processes, sockets, messages beyond their stamp.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+import numpy as np
+
+from realtime.wire.messages import Stamp
+
+WINDOW_S = 2.0  # rate, median age and share of drops are of this window
+REFRESH_S = 0.25
+LAGGING_DROPS = 0.3  # more of the frames than this unanswered: lagging
+SAMPLES = 512  # of which p50 and p99 are taken
+
+
+class StageMetrics:
+    """Counts answers into a row; a restarted stage goes on where its predecessor's row stands."""
+
+    def __init__(self, row: np.void, max_age_ms: float = 150.0, lagging_s: float = 1.0) -> None:
+        self.row, self.max_age_ms, self.lagging_s = row, max_age_ms, lagging_s
+        self.lagging = False
+        self._answers: deque[tuple[float, float, int]] = deque()  # (s, age ms, frames it stands for)
+        self._took_ms: deque[float] = deque(maxlen=SAMPLES)
+        self._behind_since: float | None = None
+        self._refreshed = -1e9
+
+    def answered(self, stamp: Stamp, took_ns: int, now_ns: int, people: int = 0) -> int:
+        """One frame is done.  Answers how many frames were never answered so far."""
+        missed = self._missed(stamp)
+        now_s = now_ns * 1e-9
+        self.row["stream"], self.row["seq"] = stamp.stream, stamp.seq
+        self.row["answered"] += 1
+        self.row["dropped"] += missed
+        self.row["people"] = people
+        self._answers.append((now_s, (now_ns - stamp.t_capture_ns) * 1e-6, 1 + missed))
+        self._took_ms.append(took_ns * 1e-6)
+        if now_s - self._refreshed >= REFRESH_S:
+            self.refresh(now_s)
+        return int(self.row["dropped"])
+
+    def refresh(self, now_s: float) -> None:
+        """Bring the row up to date, also when nothing was answered of late."""
+        self._refreshed = now_s
+        while self._answers and now_s - self._answers[0][0] > WINDOW_S:
+            self._answers.popleft()
+        self.row["rate_hz"] = self._rate()
+        if self._took_ms:
+            self.row["p50_ms"], self.row["p99_ms"] = np.percentile(self._took_ms, (50, 99))
+        self._judge_lag(now_s)
+
+    def _missed(self, stamp: Stamp) -> int:
+        new_stream = int(self.row["stream"]) != stamp.stream
+        return max(0, stamp.seq if new_stream else stamp.seq - int(self.row["seq"]) - 1)
+
+    def _rate(self) -> float:
+        if len(self._answers) < 2:
+            return 0.0
+        span = self._answers[-1][0] - self._answers[0][0]
+        return (len(self._answers) - 1) / span if span > 0 else 0.0
+
+    def _judge_lag(self, now_s: float) -> None:
+        if not self._answers:
+            self._behind_since, self.lagging = None, False
+            return
+        _, ages, frames = np.array(self._answers).T
+        self.row["age_ms"] = np.median(ages)
+        behind = self.row["age_ms"] > self.max_age_ms or 1 - len(ages) / frames.sum() > LAGGING_DROPS
+        self._behind_since = (self._behind_since or now_s) if behind else None
+        self.lagging = behind and now_s - (self._behind_since or now_s) >= self.lagging_s

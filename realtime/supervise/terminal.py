@@ -1,0 +1,164 @@
+"""What a run shows while it goes: a live block, plain lines, JSON lines or nothing; and a summary at its end.
+
+Knows: snapshots of the supervisor, the newest pose, how wide a terminal is.  Does not know: stages, sockets, settings'
+meaning.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from realtime.wire.messages import JOINT_STATES, Person3D, Pose3D
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
+
+    from realtime.config.schema import RunConfig
+    from realtime.supervise.supervisor import Snapshot
+
+Report = Callable[["Snapshot"], None]
+Newest = Callable[[], Pose3D | None]  # the newest pose, or None when it is not current
+
+SHOWN = ("head", "left_wrist", "right_wrist")  # of each person, where the engine has such joints
+COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "bold red"}
+
+
+@contextmanager
+def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
+    """The report for `supervisor.run`; whatever was shown stays readable after the end."""
+    if config.terminal.quiet:
+        yield lambda snapshot: None
+    elif config.terminal.json:
+        yield lambda snapshot: print(json.dumps(as_json(snapshot, newest())), flush=True)
+    elif sys.stdout.isatty():
+        with live_block(config, newest) as report:
+            yield report
+    else:
+        print(f"poses on {config.publish.bind}{viewer(config)}", flush=True)
+        yield plain_lines(newest)
+
+
+def plain_lines(newest: Newest) -> Report:
+    """One line a second, but never the same one twice in a row."""
+    last = [""]
+
+    def report(snapshot: Snapshot) -> None:
+        line = as_line(snapshot, newest())
+        if line != last[0]:
+            print(line, flush=True)
+        last[0] = line
+
+    return report
+
+
+def viewer(config: RunConfig) -> str:
+    return f", viewer on http://{config.view.http}" if config.view.open else ""
+
+
+def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
+    """One second of a run; numbers in the units of their names."""
+    plain = asdict(snapshot)
+    stages = {stage.pop("stage"): stage for stage in plain.pop("stages")}
+    info = {k: v for k, v in plain.pop("info").items() if isinstance(v, (str, int, float))}
+    return plain | {"stages": stages, "status": pose.status if pose else "STALE"} | info
+
+
+def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
+    if not snapshot.answered:
+        waiting = ", ".join(s.stage for s in snapshot.stages if s.state not in ("READY", "DEGRADED"))
+        return f"starting: {waiting or 'first pose'}"
+    worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY"]
+    counts = f"{snapshot.seconds:6.1f} s  {rate(snapshot):5.1f} Hz  {snapshot.dropped} dropped"
+    return "  ".join((counts, *people_lines(pose, snapshot.info.get("joints", ())), *worst))
+
+
+def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:
+    if pose is None:
+        return ["no current pose"]
+    return [person_line(person, joints) for person in pose.people] or ["nobody in view"]
+
+
+def rate(snapshot: Snapshot) -> float:
+    """Of the stage that answers with poses."""
+    rates = {stage.stage: stage.rate_hz for stage in snapshot.stages}
+    return rates.get("lift", next(reversed(rates.values()), 0.0))
+
+
+def person_line(person: Person3D, joints: Sequence[str]) -> str:
+    """id, how many joints are in which state, and where a few of them are."""
+    counts = np.bincount(person.state, minlength=len(JOINT_STATES))
+    states = " ".join(f"{n} {name.lower()}" for n, name in zip(counts, JOINT_STATES) if n)
+    known = [(name, list(joints).index(name)) for name in SHOWN if name in joints]
+    places = "  ".join(
+        f"{name} {metres(person.xyz[i])}" for name, i in known if person.state[i] < len(JOINT_STATES) - 1
+    )
+    root = f"  at {metres(person.root_cam)}" if person.root_cam is not None else ""
+    return f"person {person.id}: {states}{root}  {places}".rstrip()
+
+
+def metres(point: Any) -> str:
+    return "(" + ", ".join(f"{value:+.2f}" for value in point) + ") m"
+
+
+@contextmanager
+def live_block(config: RunConfig, newest: Newest) -> Iterator[Report]:
+    from rich.console import Console
+    from rich.live import Live
+
+    with Live(console=Console(), auto_refresh=False, transient=False) as live:
+        yield lambda snapshot: live.update(block(config, snapshot, newest()), refresh=True)
+
+
+def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> RenderableType:
+    from rich.console import Group
+    from rich.text import Text
+
+    from realtime.config.source_spec import without_secret
+
+    info = snapshot.info
+    head = Text(
+        f"steadypose  {without_secret(config.source.spec)}  poses on {config.publish.bind}{viewer(config)}", "bold"
+    )
+    parts = [info.get("detector", ""), info.get("engine", ""), info.get("why") or info.get("provider", "")]
+    used = Text("  ".join(part for part in parts if part), "dim")
+    total = max(1, snapshot.answered + snapshot.dropped)
+    counts = Text(
+        f"{snapshot.seconds:.0f} s  {snapshot.answered} poses  {snapshot.dropped} dropped "
+        f"({100 * snapshot.dropped / total:.1f} %)  {snapshot.people} in view"
+    )
+    people = [Text(line) for line in people_lines(pose, info.get("joints", ()))]
+    return Group(head, used, stages_table(snapshot), counts, *people, Text("Ctrl-C ends", "dim"))
+
+
+def stages_table(snapshot: Snapshot) -> RenderableType:
+    from rich.table import Table
+
+    table = Table(box=None, padding=(0, 1, 0, 0), header_style="dim")
+    table.add_column("stage", no_wrap=True)
+    table.add_column("state", overflow="fold")
+    for title in ("Hz", "p50 ms", "p99 ms", "drops", "restarts"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for stage in snapshot.stages:
+        state = f"[{COLOURS[stage.state]}]{stage.state.lower()}[/] {stage.reason}".rstrip()
+        numbers = (stage.rate_hz, stage.p50_ms, stage.p99_ms)
+        counts = (stage.dropped, stage.restarts_1h + stage.reconnects_1h)
+        table.add_row(stage.stage, state, *(f"{n:.1f}" for n in numbers), *map(str, counts))
+    return table
+
+
+def summary(snapshot: Snapshot) -> str:
+    """Printed at the end of a run that was not quiet."""
+    total = max(1, snapshot.answered + snapshot.dropped)
+    mean = snapshot.answered / snapshot.seconds if snapshot.seconds else 0.0
+    restarts = sum(stage.restarts_1h for stage in snapshot.stages)
+    return (
+        f"{snapshot.answered} poses in {snapshot.seconds:.1f} s ({mean:.1f} Hz), {snapshot.dropped} dropped "
+        f"({100 * snapshot.dropped / total:.1f} %), {restarts} restarts"
+    )

@@ -1,0 +1,159 @@
+"""Messages between processes: the newest one, whole, checked, or none.
+
+Knows: sockets that read, and the traps of all.  Does not know: what messages mean, which stage speaks to which.
+* Live hops conflate: an unread message is replaced by the next one.  Conflation destroys multipart messages and starves
+  one kind of message by another: every message is one part, every topic has a socket of its own.
+* A message beyond MAX_BYTES makes a socket deaf for good: a reader that hears nothing makes itself a new one.
+* A peer that was stopped raises no event: nothing here asks whether somebody is connected.
+* Nothing lingers at exit.  A socket belongs to the thread that made it, a bus to its process: `spawn`, never `fork`.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import zmq
+
+from realtime.clock import Deadline, Pace
+from realtime.transport.address import BadPlace, is_loopback, unbindable
+from realtime.transport.publishers import QUEUED, PublicPort, Publisher, TopicPublisher
+from realtime.transport.runtime_dir import endpoint, run_directory
+from realtime.wire.messages import MAX_BYTES, MessageError, decode, prefix
+from realtime.wire.topics import TOPICS
+
+RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
+SILENCE_S = 0.5  # then a reader takes a new socket; slow topics wait for their greatest age
+
+End = TypeVar("End", bound="TopicReader | Publisher")
+
+log = logging.getLogger("bus")
+
+
+class TopicReader:
+    """One topic of one publisher.  `newest` false: every message in order, as far as a bounded queue allows."""
+
+    def __init__(
+        self, context: zmq.Context[Any], address: str, topic: str, source: str = "", newest: bool = True
+    ) -> None:
+        self.topic, self.address = topic, address
+        self.received = 0
+        self.renewed = 0  # sockets given up for silence
+        self.refused: Counter[str] = Counter()  # messages by what was wrong with them
+        self._context, self._row = context, TOPICS[topic]
+        self._subject = prefix(topic, source) if source else f"{topic}/".encode()
+        self._silence_s = max(SILENCE_S, self._row.max_age_ms / 1000)
+        self._newest = newest and self._row.newest
+        self._log_paces: dict[str, Pace] = {}
+        self._owner = threading.current_thread()
+        self._connect()
+
+    def get(self, timeout_ms: float) -> Any:
+        """The next good message, or None when time is up; a flood of bad ones takes no longer."""
+        message, _ = self.get_with_bytes(timeout_ms)
+        return message
+
+    def get_with_bytes(self, timeout_ms: float) -> tuple[Any, bytes]:
+        """The message and exactly what was published, to write down or pass on."""
+        deadline = Deadline(timeout_ms)
+        while True:
+            data = self._receive(deadline.left_ms())
+            if data is not None and (message := self._checked(data)) is not None:
+                return message, data
+            if deadline.passed():
+                return None, b""
+
+    def _receive(self, timeout_ms: float) -> bytes | None:
+        if self._socket.poll(timeout_ms):
+            self._deaf_at = Deadline(self._silence_s * 1000)
+            return bytes(self._socket.recv(zmq.NOBLOCK))
+        if self._deaf_at.passed():
+            self._socket.close()
+            self.renewed += 1
+            self._connect()
+        return None
+
+    def _checked(self, data: bytes) -> Any:
+        try:
+            message = decode(self._row.message, data)
+        except MessageError as error:
+            self._count(error)
+            return None
+        self.received += 1
+        return message
+
+    def _count(self, error: MessageError) -> None:
+        self.refused[error.kind] += 1
+        if self._log_paces.setdefault(error.kind, Pace(1.0)).due():
+            log.warning("%s: message refused, %d so far: %s", self.topic, self.refused[error.kind], str(error)[:200])
+
+    def _connect(self) -> None:
+        self._socket = self._context.socket(zmq.SUB)
+        if self._newest:
+            self._socket.set(zmq.CONFLATE, 1)
+        self._socket.set(zmq.RCVHWM, QUEUED)
+        self._socket.set(zmq.MAXMSGSIZE, MAX_BYTES)
+        self._socket.set(zmq.RECONNECT_IVL, RECONNECT_MS)
+        self._socket.set(zmq.RECONNECT_IVL_MAX, RECONNECT_MAX_MS)
+        self._socket.set(zmq.LINGER, 0)
+        self._socket.set(zmq.SUBSCRIBE, self._subject)  # exactly one: conflation would lose a second
+        self._socket.connect(self.address)
+        self._deaf_at = Deadline(self._silence_s * 1000)
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+def wait_any(readers: Sequence[TopicReader], timeout_ms: float) -> None:
+    """Until one of them has something; then ask each with `get(0)`."""
+    zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))
+
+
+class Bus:
+    """The topics of a run, for one of its processes."""
+
+    def __init__(self, directory: Path) -> None:
+        self._directory = directory
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._pid = os.getpid()
+        self._sockets: list[TopicReader | Publisher] = []
+
+    def latest(self, topic: str) -> TopicReader:
+        return self._keep(TopicReader(self._own_context(), endpoint(self._directory, topic), topic))
+
+    def publisher(self, topic: str) -> TopicPublisher:
+        return self._keep(TopicPublisher(self._own_context(), endpoint(self._directory, topic), topic))
+
+    def public(self, bind: str, insecure: bool = False) -> PublicPort:
+        """Where clients connect; beyond this machine only when told so."""
+        if not insecure and not is_loopback(bind):
+            raise BadPlace(f"{bind} is open to other machines, to anyone, without keys: --insecure allows it")
+        try:
+            return self._keep(PublicPort(self._own_context(), bind))
+        except zmq.ZMQError as error:
+            raise unbindable(bind, OSError(error.errno, str(error))) from error
+
+    def _own_context(self) -> zmq.Context[Any]:
+        if os.getpid() != self._pid:
+            raise RuntimeError("this bus came through fork; start processes with spawn and make a bus in each")
+        return self._context
+
+    def _keep(self, socket: End) -> End:
+        self._sockets.append(socket)
+        return socket
+
+    def close(self) -> None:
+        """At once, unsent messages or not.  Sockets of a thread that still runs are left to it."""
+        mine = [s for s in self._sockets if s._owner is threading.current_thread() or not s._owner.is_alive()]
+        for socket in mine:
+            socket.close()
+        if len(mine) == len(self._sockets):
+            self._context.term()
+
+
+__all__ = ["Bus", "PublicPort", "Publisher", "TopicPublisher", "TopicReader", "run_directory", "wait_any"]

@@ -1,0 +1,57 @@
+"""Everything that is published, in order and as bytes, as far as it can be followed: to write down or to pass on.
+
+Knows: the public address, topics.  Does not know: freshness; what is done with the bytes.
+On the publisher's own machine the PoseRing does the same and knows what was lost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+import zmq
+
+from realtime.clock import Deadline
+from realtime.transport.bus import TopicReader, wait_any
+
+TURN_MS = 50.0
+
+
+class Heard(NamedTuple):
+    topic: str
+    message: Any
+    data: bytes  # exactly what was published
+
+
+class Tap:
+    """Belongs to the thread that made it."""
+
+    def __init__(self, address: str, topics: tuple[str, ...], source: str = "") -> None:
+        self._context: zmq.Context[Any] = zmq.Context()
+        self._readers = [TopicReader(self._context, address, topic, source, newest=False) for topic in topics]
+
+    def read(self, timeout_ms: float) -> Iterator[Heard]:
+        """What comes until time is up."""
+        deadline = Deadline(timeout_ms)
+        while not deadline.passed():
+            wait_any(self._readers, min(TURN_MS, deadline.left_ms()))
+            for reader in self._readers:
+                yield from waiting(reader)
+
+    @property
+    def refused(self) -> int:
+        return sum(reader.refused.total() for reader in self._readers)
+
+    def close(self) -> None:
+        for reader in self._readers:
+            reader.close()
+        self._context.term()
+
+
+def waiting(reader: TopicReader) -> Iterator[Heard]:
+    """What one reader has in its queue."""
+    while True:
+        message, data = reader.get_with_bytes(0)
+        if message is None:
+            return
+        yield Heard(reader.topic, message, data)

@@ -1,0 +1,189 @@
+"""The vocabulary: what travels between stages and to the outside, and its bytes on the wire.
+
+Knows: fields, units, shapes, the wire format.  Does not know: sockets, stages, engines.
+Units: pixels, metres, nanoseconds of the monotonic clock (`*_unix_ns`: wall clock), milliseconds where named so.
+
+On the wire a message is one part: `b"pose3d/cam0\\0"` + one msgpack map.  Its keys are `v`, the schema version, and the
+names of the fields below; those of `Stamp` stand beside the others.  Arrays are `bin`, little-endian float32 (state and
+hidden: uint8), row by row; J follows from the length; every number is finite.  A new key may appear within a version;
+`v` changes when one goes, or changes its meaning.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Annotated, Any, Literal, TypeVar
+
+from realtime.wire import codec
+from realtime.wire.array_codec import Below, MessageError, refuse
+from realtime.wire.arrays import F32, U8
+from realtime.wire.codec import MAX_BYTES
+
+VERSION = 1
+
+OBSERVED, INFERRED, HELD, ABSENT = 0, 1, 2, 3  # state of a joint
+JOINT_STATES = ("OBSERVED", "INFERRED", "HELD", "ABSENT")
+Status = Literal["OK", "NO_PERSON", "STALE"]
+PersonStatus = Literal["TRACKED", "OCCLUDED"]
+UpSource = Literal["given", "estimated", "assumed"]
+StageState = Literal["STARTING", "READY", "DEGRADED", "DOWN"]
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Identity and time of one captured frame; copied untouched through every stage."""
+
+    source: str  # stable name: cam0
+    stream: int  # new for every opened source; a change means: forget all state
+    seq: int  # +1 per captured frame; gaps are drops
+    t_capture_ns: int  # monotonic, at grab
+    t_capture_unix_ns: int
+
+
+@dataclass(frozen=True)
+class Frame:
+    """A reference to pixels in the FrameRing."""
+
+    stamp: Stamp = field(metadata={"flat": True})
+    slot: int
+    generation: int
+    width: int
+    height: int
+    ring: str = ""  # name of the shared memory segment
+
+
+@dataclass(frozen=True)
+class Person2D:
+    id: int
+    xy: Annotated[F32, "J", 2]  # px
+    score: Annotated[F32, "J"]  # the detector's visibility; 0 for a lost track
+    presence: Annotated[F32, "J"]  # the detector's belief that the joint is in the picture
+    world: Annotated[F32, "J", 3] | None = None  # m, the detector's own 3D, camera axes
+    flow: Annotated[F32, "J"] | None = None  # flow residual, in box heights; NaN-free, -1 where unknown
+    reliability: Annotated[F32, "J"] | None = None  # in [0, 1]
+
+
+@dataclass(frozen=True)
+class Keypoints2D:
+    stamp: Stamp = field(metadata={"flat": True})
+    width: int
+    height: int
+    people: tuple[Person2D, ...] = ()
+    slot: int = -1  # where the pixels of this frame lie, for flow
+    generation: int = -1
+    ring: str = ""
+    stage_us: dict[str, int] = field(default_factory=dict)  # time spent per stage so far
+    dropped: int = 0  # frames of this stream never answered, so far
+
+
+@dataclass(frozen=True)
+class Person3D:
+    id: int
+    status: PersonStatus
+    xyz: Annotated[F32, "J", 3]  # m, root-relative, camera axes: x right, y down, z forward
+    sigma: Annotated[F32, "J"]  # m per coordinate
+    state: Annotated[U8, "J", Below(4)]  # OBSERVED | INFERRED | HELD | ABSENT
+    age_ms: Annotated[F32, "J"]  # since last observed; since the track began where it never was
+    reliability: Annotated[F32, "J"]  # as the lifter used it
+    xy: Annotated[F32, "J", 2]  # px
+    root_cam: Annotated[F32, 3] | None = None  # m, position of the root in the camera
+    metric: bool = False  # intrinsics and height were given
+
+
+@dataclass(frozen=True)
+class Pose3D:
+    stamp: Stamp = field(metadata={"flat": True})
+    width: int
+    height: int
+    status: Status
+    people: tuple[Person3D, ...] = ()
+    up: tuple[float, float, float] = (0.0, -1.0, 0.0)  # unit vector, camera axes
+    up_source: UpSource = "assumed"
+    look_ahead_ms: float = 0.0
+    t_publish_ns: int = 0
+    dropped: int = 0
+    stage_us: dict[str, int] = field(default_factory=dict)
+    live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
+
+
+@dataclass(frozen=True)
+class Health:
+    stage: str
+    state: StageState
+    reason: str = ""  # frozen, lagging, stalled, mismatch, ...
+    rate_hz: float = 0.0
+    dropped: int = 0
+    restarts_1h: int = 0
+    reconnects_1h: int = 0
+    p50_ms: float = 0.0
+    p99_ms: float = 0.0
+
+
+@dataclass(frozen=True)
+class Hello:
+    boot: str
+    source: str
+    joints: tuple[str, ...]  # of pose3d
+    parents: tuple[int, ...]
+    joints2d: tuple[str, ...]  # of keypoints2d
+    reliability_source: str  # eq2 | learned
+    threshold: float
+    engine: str
+    engine_sha256: str
+    detector: str
+    look_ahead_ms: float
+    config_hash: str
+    max_age_ms: float = 150.0
+    parents2d: tuple[int, ...] = ()
+    clock: str = ""  # whose monotonic clock the stamps are of
+    axes: str = "camera"
+    unit: str = "m"
+    version: int = VERSION
+
+
+@dataclass(frozen=True)
+class Truth:
+    """Demo only: what is really there."""
+
+    stamp: Stamp = field(metadata={"flat": True})
+    xyz_cam: Annotated[F32, "P", "J", 3]  # m, camera axes, absolute
+    xy: Annotated[F32, "P", "J", 2]  # px
+    hidden: Annotated[U8, "P", "J", Below(2)]  # 1: behind a board, the body or outside the picture
+
+
+Message = Frame | Keypoints2D | Pose3D | Health | Hello | Truth
+Kind = TypeVar("Kind")
+
+
+def prefix(topic: str, source: str) -> bytes:
+    """What a message of this topic starts with, and what to subscribe to."""
+    return f"{topic}/{source}\0".encode()
+
+
+def encode(topic: str, source: str, message: Message) -> bytes:
+    """The bytes of one message; MessageError where a shape is wrong or a number is not finite."""
+    return prefix(topic, source) + codec.dumps({"v": VERSION} | codec.pack(message))
+
+
+def split(data: bytes) -> tuple[str, str, memoryview]:
+    """Topic, source and body."""
+    if len(data) > MAX_BYTES:
+        refuse("size", f"{len(data)} bytes; a message has at most {MAX_BYTES}")
+    head, zero, _ = data[:200].partition(b"\0")
+    topic, slash, source = head.decode("ascii", "replace").partition("/")
+    if not (zero and slash and topic and source):
+        refuse("topic", "a message starts with topic/source and a zero byte")
+    return topic, source, memoryview(data)[len(head) + 1 :]
+
+
+def decode(kind: type[Kind], data: bytes) -> Kind:
+    """The message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
+    plain: Any = codec.loads(split(data)[2])
+    version = plain.get("v") if type(plain) is dict else None
+    if version != VERSION:
+        refuse("version", f"schema version {version!r}; this reader knows {VERSION}")
+    message: Kind = codec.unpack(kind, plain)
+    return message
+
+
+__all__ = ["MAX_BYTES", "MessageError", "decode", "encode", "prefix", "replace", "split"]

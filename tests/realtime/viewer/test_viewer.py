@@ -1,0 +1,329 @@
+"""The page in a real headless Chromium: what is drawn, that it moves, hidden shown as hidden, silence as silence.
+
+Pixels of the canvas decide, not the page's own word; one control runs without a publisher and one with colours swapped.
+"""
+
+import time
+
+import numpy as np
+import pytest
+
+from realtime.wire.messages import ABSENT, HELD, INFERRED
+from tests.support import walker as fake
+from tests.support.publisher import FakePipeline, free_address, one_walker
+from tests.support.viewing import chromium, count, middle, pixels, serving
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
+
+OBSERVED_BLUE, INFERRED_ORANGE, HELD_PURPLE, PERSON_1, PERSON_2 = "#0072b2", "#e69f00", "#b8478c", "#7a5cd0", "#5c7a1d"
+SECOND = 15_000  # ms; a page has this long to show what it is expected to show
+
+
+TRESPASS = """new Promise(done => {
+    const script = document.createElement('script');
+    script.textContent = 'window.broken = 1';
+    document.body.append(script);
+    fetch('http://127.0.0.1:9/').then(done, done);
+})"""
+
+
+@pytest.fixture
+def browser():
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def look(browser):
+    """Opens pages; collects every request and every error of theirs."""
+    opened = []
+
+    def open_page(viewer, width=1000, height=700, scheme="light", path=""):
+        page = browser.new_page(viewport={"width": width, "height": height}, color_scheme=scheme)
+        page.requests, page.errors = [], []
+        page.on("request", lambda request: page.requests.append(request.url))
+        page.on("websocket", lambda socket: page.requests.append(socket.url))
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
+        page.goto(viewer.address + path)
+        page.evaluate("$('key').style.visibility = 'hidden'")  # its marks have the colours that are looked for
+        opened.append(page)
+        return page
+
+    yield open_page
+    for page in opened:
+        page.close()
+
+
+def state(page, wanted, timeout=SECOND):
+    page.wait_for_selector(f"body[data-state={wanted}]", timeout=timeout)
+
+
+def until(page, expression):
+    """The page's policy forbids the eval that `wait_for_function` needs."""
+    end = time.monotonic() + SECOND / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"{expression} did not come true"
+        page.wait_for_timeout(30)
+
+
+def wait(page, frames=3):
+    """Until so many further frames are drawn."""
+    at = int(page.evaluate("document.body.dataset.frame"))
+    until(page, f"Number(document.body.dataset.frame) >= {at + frames}")
+
+
+def hidden_arm(t):
+    hidden = {"right_elbow": INFERRED, "right_wrist": INFERRED, "right_knee": HELD, "right_ankle": HELD, "head": ABSENT}
+    return [fake.person(1, fake.in_camera(fake.walker(t)), hidden)]
+
+
+def two(t):
+    return [fake.person(k, fake.in_camera(fake.walker(t, k), x)) for k, x in ((1, -0.6), (2, 0.7))]
+
+
+def still(x):
+    return lambda t: [fake.person(1, fake.in_camera(fake.walker(0.3), x))]
+
+
+def test_bones_are_drawn_and_move(look):
+    with FakePipeline() as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        wait(page, 15)
+        before = pixels(page)
+        wait(page, 12)
+        after = pixels(page)
+        assert count(before, PERSON_1) > 1500 and count(before, OBSERVED_BLUE) > 800
+        moved = (np.abs(before.astype(int) - after).max(-1) > 60).mean()
+        assert 0.002 < moved < 0.3
+        assert page.errors == []
+
+
+def test_poses_before_their_hello_wait_for_it_whatever_is_switched_on(look):
+    """A page that joins mid-second has poses first; it called itself live, drew nothing, and trails broke it."""
+    with FakePipeline(hello=None) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        until(page, "scene.frames.length > 3")
+        page.keyboard.press("t")
+        page.wait_for_selector("body[data-state=waiting]", timeout=SECOND)
+        assert "Joining" in page.locator("#banner").inner_text()
+        pipeline.hello = fake.HELLO
+        state(page, "live")
+        wait(page, 3)
+        assert count(pixels(page), PERSON_1) > 1500 and page.errors == []
+
+
+def test_a_still_person_stays_still_and_stands_where_they_stand(look):
+    with FakePipeline(still(0.0)) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        page.keyboard.press("1")
+        page.wait_for_timeout(1500)
+        a, b = pixels(page), pixels(page)
+        assert np.abs(middle(a, PERSON_1) - middle(b, PERSON_1)).max() < 2
+        page.keyboard.press("f")
+        pipeline.script = still(0.8)
+        wait(page, 10)
+        assert middle(pixels(page), PERSON_1)[0] > middle(b, PERSON_1)[0] + 60  # to the camera's right
+        page.keyboard.press("m")
+        page.wait_for_timeout(300)
+        assert middle(pixels(page), PERSON_1)[0] < a.shape[1] / 2 - 30  # mirrored
+
+
+def test_hidden_joints_have_their_colour_absent_ones_none_and_swapped_colours_are_noticed(look):
+    with FakePipeline(one_walker) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        wait(page, 10)
+        seen = pixels(page)
+        pipeline.script = hidden_arm
+        wait(page, 20)
+        hidden = pixels(page)
+        page.evaluate("painter.states = [painter.states[0], painter.states[2], painter.states[1], painter.states[3]]")
+        wait(page, 5)
+        swapped = pixels(page)
+    for colour in (INFERRED_ORANGE, HELD_PURPLE):
+        assert count(seen, colour) < 20 and count(hidden, colour) > 80, colour
+    assert count(hidden, OBSERVED_BLUE) < 0.85 * count(seen, OBSERVED_BLUE)
+    assert arm_above_leg(hidden) and not arm_above_leg(swapped)
+
+
+def arm_above_leg(image):
+    """The arm is inferred, the leg is held."""
+    return middle(image, INFERRED_ORANGE)[1] < middle(image, HELD_PURPLE)[1] - 50
+
+
+def test_several_people_have_hues_and_cards(look):
+    with FakePipeline(two) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        page.keyboard.press("1")
+        page.wait_for_timeout(1500)
+        image = pixels(page)
+        assert count(image, PERSON_1) > 600 and count(image, PERSON_2) > 600
+        assert middle(image, PERSON_1)[0] < middle(image, PERSON_2)[0]
+        assert page.locator("#people button").all_inner_texts() == ["Person 1\nall seen", "Person 2\nall seen"]
+
+
+def test_silence_shows_at_once_an_empty_room_is_none_and_stale_is(look):
+    with FakePipeline() as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        wait(page, 5)
+        pipeline.muted = True
+        began = time.monotonic()
+        state(page, "nodata")
+        assert time.monotonic() - began < 1.5
+        assert page.locator("#banner").inner_text().startswith("No data for 0.")
+        page.wait_for_timeout(1200)
+        assert count(pixels(page), PERSON_1) + count(pixels(page), OBSERVED_BLUE) < 60  # nothing looks current
+        assert float(page.locator("#banner b").inner_text().split()[3]) > 1.0
+        pipeline.muted = False
+        state(page, "live")
+        assert page.locator("#banner").is_hidden() and page.errors == []
+        pipeline.script = lambda t: []
+        state(page, "nobody")
+        assert page.locator("#note").inner_text() == "nobody in view" and page.locator("#banner").is_hidden()
+        pipeline.status = "STALE"
+        state(page, "nodata")
+        assert "No data" in page.locator("#banner").inner_text()
+
+
+def test_without_a_publisher_nothing_is_drawn(look):
+    with serving(free_address()) as viewer:
+        page = look(viewer)
+        state(page, "waiting")
+        page.wait_for_timeout(1500)
+        assert page.evaluate("document.body.dataset.frame") is None
+        assert count(pixels(page), PERSON_1) == count(pixels(page), OBSERVED_BLUE) == 0
+        assert "realtime run --demo" in page.locator("#banner").inner_text()
+
+
+def test_the_pipeline_may_restart_and_the_server_too(look):
+    address = free_address()
+    with serving(address) as viewer:
+        port = viewer.access.listen.port
+        page = look(viewer)
+        with FakePipeline(address=address):
+            state(page, "live")
+        state(page, "nodata")
+        with FakePipeline(address=address, stream=2):
+            state(page, "live")
+            assert page.evaluate("scene.stream") == 2
+    state(page, "lost")
+    assert "server is gone" in page.locator("#banner").inner_text()
+    with FakePipeline(address=address), serving(address, port=port):
+        state(page, "live")
+
+
+def test_every_request_stays_at_home_and_the_policy_holds(look):
+    with FakePipeline(video=True) as pipeline, serving(pipeline.address, with_video=True) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        page.wait_for_selector("#video:not([hidden])", timeout=SECOND)
+        wait(page, 10)
+        home = f"127.0.0.1:{viewer.access.listen.port}"
+        assert page.requests
+        assert all(f"//{home}/" in url or url.startswith(("blob:", "data:")) for url in page.requests)
+        page.evaluate(TRESPASS)
+        assert page.evaluate("window.broken === undefined")
+        assert any("Content Security Policy" in error for error in page.errors)
+
+
+def test_the_picture_carries_the_keypoints(look):
+    with FakePipeline(hidden_arm, video=True) as pipeline, serving(pipeline.address, with_video=True) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        page.wait_for_selector("#video:not([hidden])", timeout=SECOND)
+        wait(page, 20)
+        image = pixels(page, "#picture")
+        assert count(image, "#b6bec4", 12) > 3000  # the wall
+        assert count(image, PERSON_1, 25) > 60 and count(image, INFERRED_ORANGE, 25) > 10
+
+
+def test_pause_scrub_live_picture_and_recording(look, tmp_path):
+    with FakePipeline() as pipeline, serving(pipeline.address, record_dir=tmp_path) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        wait(page, 30)
+        page.keyboard.press("Space")
+        state(page, "paused")
+        first = page.evaluate("current().pose.seq")
+        page.keyboard.press(",")
+        page.keyboard.press(",")
+        assert page.evaluate("current().pose.seq") == first - 2
+        page.wait_for_timeout(700)
+        assert page.evaluate("current().pose.seq") == first - 2  # the stream goes on, this picture does not
+        page.evaluate("$('scrub').value = 0; $('scrub').oninput()")
+        assert page.evaluate("current().pose.seq") < first - 20
+        page.keyboard.press("l")
+        state(page, "live")
+        with page.expect_download(timeout=SECOND) as download:
+            page.keyboard.press("p")
+        assert download.value.suggested_filename.endswith(".png")
+        page.click("#record")
+        page.wait_for_selector("#record[data-on=true]", timeout=SECOND)
+        page.wait_for_timeout(400)
+        page.click("#record")
+        page.wait_for_selector("#record[data-on=false]", timeout=SECOND)
+        assert "saved" in page.locator("#note").inner_text()
+    assert len(list(tmp_path.glob("*.sp"))) == 1
+
+
+def test_keys_and_buttons(look):
+    with FakePipeline() as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        for key, option in zip("futsm", ("follow", "sigma", "trail", "smooth", "mirror")):
+            was = page.evaluate(f"options.{option}")
+            page.keyboard.press(key)
+            pressed = page.locator(f"[data-toggle={option}]").get_attribute("aria-pressed")
+            assert page.evaluate(f"options.{option}") is not was and pressed == str(not was).lower()
+        page.click("[data-view=top]")
+        until(page, "Math.abs(eye.pitch - 1.53) < 0.01")
+        yaw = page.evaluate("eye.yaw")
+        page.mouse.move(400, 400)
+        page.mouse.down()
+        page.mouse.move(300, 380, steps=4)
+        page.mouse.up()
+        distance = page.evaluate("eye.distance")
+        page.mouse.wheel(0, 400)
+        until(page, f"eye.distance > {distance}")
+        assert page.evaluate("eye.yaw") != pytest.approx(yaw)
+        page.keyboard.press("s")
+        page.keyboard.press("s")
+        page.wait_for_selector("#price:not([hidden])", timeout=SECOND)
+        assert "ms of delay" in page.locator("#price").inner_text()
+        page.keyboard.press("?")
+        assert page.locator("#keys").is_visible() and page.errors == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_phone_sees_everything_without_scrolling_sideways(look, scheme):
+    with FakePipeline(two) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer, 360, 740, scheme)
+        state(page, "live")
+        wait(page, 5)
+        assert page.evaluate("document.documentElement.scrollWidth") <= 360
+        light = pixels(page)[5, 5].mean() > 128
+        assert light == (scheme == "light")
+        assert page.locator("#pause").is_visible() and page.locator("#record").is_visible()
+
+
+def test_joints_of_any_number_and_name(look):
+    from dataclasses import replace
+
+    chain = replace(fake.HELLO, joints=("a", "b", "c", "d"), parents=(-1, 0, 1, 1))
+
+    def four(t):
+        whole, pick = fake.person(1, fake.in_camera(fake.walker(t))), [0, 8, 12, 15]
+        arrays = ("xyz", "sigma", "state", "age_ms", "reliability", "xy")
+        return [replace(whole, **{name: getattr(whole, name)[pick] for name in arrays})]
+
+    with FakePipeline(four, hello=chain) as pipeline, serving(pipeline.address) as viewer:
+        page = look(viewer)
+        state(page, "live")
+        wait(page, 40)
+        assert count(pixels(page), PERSON_1) > 500 and page.errors == []
+        until(page, "document.querySelector('[data-count=\"0\"]').textContent === '4'")

@@ -1,0 +1,35 @@
+"""Lifters side by side: the same clips for all, what a checkpoint's folder is beside an engine of the store."""
+
+import json
+
+import pytest
+
+pytest.importorskip("torch")
+
+from tests.support.walkers import walkers
+from trainers import cli
+from trainers.data import motion
+from trainers.data.motion import Segment
+from trainers.evaluation.compare import COLUMNS, SIDES
+
+
+def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
+    for subject, clip in zip(("01", "05"), walkers(2, 120)):
+        motion.save(tmp_path, subject, [Segment(clip.numpy(), 60.0, f"{subject}_01", subject)])
+    out = tmp_path / "table.json"
+    names = ["detector", "kept", "hold", "causal-small"]
+    assert cli.main(["compare", *names, "--data", str(tmp_path), "--out", str(out)]) == 0
+    rows = json.loads(out.read_text())
+    assert list(rows) == names
+    assert rows["kept"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
+    for row in (rows["hold"], rows["causal-small"]):
+        assert set(row) == {*COLUMNS, SIDES, "look-ahead, ms", "ms a frame"}
+        assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
+    assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
+    assert "| hold" in capsys.readouterr().out
+
+
+def test_an_unknown_lifter_is_named(tmp_path, capsys):
+    motion.save(tmp_path, "05", [Segment(walkers(1, 90)[0].numpy(), 60.0, "05_01", "05")])
+    assert cli.main(["compare", "nobody", "--data", str(tmp_path), "--subjects", "05"]) == 2
+    assert "no engine 'nobody'" in capsys.readouterr().err

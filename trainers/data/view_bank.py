@@ -1,0 +1,106 @@
+"""What real cameras saw, as a bank: windows of keypoints with the truth in the camera's axes.
+
+Knows: recorded views, windows at any rate.  Does not know: data sets' layouts, virtual cameras, networks.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from itertools import combinations, pairwise
+
+import numpy as np
+import torch
+from torch import Generator, Tensor
+
+from trainers.data import bank as banks
+from trainers.data.bank import Bank
+from trainers.data.clips import Clips, varied
+from trainers.data.motion import MotionSet, Segment
+from trainers.data.views import RecordedView, ViewSet
+from trainers.errors import UserError
+
+JOINTS = 17
+SHORTEST_S = 0.5
+NEAREST = 0.1  # m: nothing is nearer to a camera
+DETECTED = 0.5  # of a score between two frames: both ends of it were detected, or the nearer one
+
+
+@dataclass(frozen=True)
+class RecordedBank:
+    """For every camera at once 34 points: 17 joints in its axes, then 17 keypoints as (ray x, ray y, score)."""
+
+    points: Bank
+
+    @property
+    def xyz(self) -> Tensor:
+        """(N, 17, 3) m: bodies, to measure their bones."""
+        return self.points.xyz[:, :JOINTS]
+
+
+def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S) -> RecordedBank:
+    """Of what `seen` made."""
+    return RecordedBank(banks.bank(seen, device, shortest_s))
+
+
+def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
+    """Whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
+    takes: dict[tuple[str, str], list[RecordedView]] = {}
+    for view in found.views:
+        takes.setdefault((view.subject, view.clip), []).append(view)
+    groups = [list(group) for views in takes.values() for group in combinations(views, cameras)]
+    if not groups:
+        raise UserError(f"{found.name}: no clip that {cameras} cameras saw; prepare all views of the data set")
+    segments = tuple(segment for group in groups for segment in unbroken(group))
+    if not segments:
+        raise UserError(f"{found.name}: no camera saw anybody for half a second; prepare more of the data set")
+    return MotionSet(segments, found.name)
+
+
+def unbroken(views: list[RecordedView]) -> list[Segment]:
+    """Stretches of frames that count in every one of the views, 34 points a view."""
+    frames, first = min(len(v.valid) for v in views), views[0]
+    points = [p for v in views for p in (v.xyz, np.concatenate([v.rays(), v.score[..., None]], -1))]
+    joined = np.concatenate([p[:frames] for p in points], 1).astype(np.float32)
+    valid = np.logical_and.reduce([v.valid[:frames] for v in views])
+    edges = np.flatnonzero(np.diff(np.r_[0, valid.astype(np.int8), 0]))
+    parts = [(a, b) for a, b in pairwise(edges) if valid[a] and b - a >= SHORTEST_S * first.fps]
+    return [Segment(joined[a:b], first.fps, first.clip, first.subject, first.action) for a, b in parts]
+
+
+def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> tuple[Clips, Tensor]:
+    """Windows at `times` (B, T) s of any of the cameras, half in a mirror, and the pelvis (B, T, 3) m in its axes."""
+    return sample_views(source, times, g, mirrors)[0]
+
+
+def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
+    """The same windows as every camera saw them, mirrored for all or for none; which camera comes first is drawn."""
+    found = banks.sample(source.points, times, g).unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
+    order = torch.rand(found.shape[0], found.shape[2], generator=g, device=g.device).argsort(1)
+    found = found.take_along_dim(order[:, None, :, None, None], 2)
+    drawn, views = g.get_state(), []
+    for part in found.unbind(2):
+        g.set_state(drawn)
+        xyz, points = part[:, :, :JOINTS], part[:, :, JOINTS:]
+        reliability = points[..., 2].clamp(0, 1)
+        clips = Clips(
+            points[..., :2], reliability, torch.zeros_like(xyz), times, xyz, reliability < DETECTED,
+            torch.ones_like(times, dtype=torch.bool),
+        )  # fmt: skip
+        clips = varied(clips, g, roll=0.0, zoom=0.0) if mirrors else clips
+        root = clips.pose[:, :, :1]
+        views.append((replace(clips, pose=clips.pose - root), root[:, :, 0]))
+    return views
+
+
+def true_rays(clips: Clips, root: Tensor) -> Tensor:
+    """(B, T, 17, 2) where the true joints project."""
+    place = clips.pose + root.unsqueeze(2)
+    return place[..., :2] / place[..., 2:].clamp_min(NEAREST)
+
+
+def between(first: Tensor, second: Tensor) -> Tensor:
+    """Rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
+    u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
+    sign = torch.ones_like(u[:, 0])
+    sign[:, 2] = torch.linalg.det(u @ v)
+    return ((u * sign.unsqueeze(1)) @ v).to(first.dtype)

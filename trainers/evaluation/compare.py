@@ -1,0 +1,120 @@
+"""`trainers compare MODEL... --data DIR`: which lifter should I use?  One row a model, the same clips for all.
+
+Two floors can be named like models: `detector` is its own 3D as it came, `kept` the same with every joint that is not
+believed left where it was last believed, relative to the root.
+
+Knows: what decides between lifters.  Does not know: how engines are driven (drive), errors measured (scores).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+from engines.contract import map_reliability
+from engines.engine import Engine
+from engines.skeleton import H36M_17, Array, mapping
+from trainers.deploy.run_engine import exported, lift, opened
+from trainers.evaluation.evaluate import add_data_arguments, evaluate, gather
+from trainers.evaluation.scores import Scores, report
+from trainers.test_clips.from_motion import TestClip
+
+BELIEVED = 0.5
+COLUMNS = {  # header -> (part of the report, measure)
+    "open, mm": ("limbs seen", "mpjpe"),
+    "hidden, mm": ("limbs hidden", "mpjpe"),
+    "open, aligned": ("limbs seen", "p_mpjpe"),
+    "hidden, aligned": ("limbs hidden", "p_mpjpe"),
+    "velocity, mm": ("limbs", "mpjve"),
+    "jitter, mm": ("limbs", "acceleration"),
+}
+SIDES = "sides exchanged, %"  # of frames
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="engine names, exported folders or runs")
+    add_data_arguments(parser)
+    parser.add_argument("--out", type=Path, default=Path("runs/compare.json"), metavar="FILE")
+
+
+def main(args: argparse.Namespace) -> int:
+    trials = list(islice(gather(args), args.limit or None))
+    rows = {}
+    for model in args.models:
+        if model in FLOORS:
+            rows[model] = figures(FLOORS[model](trials)) | {"look-ahead, ms": 0.0, "ms a frame": 0.0}
+            continue
+        with exported(model) as folder:
+            ms = milliseconds(opened(folder, 1), trials[0])
+            rows[model] = row(opened(folder), trials) | {"ms a frame": ms}
+    args.out.parent.mkdir(parents=True, exist_ok=True)
+    args.out.write_text(json.dumps(rows, indent=1) + "\n")
+    show(rows, Console(width=160))
+    return 0
+
+
+def row(engine: Engine, trials: list[TestClip]) -> dict[str, Any]:
+    ahead = 1000 * engine.contract.look_ahead / engine.contract.tick_hz
+    return figures(evaluate(engine, trials)) | {"look-ahead, ms": ahead}
+
+
+def figures(scores: Scores) -> dict[str, float]:
+    found = report(scores)
+    told = {name: found["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
+    return told | {SIDES: 100 * found["sides exchanged"]}
+
+
+def own_3d(trial: TestClip) -> tuple[Array, NDArray[np.bool_]]:
+    """(T, 17, 3) m root-relative, as the detector says, and which joints are believed."""
+    if trial.joints == H36M_17.name:
+        world, reliability = trial.world, trial.reliability
+    else:
+        to = mapping(trial.joints, H36M_17.name)
+        world, reliability = to @ trial.world, map_reliability(trial.reliability, to)
+    return np.asarray(world - world[:, :1]), reliability >= BELIEVED
+
+
+def detector(trials: list[TestClip]) -> Scores:
+    scores = Scores()
+    for trial in trials:
+        scores.add(trial, own_3d(trial)[0], None)
+    return scores
+
+
+def kept(trials: list[TestClip]) -> Scores:
+    scores = Scores()
+    for trial in trials:
+        xyz, believed = own_3d(trial)
+        frames = np.arange(len(xyz))[:, None]
+        last = np.maximum.accumulate(np.where(believed, frames, 0), 0)
+        scores.add(trial, np.take_along_axis(xyz, last[..., None], 0), None)
+    return scores
+
+
+FLOORS = {"detector": detector, "kept": kept}
+
+
+def milliseconds(engine: Engine, trial: TestClip) -> float:
+    """Of one person's frames, one after the other, on this machine."""
+    lift(engine, [trial])
+    began = time.perf_counter()
+    lift(engine, [trial])
+    return 1000 * (time.perf_counter() - began) / len(trial.x)
+
+
+def show(rows: dict[str, dict[str, Any]], console: Console) -> None:
+    headers = list(next(iter(rows.values())))
+    table = Table("lifter", *headers, box=box.MARKDOWN)
+    for name, values in rows.items():
+        table.add_row(name, *(f"{values[h]:.1f}" if h != "ms a frame" else f"{values[h]:.2f}" for h in headers))
+    console.print(table)

@@ -1,0 +1,104 @@
+"""`trainers evaluate MODEL --data DIR`: how wrong a lifter is, where and when; a table, a plot, a JSON.
+
+Knows: which data a folder holds, what the user asked for.
+Does not know: how engines are driven (drive), errors measured (scores), figures shown (reporting).
+MODEL is an engine of the store, an exported folder, or a run's folder or checkpoint (exported on the way).
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from rich.progress import Progress
+
+from engines.engine import Engine
+from trainers.data import motion, views
+from trainers.deploy.run_engine import exported, opened, predict
+from trainers.errors import UserError
+from trainers.evaluation import evaluate_views
+from trainers.evaluation.report import MEASURE, write
+from trainers.evaluation.scores import Scores, report
+from trainers.test_clips.from_motion import SUITES, TestClip, from_motion, from_views, noisier
+
+NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Table X (0, 5, 10, 15, 20)"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("models", nargs="+", metavar="MODEL", help="engine name, exported folder, run or checkpoint")
+    add_data_arguments(parser, required=False)
+    evaluate_views.add_arguments(parser)
+    parser.add_argument("--protocol", type=int, choices=tuple(MEASURE), default=1, help="1 MPJPE, 2 P-MPJPE, 3 N-MPJPE")
+    parser.add_argument("--boards", type=Path, metavar="VIDEO", help="also: boards pasted into this footage")
+    parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
+    parser.add_argument("--flip", action="store_true", help="mean of the clip and its mirror image")
+    parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
+
+
+def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -> None:
+    """Which clips, and how they are seen."""
+    parser.add_argument("--data", type=Path, required=required, metavar="DIR", help="made by prepare or synthesize")
+    parser.add_argument("--occlusion", choices=tuple(SUITES), default="mixed", metavar="SUITE", help=", ".join(SUITES))
+    parser.add_argument("--reliability", default="auto", help="of synthesized data: an engine, visibility, truth")
+    parser.add_argument("--subjects", default="", help="comma-separated; default: validation subjects, or all views")
+    parser.add_argument("--fps", type=float, default=30.0, help="frame rate of virtual cameras")
+    parser.add_argument("--perfect", action="store_true", help="exact keypoints and masks instead of a detector's")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--limit", type=int, default=0, help="so many clips at most")
+
+
+def main(args: argparse.Namespace) -> int:
+    if bool(args.views) == bool(args.data):
+        raise UserError("expected either --data DIR (motion, recorded or rendered clips) or --views DIR (real cameras)")
+    if args.views:
+        return evaluate_views.main(args)
+    if len(args.models) > 1:
+        raise UserError(f"{len(args.models)} models with --data; side by side: trainers compare MODEL... --data DIR")
+    (model,) = args.models
+    trials = [noisier(t, args.noise_px, args.seed) for t in islice(gather(args), args.limit or None)]
+    with exported(model) as folder:
+        engine = opened(folder)
+        found = report(evaluate(engine, trials, args.flip))
+        found |= {"model": model, "sha256": engine.sha256, "settings": settings(args)}
+        if args.boards:
+            from trainers.evaluation.occluder_test import judge_video
+
+            found["boards"] = judge_video(args.boards, engine, args.reliability, args.seed)
+    write(found, args.out or Path("runs/evaluate") / Path(model).name, args.protocol)
+    return 0
+
+
+def settings(args: argparse.Namespace) -> dict[str, Any]:
+    return {k: str(v) if isinstance(v, Path) else v for k, v in vars(args).items() if k not in ("models", "out")}
+
+
+def gather(args: argparse.Namespace) -> Iterator[TestClip]:
+    """The trials of a folder, whatever made it."""
+    subjects = tuple(s for s in args.subjects.split(",") if s)
+    if any(args.data.glob("shard_*.npz")):
+        from trainers.test_clips.from_detections import from_shards
+
+        return from_shards(args.data, subjects, "truth" if args.perfect else args.reliability)
+    if views.present(args.data):
+        return from_views(args.data, args.occlusion, subjects, args.seed)
+    found = motion.load(args.data)
+    chosen = found.only(subjects) if subjects else motion.split(found)[1]
+    if not chosen.segments:
+        raise UserError(f"{args.data}: no motion of {args.subjects}; it has {', '.join(found.subjects)}")
+    return from_motion(chosen, args.occlusion, args.seed, args.fps, args.perfect)
+
+
+def evaluate(engine: Engine, trials: list[TestClip], flip: bool = False) -> Scores:
+    """Answers to every frame of every trial, measured."""
+    if not trials:
+        raise UserError("no clip to evaluate; prepare more data or drop --subjects and --limit")
+    scores = Scores()
+    with Progress() as bar:
+        task = bar.add_task("clips", total=len(trials))
+        for trial, (xyz, sigma) in predict(engine, trials, flip):
+            scores.add(trial, xyz, sigma)
+            bar.update(task, advance=1)
+    return scores

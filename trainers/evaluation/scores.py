@@ -1,0 +1,176 @@
+"""Answers against truth, gathered over many clips: the figures of a report.
+
+Knows: the measures and what is told apart (hidden, seen, joints, actions, conditions).  Does not know: engines, files.
+Lengths in millimetres, velocity and acceleration in mm a frame and a frame squared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from engines.skeleton import H36M_17, Array
+from trainers import metrics
+from trainers.metrics import LIMB_JOINTS
+from trainers.test_clips.from_motion import TestClip
+
+LIMBS = list(LIMB_JOINTS)
+ABSENT_S = 2.0
+MEASURES = {"mpjpe": "error", "p_mpjpe": "aligned", "n_mpjpe": "scaled", "mpjve": "speed", "acceleration": "jerk"}
+
+
+@dataclass
+class Scores:
+    """Per frame and joint, clips one after the other; NaN where a clip has no answer (its first frames)."""
+
+    columns: dict[str, list[Array]] = field(default_factory=dict)
+    clips: list[tuple[TestClip, Array, Array | None]] = field(default_factory=list)
+
+    def add(self, trial: TestClip, xyz: Array, sigma: Array | None) -> None:
+        """xyz (T, 17, 3) m, sigma (T, 17) m."""
+        if not np.isfinite(xyz).all():
+            raise ValueError(
+                f"{trial.clip}: the network answered NaN or inf in frame {int(np.isnan(xyz).any((1, 2)).argmax())}"
+            )
+        pose, truth, counts = torch.from_numpy(xyz), torch.from_numpy(trial.pose), torch.from_numpy(trial.counts)
+        limbs = torch.zeros(17, dtype=torch.bool)
+        limbs[LIMBS] = True
+        rows = {
+            "error": metrics.joint_errors(pose, truth),
+            "aligned": metrics.joint_errors(metrics.align_similarity(pose, truth, counts), truth),
+            "limbs_aligned": metrics.joint_errors(metrics.align_similarity(pose, truth, counts & limbs), truth),
+            "scaled": metrics.joint_errors(metrics.align_scale(pose, truth), truth),
+            "speed": _padded(metrics.velocity_errors(pose, truth), 1),
+            "jerk": _padded(metrics.acceleration_errors(pose, truth), 2),
+        }
+        for name, values in rows.items():
+            self.columns.setdefault(name, []).append((values * 1000).numpy())
+        self.clips.append((trial, xyz, sigma))
+
+    def column(self, name: str) -> Array:
+        return np.concatenate(self.columns[name])
+
+    def flags(self, of: Callable[[TestClip], Array]) -> Array:
+        return np.concatenate([of(t) for t, _, _ in self.clips])
+
+
+def _padded(values: Tensor, missing: int) -> Tensor:
+    return torch.cat([torch.full((missing, values.shape[1]), torch.nan), values])
+
+
+def report(scores: Scores) -> dict[str, Any]:
+    """Every figure, ready for JSON."""
+    counts, hidden = scores.flags(lambda t: t.counts), scores.flags(lambda t: t.hidden)
+    own = scores.flags(lambda t: t.own)
+    deep = np.concatenate([metrics.inner(torch.from_numpy(t.hidden)[None])[0].numpy() for t, _, _ in scores.clips])
+    gone = np.concatenate([absent(t) for t, _, _ in scores.clips])
+    limb = np.zeros(17, bool)
+    limb[LIMBS] = True
+    parts = {
+        "all joints": counts, "limbs": counts & limb, "limbs seen": counts & limb & ~hidden & ~own,
+        "limbs hidden": counts & limb & deep & ~gone,
+        "limbs absent": counts & limb & deep & gone, "limbs behind the own body": counts & limb & own,
+    }  # fmt: skip
+    return {
+        "clips": len(scores.clips), "frames": len(counts),
+        "parts": {name: figures(scores, where, aligned_by_limbs="limbs" in name) for name, where in parts.items()},
+        "joints": {j: figures(scores, counts & _only(i), False) for i, j in enumerate(H36M_17.joints)},
+        "actions": _by(scores, lambda t: verb(t.action), counts),
+        "conditions": {
+            k: {
+                part: _by(scores, lambda t, k=k: t.conditions[k], parts[f"limbs {part}"], aligned_by_limbs=True)
+                for part in ("seen", "hidden")
+            }
+            for k in scores.clips[0][0].conditions
+        },
+        "after reset": after_reset(scores),
+        "sides exchanged": sides_exchanged(scores),
+        "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
+    }  # fmt: skip
+
+
+def absent(trial: TestClip) -> Array:
+    """(T, 17): hidden for more than 2 s, or never seen: a live run says so and promises nothing."""
+    frames = np.arange(len(trial.hidden))[:, None]
+    seen = np.maximum.accumulate(np.where(trial.hidden, -1, frames), 0)
+    return np.asarray(trial.hidden & ((seen < 0) | (frames - seen > ABSENT_S * trial.fps)))
+
+
+def figures(scores: Scores, where: Array, aligned_by_limbs: bool) -> dict[str, float]:
+    """The papers' measures over chosen frames and joints (N, 17)."""
+    error = torch.from_numpy(scores.column("error")[where] / 1000)
+    if not len(error):
+        return {"joints": 0}
+    aligned = "limbs_aligned" if aligned_by_limbs else "aligned"
+    return {
+        "joints": len(error),
+        **{name: _mean(scores.column(column)[where]) for name, column in {**MEASURES, "p_mpjpe": aligned}.items()},
+        "pck150": float(metrics.pck(error)), "auc": float(metrics.auc(error)),
+    }  # fmt: skip
+
+
+def _mean(values: Array) -> float:
+    """Over what there is: a clip's first frames have no velocity."""
+    there = values[~np.isnan(values)]
+    return float(there.mean()) if len(there) else 0.0
+
+
+def _only(joint: int) -> Array:
+    return np.arange(17) == joint
+
+
+def _by(
+    scores: Scores, key: Callable[[TestClip], str], where: Array, aligned_by_limbs: bool = False
+) -> dict[str, dict[str, float]]:
+    """Figures of the clips that share a word, over chosen frames and joints."""
+    words = np.concatenate([np.full(len(t.counts), key(t)) for t, _, _ in scores.clips])
+    return {
+        str(w): figures(scores, where & (words == w)[:, None], aligned_by_limbs) for w in np.unique(words)
+    }  # fmt: skip
+
+
+def verb(action: str) -> str:
+    """'dance - rond de jambe, turn' -> 'dance': what CMU's descriptions begin with."""
+    return action.split(" - ")[0].split(",")[0].strip().lower() or "?"
+
+
+def after_reset(scores: Scores) -> dict[str, float]:
+    """Mean error of limbs in the answer to the n-th frame of a clip."""
+    firsts = {}
+    for n in metrics.SEEN_FRAMES:
+        rows = [e[n - 1, LIMBS] for e in scores.columns["error"] if len(e) >= n]
+        if rows:
+            firsts[str(n)] = float(np.mean(rows))
+    return firsts
+
+
+def sides_exchanged(scores: Scores) -> float:
+    """Share of frames in which left and right are exchanged."""
+    flags = [
+        metrics.sides_exchanged(*(torch.from_numpy(values) for values in (xyz, trial.pose, trial.counts)))
+        for trial, xyz, _ in scores.clips
+    ]
+    return float(np.concatenate(flags).mean())
+
+
+def coverage(scores: Scores, where: Array) -> dict[str, float]:
+    """Shares of coordinates within 1 and 1.96 sigma; nothing for networks without sigma."""
+    if any(s is None for _, _, s in scores.clips):
+        return {}
+    pose, truth, sigma = (
+        torch.from_numpy(np.concatenate(column))
+        for column in (
+            [x for _, x, _ in scores.clips],
+            [t.pose for t, _, _ in scores.clips],
+            [s for _, _, s in scores.clips],
+        )
+    )
+    chosen = torch.from_numpy(where & scores.flags(lambda t: t.counts) & (np.arange(17) > 0))
+    if not chosen.any():
+        return {}
+    return {str(k): float(metrics.coverage(pose, truth, sigma, k, chosen)) for k in (1.0, 1.96)}

@@ -1,0 +1,53 @@
+"""Say what a recipe offers to the training loop, and where each recipe lives."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any, Protocol
+
+from torch import Generator, Tensor, nn
+from torch.optim import Optimizer
+
+RECIPES = {
+    "live": "trainers.recipes.live",
+    "reliability": "trainers.recipes.reliability",
+    "pavllo": "trainers.recipes.pavllo",
+    "pavllo_semi": "trainers.recipes.pavllo_semi",
+    "zhang2021": "trainers.recipes.zhang2021",
+    "roy2024": "trainers.recipes.roy2024",
+    "cheng2019": "trainers.recipes.cheng2019",
+    "cheng2020": "trainers.recipes.cheng2020",
+}
+Losses = dict[str, Tensor]
+
+
+class Recipe(Protocol):
+    """One system in training; every random draw of a step comes from the step's own generator."""
+
+    model: nn.Module  # everything with weights, also critics
+    export: nn.Module  # the part that ships
+
+    def optimizers(self) -> list[Optimizer]: ...
+
+    def learning_rate(self, step: int) -> float:
+        """Factor on the optimizers' own rates."""
+        ...
+
+    def batch(self, step: int, generator: Generator) -> Any: ...
+
+    def losses(self, batch: Any, which: int) -> Losses:
+        """Weighted terms that optimizer `which` minimises."""
+        ...
+
+    def calibrate(self) -> None:
+        """After the last step: whatever is fitted once, on validation data."""
+        ...
+
+    def validate(self) -> dict[str, float]:
+        """Figures on data never trained on; the first is the one to keep small."""
+        ...
+
+
+def recipe_module(name: str) -> Any:
+    """The module of a recipe: `Settings` (a dataclass) and `recipe(settings, data, device) -> Recipe`."""
+    return import_module(RECIPES[name])

@@ -1,0 +1,57 @@
+"""Cheng 2019's losses beyond a plain square: projection with visibility, the pose discriminator, the cylinder man.
+
+Knows: windows of poses (N, T, 17, 3) in about metres and keypoints (N, T, 17, 2) in the same unit, who is seen.
+Does not know: networks, weights of terms, data.  Sums over joints, means over frames.
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainers.geometry.person_frame import PELVIS
+from trainers.geometry.self_occlusion import visibility
+
+SPARSE = 8  # the discriminator and the cylinder man look at every eighth frame
+WIDEST = 3.0  # keypoints are in about metres: no fitted scale is further from 1
+
+
+def per_pose(terms: Tensor, weight: Tensor | None = None) -> Tensor:
+    """Terms (N, T, 17): sum over joints, mean over the frames of windows that count; 0 without any."""
+    each = terms.sum(-1).mean(-1)
+    return each.mean() if weight is None else (each * weight).sum() / weight.sum().clamp_min(1e-9)
+
+
+def projected(pose: Tensor, keypoints: Tensor, seen: Tensor) -> Tensor:
+    """Eq. 5 in metres: (N, T, 17), each window's scale and each frame's place fitted to visible joints, not learned."""
+    weight = seen.unsqueeze(-1)
+    count = weight.sum(-2, keepdim=True).clamp_min(1e-9)
+    flat, found = (v - (weight * v).sum(-2, keepdim=True) / count for v in (pose[..., :2], keypoints))
+    across, along = ((weight * flat * v).sum((1, 2, 3)).clamp_min(1e-6) for v in (found, flat))
+    scale = (along / across).clamp(1 / WIDEST, WIDEST).detach()
+    return seen * (flat - found * scale[:, None, None, None]).square().sum(-1)
+
+
+def sparse(pose: Tensor) -> Tensor:
+    return pose[:, SPARSE // 2 :: SPARSE].flatten(0, 1)
+
+
+def judged(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
+    """L_dis: real poses are 1, made ones 0."""
+    yes, no = judge(sparse(real - real[..., PELVIS : PELVIS + 1, :])), judge(sparse(made))
+    return F.binary_cross_entropy_with_logits(yes, torch.ones_like(yes)) + F.binary_cross_entropy_with_logits(
+        no, torch.zeros_like(no)
+    )
+
+
+def fooled(judge: nn.Module, made: Tensor) -> Tensor:
+    """What the lifter wants of the judge: that made poses pass for real."""
+    said = judge(sparse(made))
+    return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
+
+
+def explained(pose: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
+    """Eq. 8: unreliable keypoints that nothing hides; (N, T, 17, 3), (N, T, 17), weight (N,) 1 - zeta."""
+    some = slice(SPARSE // 2, None, SPARSE)
+    return per_pose((1 - seen[:, some]) * visibility(pose[:, some]), weight)

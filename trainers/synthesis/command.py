@@ -1,0 +1,57 @@
+"""Detector-in-the-loop data: pictures with known truth through the real detector, into shards.
+
+Knows: what a shard of rendered clips holds, how work is shared, resumed and reported.
+Does not know: the format of a shard (trainers.data.shards), how a scene looks (trainers.synthesis.scenes), networks.
+`rendered`: the demo's people on training motion, exact truth.  `boards`: see trainers.synthesis.paste_occluders.
+Every shard is a function of (settings, its number): two runs, or one that was killed and resumed, give the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from trainers.synthesis.render_clips import CLIP_FRAMES, synthesize_rendered
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    kinds = parser.add_subparsers(dest="kind", required=True)
+    rendered = kinds.add_parser("rendered", help="rendered people on training motion")
+    rendered.add_argument("--motion", type=Path, required=True, help="folder of subject_*.npz")
+    rendered.add_argument("--frames", type=int, default=100_000)
+    rendered.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
+    rendered.add_argument("--mix", type=float, default=0.0, help="share of clips with limbs and angles of another clip")
+    rendered.add_argument(
+        "--clip",
+        type=int,
+        nargs=2,
+        default=CLIP_FRAMES,
+        metavar=("LOW", "HIGH"),
+        help="frames a clip: short ones show more people in as many frames",
+    )
+    boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
+    boards.add_argument("videos", nargs="+", metavar="VIDEO")
+    boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
+    for kind in (rendered, boards):
+        kind.add_argument("--out", type=Path, required=True)
+        kind.add_argument("--workers", type=int, default=1, help="processes, one core each")
+        kind.add_argument("--seed", type=int, default=0)
+        kind.add_argument(
+            "--model", default="auto", help="detector bundle (.task); auto: the one of realtime fetch-model"
+        )
+        kind.add_argument(
+            "--resume", action="store_true", help="go on where an earlier run of the same settings stopped"
+        )
+
+
+def main(args: argparse.Namespace) -> int:
+    shared = {"workers": args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
+    if args.kind == "rendered":
+        synthesize_rendered(
+            args.motion, args.out, args.frames, part=args.part, mix=args.mix, clip=tuple(args.clip), **shared
+        )
+    else:
+        from trainers.synthesis.paste_occluders import synthesize_boards
+
+        synthesize_boards(args.videos, args.out, args.passes, **shared)
+    return 0

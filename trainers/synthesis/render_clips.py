@@ -1,0 +1,132 @@
+"""Render clips of people on training motion and run the real detector over them."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from realtime.demo.anatomy import Body
+from realtime.demo.hidden import Hidden
+from realtime.demo.looks import Pool
+from realtime.detect.mediapipe_detector import Detector
+from trainers.augmentation.motion_mixing import mixed
+from trainers.data.motion import MotionSet, Segment, load, split
+from trainers.data.shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
+from trainers.errors import UserError
+from trainers.synthesis.run_detector import observe, open_observer
+from trainers.synthesis.scenes import Scene, draw_scene
+from trainers.synthesis.shard_pool import run
+
+SHARD_FRAMES = 1000
+CLIP_FRAMES = (90, 240)  # shortest, longest
+
+
+@dataclass(frozen=True)
+class RenderedSettings:
+    """What decides the content of the shards; written beside them and compared on resume."""
+
+    motion: str
+    seed: int
+    part: str = "train"  # train | validation: subjects, and with them the pool of looks
+    model: str = "auto"
+    kind: str = "rendered"
+    mix: float = 0.0  # share of clips that take limbs and angles from another one
+    clip: tuple[int, ...] = CLIP_FRAMES
+
+    @property
+    def pool(self) -> Pool:
+        return "heldout" if self.part == "validation" else "train"
+
+
+def synthesize_rendered(
+    motion: Path, out: Path, frames: int, workers: int = 1, seed: int = 0, part: str = "train", model: str = "auto",
+    resume: bool = False, report: TextIO = sys.stderr, **more: Any,
+) -> list[Path]:  # fmt: skip
+    settings = RenderedSettings(str(motion), seed, part, model, **more)
+    if not 0 <= settings.mix <= 1:
+        raise UserError(f"--mix {settings.mix}: a share from 0 to 1")
+    if not 2 <= settings.clip[0] < settings.clip[1]:
+        raise UserError(f"--clip {' '.join(map(str, settings.clip))}: two counts of frames, 2 or more, rising")
+    motions(settings)  # a wrong folder is told before anything starts
+    return run(settings, render_shard, out, -(-frames // SHARD_FRAMES), workers, resume, report)
+
+
+def motions(settings: RenderedSettings) -> list[Segment]:
+    """Segments of a second or more, of the settings' subjects."""
+    everything = load(settings.motion)
+    long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 1.0), everything.name)
+    if not long.segments:
+        raise UserError(f"{settings.motion}: no segment of a second or more; prepare more motion: trainers prepare cmu")
+    train, validation = split(long)
+    return list((validation if settings.part == "validation" else train).segments)
+
+
+def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
+    """Writes one shard; answers its frames."""
+    segments, detector = _opened(settings)
+    rng = np.random.default_rng([settings.seed, number])
+    weights = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
+    clips: list[DetectorClip] = []
+
+    def drawn() -> Segment:
+        return segments[int(rng.choice(len(segments), p=weights / weights.sum()))]
+
+    while sum(map(len, clips)) < SHARD_FRAMES:
+        segment = drawn()
+        if settings.mix and rng.random() < settings.mix:
+            segment = mixed(segment, drawn(), int(rng.integers(1 << 31)))
+        frames, key = int(rng.integers(*settings.clip)), int(rng.integers(1 << 31))
+        scene = draw_scene(segment.xyz, segment.fps, [settings.seed, number, key], settings.pool, frames)
+        clips.append(shoot(scene, segment, settings.pool, detector))
+    write_shard(out, number, clips)
+    return sum(map(len, clips))
+
+
+def shoot(scene: Scene, segment: Segment, pool: str, detector: Detector) -> DetectorClip:
+    """Every picture of a scene through the detector, beside what is true."""
+    seen = observe((scene.image(k) for k in range(len(scene))), scene.times, detector)
+    truth = _stacked([_truth(scene, k) for k in range(len(scene))])
+    camera = scene.base
+    return DetectorClip(
+        name=segment.clip, subject=segment.subject, kind="rendered", pool=pool, fps=scene.fps, width=camera.width,
+        height=camera.height, focal=camera.focal, cx=camera.cx, cy=camera.cy, t=scene.times, **seen, **truth,
+    )  # fmt: skip
+
+
+def _truth(scene: Scene, k: int) -> dict[str, Any]:
+    person, reasons = scene.truth(k)
+    return {
+        "truth_xy": scene.camera(k).project(person.points),
+        "root": person.joints[0],
+        "xyz": person.joints - person.joints[0],
+        "xyz33": person.points - person.joints[0],
+        "hidden": hidden_bits(reasons),
+        "trusted": _trusted(person),
+    }
+
+
+def hidden_bits(reasons: Hidden) -> np.ndarray:
+    flags = ((reasons.board, BOARD), (reasons.own, OWN), (reasons.outside, OUTSIDE), (reasons.other, OTHER))
+    return np.asarray(sum(flag.astype(np.uint8) * bit for flag, bit in flags), np.uint8)
+
+
+def _trusted(person: Body) -> np.ndarray:
+    """Points behind the camera have no place in the picture."""
+    return np.asarray(person.points[:, 2] > 0.1)
+
+
+def _stacked(rows: list[dict[str, Any]]) -> dict[str, Any]:
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+_open: dict[str, Any] = {}  # of this process: motion and detector, opened once
+
+
+def _opened(settings: RenderedSettings) -> tuple[list[Segment], Detector]:
+    if _open.get("settings") != settings:
+        _open.update(settings=settings, motions=motions(settings), detector=open_observer(settings.model))
+    return _open["motions"], _open["detector"]

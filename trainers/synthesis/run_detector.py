@@ -1,0 +1,65 @@
+"""Pictures of a clip -> what the detector and the flow say of one person, frame by frame, as in production.
+
+Knows: the detector, grey copies, flow.  Does not know: where pictures come from, truth.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from realtime.config.schema import DetectorConfig
+from realtime.detect.mediapipe_detector import Detection, Detector, open_detector
+from realtime.occlude.appearance import sample_patch
+from realtime.occlude.optical_flow import Flow, trace
+from realtime.transport.frame_ring import grey_copy
+from realtime.wire.arrays import F32
+
+Image = NDArray[np.uint8]
+Table = dict[str, NDArray[Any]]
+JOINTS = 33
+
+
+def open_observer(model: str = "auto") -> Detector:
+    """One person, video mode, visibility undone: the settings of production, on one core."""
+    cv2.setNumThreads(1)
+    return open_detector(DetectorConfig(model=model))
+
+
+def observe(images: Iterable[Image], times: NDArray[Any], detector: Detector) -> Table:
+    """Arrays of `shards.Clip` that the detector answers for, (T, ...); a new track begins with the first picture."""
+    detector.reset()
+    rows: list[dict[str, Any]] = []
+    last_grey, last_xy = None, None
+    for image, t in zip(images, times):
+        grey, scale = grey_copy(image)
+        people = detector.detect(image, round(float(t) * 1000))
+        seen = people[0] if people else None
+        patch = sample_patch(grey, seen.xy, scale) if seen else None
+        flow = (
+            trace(last_grey, grey, last_xy, scale) if seen and last_xy is not None and last_grey is not None else None
+        )
+        rows.append(_row(seen, flow, patch))
+        last_grey, last_xy = grey, seen.xy if seen else None
+    return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
+
+
+def _row(seen: Detection | None, flow: Flow | None, patch: F32 | None) -> dict[str, Any]:
+    nothing = np.zeros(JOINTS, np.float32)
+    flat, solid = np.zeros((JOINTS, 2), np.float32), np.zeros((JOINTS, 3), np.float32)
+    return {
+        "detected": np.bool_(seen is not None),
+        "xy": seen.xy if seen else flat,
+        "score": seen.score if seen else nothing,
+        "presence": seen.presence if seen else nothing,
+        "world": seen.world if seen and seen.world is not None else solid,
+        "look": flat if patch is None else patch,
+        "moved": flow.moved if flow else flat,
+        "back_error": flow.back_error if flow else nothing,
+        "patch_error": flow.patch_error if flow else nothing,
+        "flow_known": flow.known if flow else np.zeros(JOINTS, bool),
+    }

@@ -1,0 +1,82 @@
+"""Make shards by several processes, resumable: a shard is a function of its settings and its number."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import MISSING, asdict, fields
+from multiprocessing import get_context
+from pathlib import Path
+from time import monotonic
+from typing import Any, TextIO
+
+from trainers.data.shards import shard_path
+from trainers.errors import UserError
+
+SETTINGS = "synthesis.json"
+
+
+def run(
+    settings: Any, work: Callable[[Any, int, Path], int], out: Path, shards: int, workers: int, resume: bool,
+    report: TextIO,
+) -> list[Path]:  # fmt: skip
+    """Missing shards, by several processes; what is complete stays, what is not leaves no trace."""
+    _claim(settings, out, resume)
+    missing = [n for n in range(shards) if not shard_path(out, n).exists()]
+    progress = Progress(len(missing), report)
+    for frames in _results(settings, work, out, missing, workers):
+        progress.step(frames)
+    return [shard_path(out, n) for n in range(shards)]
+
+
+def _results(
+    settings: Any, work: Callable[[Any, int, Path], int], out: Path, missing: list[int], workers: int
+) -> Iterator[int]:
+    if workers <= 1:
+        yield from (work(settings, n, out) for n in missing)
+        return
+    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        waiting = [pool.submit(work, settings, n, out) for n in missing]
+        try:
+            yield from (done.result() for done in as_completed(waiting))
+        finally:
+            for one in waiting:
+                one.cancel()
+
+
+def _claim(settings: Any, out: Path, resume: bool) -> None:
+    """The folder belongs to these settings, or is new."""
+    out.mkdir(parents=True, exist_ok=True)
+    note, wanted = out / SETTINGS, asdict(settings)
+    if not note.exists():
+        if any(out.glob("shard_*.npz")):
+            raise UserError(f"{out}: shards without {SETTINGS}; synthesize into an empty folder")
+        note.write_text(json.dumps(wanted, indent=1) + "\n")
+        return
+    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+    found, wanted = json.loads(json.dumps(usual)) | json.loads(note.read_text()), json.loads(json.dumps(wanted))
+    if found != wanted:
+        odd = [f"{k} {found.get(k)!r} there, {v!r} asked" for k, v in wanted.items() if found.get(k) != v]
+        raise UserError(f"{out}: made with other settings ({'; '.join(odd)}); choose another --out")
+    if not resume and any(out.glob("shard_*.npz")):
+        raise UserError(f"{out}: already holds shards of these settings; go on with --resume or choose another --out")
+    for partial in out.glob("*.partial"):
+        partial.unlink()
+
+
+class Progress:
+    """Shards done, frames a second, time left; one line, rewritten on a terminal."""
+
+    def __init__(self, total: int, report: TextIO) -> None:
+        self._total, self._report, self._start = total, report, monotonic()
+        self._done = self._frames = 0
+
+    def step(self, frames: int) -> None:
+        self._done, self._frames = self._done + 1, self._frames + frames
+        seconds = max(monotonic() - self._start, 1e-9)
+        left = seconds / self._done * (self._total - self._done)
+        end = "\n" if self._done == self._total or not self._report.isatty() else "\r"
+        line = f"{self._done}/{self._total} shards  {self._frames} frames  {self._frames / seconds:.1f} frames/s"
+        self._report.write(f"{line}  {left / 60:.1f} min left{end}")
+        self._report.flush()

@@ -1,0 +1,84 @@
+"""Synthesized clips as trials: what the real detector said of rendered people, or of real footage behind boards.
+
+Knows: shards, which reliability is asked for.  Does not know: measures, lifters.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+
+from engines import open_engine
+from engines.errors import EngineError
+from engines.skeleton import BLAZEPOSE_33, H36M_17, Array
+from engines.store import names
+from realtime.engine_io.time_grid import TimeGrid
+from trainers.data.detections import COVERED, DetectionTrack, believed_focal, tracks
+from trainers.data.shards import OWN, read_clips
+from trainers.errors import UserError
+from trainers.test_clips.from_motion import TestClip
+
+DEFAULT = "reliability"  # the engine of the store
+Judge = Callable[[DetectionTrack], Array]  # -> (T, 33) in [0, 1]
+
+
+def from_shards(folder: Path, subjects: tuple[str, ...] = (), reliability: str = "auto") -> Iterator[TestClip]:
+    """Held-out looks where a folder has both; every unbroken track is a trial."""
+    judge = judge_named(reliability)
+    clips = [c for c in read_clips(folder) if not subjects or c.subject in subjects]
+    held = [c for c in clips if c.pool != "train"]
+    for clip in held or clips:
+        yield from (trial(track, judge) for track in tracks(clip))
+
+
+def judge_named(name: str) -> Judge:
+    """`truth`, `visibility`, an engine; `auto`: the store's where there is one."""
+    if name == "auto":
+        name = DEFAULT if DEFAULT in names() else "visibility"
+    if name == "truth":
+        return lambda track: track.right.astype(np.float32)
+    if name == "visibility":
+        return lambda track: track.clip.score[track.first : track.last]
+    return engine_judge(name)
+
+
+def engine_judge(name: str) -> Judge:
+    try:
+        engine = open_engine(name)
+    except EngineError as error:
+        raise UserError(str(error)) from None
+    if engine.contract.task != "reliability":
+        raise UserError(f"--reliability {name}: task {engine.contract.task}, expected reliability")
+
+    def judge(track: DetectionTrack) -> Array:
+        grid, rows = TimeGrid(10**9), []
+        for k, cues in enumerate(track.cues):
+            for step in grid.steps(round(float(track.clip.t[track.first + k]) * 1e9)):
+                given = {"features": cues[None], "dt": np.float32([step.dt_s]), "reset": np.float32([k == 0])}
+                answer = engine.run(given, commit=step.commit)["reliability"][0].copy()
+            rows.append(answer)
+        return np.stack(rows)
+
+    return judge
+
+
+def trial(track: DetectionTrack, judge: Judge) -> TestClip:
+    clip, part = track.clip, slice(track.first, track.last)
+    rays = (clip.xy[part] - np.float32([clip.cx, clip.cy])) / np.float32(believed_focal(clip))
+    bits = clip.hidden[part, : len(H36M_17)]
+    hidden = (bits & COVERED) > 0
+    counts = np.ones(hidden.shape, bool) if clip.kind == "rendered" else sure(clip.trusted[part])
+    return TestClip(
+        clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
+        clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden, ((bits & OWN) > 0) & ~hidden,
+        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"},
+    )  # fmt: skip
+
+
+def sure(points: Array) -> Array:
+    """(T, 33) -> (T, 17): every point that makes a joint can be trusted."""
+    from trainers.data.detections import MAP
+
+    return np.asarray(((MAP != 0)[None] <= points[:, None]).all(-1))
