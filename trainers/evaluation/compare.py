@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import time
 from itertools import islice
 from pathlib import Path
@@ -39,6 +40,7 @@ COLUMNS = {  # header -> (part of the report, measure)
     "jitter, mm": ("limbs", "acceleration"),
 }
 SIDES = "sides exchanged, %"  # of frames
+PICTURES = "pictures"  # the same figures apart: all limb joints inside the picture, or some cut off
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -68,8 +70,14 @@ def row(engine: Engine, trials: list[TestClip]) -> dict[str, Any]:
     return figures(evaluate(engine, trials)) | {"look-ahead, ms": ahead}
 
 
-def figures(scores: Scores) -> dict[str, float]:
+def figures(scores: Scores) -> dict[str, Any]:
+    """What decides, over all frames and apart by whether the picture shows every limb joint."""
     found = report(scores)
+    parts = {name: columns(part) for name, part in found["pictures"].items() if part["frames"]}
+    return columns(found) | {PICTURES: parts}
+
+
+def columns(found: dict[str, Any]) -> dict[str, float]:
     told = {name: found["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
     return told | {SIDES: 100 * found["sides exchanged"]}
 
@@ -113,8 +121,15 @@ def milliseconds(engine: Engine, trial: TestClip) -> float:
 
 
 def show(rows: dict[str, dict[str, Any]], console: Console) -> None:
-    headers = list(next(iter(rows.values())))
-    table = Table("lifter", *headers, box=box.MARKDOWN)
+    headers = [header for header in next(iter(rows.values())) if header != PICTURES]
+    table = Table("lifter", "frames", *headers, box=box.MARKDOWN)
     for name, values in rows.items():
-        table.add_row(name, *(f"{values[h]:.1f}" if h != "ms a frame" else f"{values[h]:.2f}" for h in headers))
+        for picture, part in {"all": values, **values[PICTURES]}.items():
+            table.add_row(name, picture, *(cell(part, header) for header in headers))
     console.print(table)
+
+
+def cell(values: dict[str, float], header: str) -> str:
+    if header not in values or math.isnan(values[header]):
+        return "–"
+    return f"{values[header]:.2f}" if header == "ms a frame" else f"{values[header]:.1f}"

@@ -43,6 +43,10 @@ def show(found: dict[str, Any], console: Console, measure: str) -> None:
     for name, row in found["parts"].items():
         if row["joints"]:
             table.add_row(name, *_row(row))
+    for picture, parts in found["pictures"].items():
+        for name, row in parts["parts"].items():
+            if row["joints"]:
+                table.add_row(f"{name}, {picture}", *_row(row))
     console.print(table)
     rows = [row for row in found["actions"].values() if row["joints"]]
     average = np.mean([row[measure] for row in rows]) if rows else 0.0  # the papers average over actions

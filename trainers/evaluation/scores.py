@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from engines.skeleton import H36M_17, Array
@@ -21,6 +22,8 @@ from trainers.test_clips.from_motion import TestClip
 
 LIMBS = list(LIMB_JOINTS)
 ABSENT_S = 2.0
+ALL_INSIDE, CUT_OFF = "all inside", "cut off"  # frames by whether every limb joint lies within the picture
+BY_PICTURE = ("limbs", "limbs seen", "limbs hidden")  # parts told apart so
 MEASURES = {"mpjpe": "error", "p_mpjpe": "aligned", "n_mpjpe": "scaled", "mpjve": "speed", "acceleration": "jerk"}
 
 
@@ -69,6 +72,7 @@ def report(scores: Scores) -> dict[str, Any]:
     own = scores.flags(lambda t: t.own)
     deep = np.concatenate([metrics.inner(torch.from_numpy(t.hidden)[None])[0].numpy() for t, _, _ in scores.clips])
     gone = np.concatenate([absent(t) for t, _, _ in scores.clips])
+    exchanged = sides_exchanged(scores)
     limb = np.zeros(17, bool)
     limb[LIMBS] = True
     parts = {
@@ -89,7 +93,14 @@ def report(scores: Scores) -> dict[str, Any]:
             for k in scores.clips[0][0].conditions
         },
         "after reset": after_reset(scores),
-        "sides exchanged": sides_exchanged(scores),
+        "pictures": {
+            name: {
+                "frames": int(where.sum()), "sides exchanged": _mean(exchanged[where]),
+                "parts": {p: figures(scores, parts[p] & where[:, None], aligned_by_limbs=True) for p in BY_PICTURE},
+            }
+            for name, where in pictures(scores).items()
+        },
+        "sides exchanged": _mean(exchanged),
         "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
     }  # fmt: skip
 
@@ -99,6 +110,15 @@ def absent(trial: TestClip) -> Array:
     frames = np.arange(len(trial.hidden))[:, None]
     seen = np.maximum.accumulate(np.where(trial.hidden, -1, frames), 0)
     return np.asarray(trial.hidden & ((seen < 0) | (frames - seen > ABSENT_S * trial.fps)))
+
+
+def pictures(scores: Scores) -> dict[str, NDArray[np.bool_]]:
+    """(N,) frames that show all limb joints, and those that cut some off; nothing where a clip does not say."""
+    if any(trial.outside is None for trial, _, _ in scores.clips):
+        return {}
+    edges = [trial.outside[:, LIMBS] for trial, _, _ in scores.clips if trial.outside is not None]
+    cut = np.concatenate(edges).any(-1)
+    return {ALL_INSIDE: ~cut, CUT_OFF: cut}
 
 
 def figures(scores: Scores, where: Array, aligned_by_limbs: bool) -> dict[str, float]:
@@ -149,13 +169,13 @@ def after_reset(scores: Scores) -> dict[str, float]:
     return firsts
 
 
-def sides_exchanged(scores: Scores) -> float:
-    """Share of frames in which left and right are exchanged."""
+def sides_exchanged(scores: Scores) -> Array:
+    """(N,) 1 for frames in which left and right are exchanged."""
     flags = [
         metrics.sides_exchanged(*(torch.from_numpy(values) for values in (xyz, trial.pose, trial.counts)))
         for trial, xyz, _ in scores.clips
     ]
-    return float(np.concatenate(flags).mean())
+    return np.concatenate([flag.numpy() for flag in flags]).astype(np.float32)
 
 
 def coverage(scores: Scores, where: Array) -> dict[str, float]:

@@ -16,7 +16,7 @@ from engines.skeleton import BLAZEPOSE_33, H36M_17, Array
 from engines.store import names
 from realtime.engine_io.time_grid import TimeGrid
 from trainers.data.detections import COVERED, DetectionTrack, believed_focal, tracks
-from trainers.data.shards import OWN, read_clips
+from trainers.data.shards import OUTSIDE, OWN, read_clips
 from trainers.errors import UserError
 from trainers.test_clips.from_motion import TestClip
 
@@ -73,7 +73,7 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
     return TestClip(
         clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
         clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden, ((bits & OWN) > 0) & ~hidden,
-        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"},
+        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"}, (bits & OUTSIDE) > 0,
     )  # fmt: skip
 
 

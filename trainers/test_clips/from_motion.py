@@ -57,6 +57,7 @@ class TestClip:
     own: NDArray[np.bool_]  # (T, 17) behind the own body
     counts: NDArray[np.bool_]  # (T, 17) truth is known
     conditions: dict[str, str] = field(default_factory=dict)  # of the view: place, tilt, distance, cut
+    outside: NDArray[np.bool_] | None = None  # (T, 17) beyond the picture's edge; None: unknown
 
 
 def from_motion(
@@ -91,6 +92,7 @@ def _virtual(
         segment.clip, segment.subject, segment.action, fps, H36M_17.name, seen.x[0].numpy(),
         seen.reliability[0].numpy(), seen.world[0].numpy(), view.pose[0].numpy(), hidden[0].numpy(),
         (~visible(facing(view)))[0].numpy() & ~hidden[0].numpy(), np.ones(hidden.shape[1:], bool), conditions(view),
+        ~view.inside[0].numpy(),
     )  # fmt: skip
 
 
@@ -134,12 +136,13 @@ def from_views(folder: Path, suite: str, subjects: tuple[str, ...] = (), seed: i
 
 def recorded(view: RecordedView, known: NDArray[np.bool_], shares: dict[str, float], g: Generator) -> TestClip:
     xy = torch.from_numpy(view.xy)
-    hidden = occlusion_masks.mixed(xy[None], g, shares)[0] | occlusion_masks.outside(xy, *view.size)
+    outside = occlusion_masks.outside(xy, *view.size)
+    hidden = occlusion_masks.mixed(xy[None], g, shares)[0] | outside
     pose = view.xyz - view.xyz[:, :1]
     return TestClip(
         f"{view.clip} {view.camera}", view.subject, view.action, view.fps, H36M_17.name, view.rays(),
         np.where(hidden.numpy(), 0, view.score).astype(np.float32), np.zeros_like(pose), pose, hidden.numpy(),
-        np.zeros(hidden.shape, bool), view.valid[:, None] & known,
+        np.zeros(hidden.shape, bool), view.valid[:, None] & known, outside=outside.numpy(),
     )  # fmt: skip
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -52,6 +54,19 @@ def test_hidden_seen_and_self_occluded_joints_are_apart_and_edges_are_left_out()
     assert parts["limbs hidden"]["mpjpe"] == pytest.approx(300, rel=1e-3) and parts["limbs hidden"]["joints"] == 16
     assert parts["limbs behind the own body"]["mpjpe"] == pytest.approx(100, rel=1e-3)
     assert parts["limbs seen"]["mpjpe"] == pytest.approx(0, abs=1e-3)
+
+
+def test_pictures_that_show_everybody_whole_are_apart_from_those_that_cut_limbs_off():
+    one = replace(trial(), outside=np.zeros((100, 17), bool))
+    one.outside[60:, J("left_ankle")] = True
+    one.outside[:10, J("head")] = True  # no limb
+    xyz = one.pose.copy()
+    xyz[60:, J("right_knee")] += [0.12, 0, 0]
+    pictures = scored((one, xyz))["pictures"]
+    assert {name: part["frames"] for name, part in pictures.items()} == {"all inside": 60, "cut off": 40}
+    assert pictures["all inside"]["parts"]["limbs seen"]["mpjpe"] == pytest.approx(0, abs=1e-3)
+    assert pictures["cut off"]["parts"]["limbs seen"]["mpjpe"] == pytest.approx(120 / 12, rel=1e-3)
+    assert scored((trial(), trial().pose))["pictures"] == {}  # nobody said where the picture ends
 
 
 def test_what_was_hidden_for_two_seconds_or_always_is_absent():
