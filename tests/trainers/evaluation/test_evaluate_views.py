@@ -87,7 +87,7 @@ def test_lifters_know_the_lens_only_where_it_was_asked_for(runs, lens):
 
     judge(runs[0], predict, RunConfig(), lens)
     right = {one.fx == pytest.approx(runs[0].view.camera.K[0, 0], abs=0.01) for one in given}
-    assert right == {one.given for one in given} == {lens == "calibrated"}
+    assert right == {one.calibrated for one in given} == {lens == "calibrated"}
 
 
 def test_every_case_hides_its_joints_in_the_middle_of_the_film(stage):
