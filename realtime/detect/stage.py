@@ -13,10 +13,8 @@ from realtime.detect.mediapipe_detector import Detector, open_detector
 from realtime.detect.tracker import Tracker
 from realtime.supervise.stage_runner import Context
 from realtime.transport.frame_ring import FrameReader
-from realtime.wire.frame_order import Order, starts_anew
-from realtime.wire.messages import Frame, Keypoints2D
-
-IDS_PER_START = 100_000  # ids are never used again, not even after a restart
+from realtime.wire.frame_order import starts_anew
+from realtime.wire.messages import Frame, Keypoints2D, Stamp
 
 
 def main(ctx: Context) -> None:
@@ -28,22 +26,17 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, detector: Detector) -> None:
-    frames, keypoints = ctx.bus.latest("frame"), ctx.bus.publisher("keypoints_raw")
-    tracker = Tracker(ctx.config.detector.people, ctx.config.tracking.lost_s, 1 + ctx.starts * IDS_PER_START)
+    frames, keypoints = ctx.messages("frame"), ctx.bus.publisher("keypoints_raw")
+    tracker = Tracker(ctx.config.detector.people, ctx.config.tracking.lost_s, ctx.first_id)
     ctx.set_info(detector=detector.name, joints2d=detector.joints.joints, parents2d=detector.joints.parents)
     ctx.ready()
-    order = Order(ctx.log)
+    last: Stamp | None = None
     with closing(FrameReader()) as pixels:
-        while not ctx.stop.is_set():
-            ctx.beat()
-            frame = frames.get(timeout_ms=100)
-            last = order.last
-            if frame is None or not order.takes(frame.stamp):
-                ctx.idle()
-                continue
+        for frame in frames:
             if last and starts_anew(last, frame.stamp):  # it opened fresh
                 detector.reset()
                 ctx.beat()
+            last = frame.stamp
             found = answer(frame, pixels, detector, tracker)
             if found is None:
                 continue

@@ -51,11 +51,18 @@ class CameraModel:
         return np.asarray(xyz[..., :2] / depth * (self.fx, self.fy) + (self.cx, self.cy), np.float32)
 
 
-def camera_model_for(config: CameraConfig, width: int, height: int) -> CameraModel:
-    """The lens of pictures of this size; a picture without size is taken for one pixel."""
+def read_calibration(config: CameraConfig) -> Intrinsics | None:
+    """Read the calibration that the settings name, once and before the first frame; ConfigError says what is wrong."""
+    return load_intrinsics(config.intrinsics) if config.intrinsics else None
+
+
+def camera_model_for(
+    config: CameraConfig, width: int, height: int, calibration: Intrinsics | None = None
+) -> CameraModel:
+    """Model the camera for pictures of this size; a picture without size is taken for one pixel."""
     width, height = max(width, 1), max(height, 1)
-    if config.intrinsics:
-        return scaled(load_intrinsics(config.intrinsics), width, height)
+    if known := calibration or read_calibration(config):
+        return scaled(known, width, height)
     if config.fov_deg is not None:
         focal = width / 2 / math.tan(math.radians(config.fov_deg) / 2)
     else:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 from realtime import clock
 from realtime.supervise.stage_runner import Context
-from realtime.wire.frame_order import Order
 from realtime.wire.messages import Keypoints2D, Pose3D
 
 if TYPE_CHECKING:
@@ -24,16 +23,10 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, lifter: Lifter) -> None:
-    keypoints, poses = ctx.bus.latest("keypoints"), ctx.bus.publisher("pose")
+    keypoints, poses = ctx.messages("keypoints"), ctx.bus.publisher("pose")
     ctx.set_info(**lifter.info())
     ctx.degraded(lifter.engine.degraded) if lifter.engine.degraded else ctx.ready()
-    order = Order(ctx.log)
-    while not ctx.stop.is_set():
-        ctx.beat()
-        found = keypoints.get(timeout_ms=100)
-        if found is None or not order.takes(found.stamp):
-            ctx.idle()
-            continue
+    for found in keypoints:
         for pose in answers(found, lifter):
             dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
             poses.send(replace(pose, dropped=dropped))

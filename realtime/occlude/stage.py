@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from realtime import clock
 from realtime.supervise.stage_runner import Context
 from realtime.transport.frame_ring import FrameReader
-from realtime.wire.frame_order import Order
 from realtime.wire.messages import Keypoints2D
 
 if TYPE_CHECKING:
@@ -26,19 +25,13 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, occlusion: OcclusionFilter) -> None:
-    keypoints, reliable = ctx.bus.latest("keypoints_raw"), ctx.bus.publisher("keypoints")
+    raw, keypoints = ctx.messages("keypoints_raw"), ctx.bus.publisher("keypoints")
     ctx.ready()
-    order = Order(ctx.log)
     with closing(FrameReader()) as pixels:
-        while not ctx.stop.is_set():
-            ctx.beat()
-            found = keypoints.get(timeout_ms=100)
-            if found is None or not order.takes(found.stamp):
-                ctx.idle()
-                continue
+        for found in raw:
             judged = answer(found, pixels, occlusion)
             dropped = ctx.answered(found.stamp, judged.stage_us["occlude"] * 1000, len(found.people))
-            reliable.send(replace(judged, dropped=dropped))
+            keypoints.send(replace(judged, dropped=dropped))
 
 
 def answer(found: Keypoints2D, pixels: FrameReader, occlusion: OcclusionFilter) -> Keypoints2D:

@@ -13,21 +13,18 @@ from realtime import clock
 from realtime.capture.open_source import open_source
 from realtime.capture.prefetch import ahead
 from realtime.capture.source import Picture
-from realtime.config.schema import config_hash
 from realtime.offline.chain import Answer, Chain, open_chain, pictures
-from realtime.publish.publisher import Publication, hello_of, nothing_yet
+from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
 from realtime.transport.pose_ring import PoseRingWriter
-from realtime.transport.runtime_dir import boot_id
 
 BEAT_S = 0.1
 JOIN_S = 0.4  # whoever waits for this address, or read from the process that died, finds it within 0.1 s
 LAST_SENDS_S = 0.3  # sockets do not linger: what was sent last needs this long to leave
-IDS_PER_START = 100_000
 
 
 def main(ctx: Context) -> None:
-    run(ctx, lambda: open_chain(ctx.config, 1 + ctx.starts * IDS_PER_START))
+    run(ctx, lambda: open_chain(ctx.config, ctx.first_id))
 
 
 def run(ctx: Context, opener: Callable[[], Chain]) -> None:
@@ -46,7 +43,7 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
             _publish(ctx, publication, chain.answer(picture))
         if not ctx.stop.is_set():
             _publish(ctx, publication, chain.flush())
-            _introduce(ctx, publication)
+            introduce(ctx, publication)
 
 
 def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:
@@ -79,7 +76,7 @@ def _publish(ctx: Context, publication: Publication, ready: list[Answer]) -> Non
         dropped = ctx.answered(answer.pose.stamp, took_ns, len(answer.pose.people))
         publication.pose(replace(answer.pose, dropped=dropped))
     if publication.second_has_passed():
-        _introduce(ctx, publication)
+        introduce(ctx, publication)
 
 
 def _open_publication(ctx: Context, stack: ExitStack) -> Publication:
@@ -87,9 +84,3 @@ def _open_publication(ctx: Context, stack: ExitStack) -> Publication:
     port = ctx.bus.public(public.bind, public.insecure)
     ring = stack.enter_context(closing(PoseRingWriter(public.bind)))
     return Publication(name, port, ring, None, nothing_yet(name, *ctx.last_answered))
-
-
-def _introduce(ctx: Context, publication: Publication) -> None:
-    name, age_ms = ctx.config.source.name, ctx.config.publish.max_age_ms
-    hello = hello_of(boot_id(ctx.directory), name, config_hash(ctx.config), age_ms, ctx.info())
-    publication.each_second(hello, ctx.health())

@@ -11,6 +11,9 @@ from collections.abc import Iterable
 from typing import Any, Protocol
 
 from realtime.clock import NS_PER_MS, Pace, identity, now_ns
+from realtime.config.schema import config_hash
+from realtime.supervise.stage_runner import Context
+from realtime.transport.runtime_dir import boot_id
 from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Stamp, Truth, replace
 
 SILENCE_MS = 400.0  # then STALE is said, and again after as long: clients hear something within 500 ms
@@ -90,6 +93,13 @@ class Publication:
     def _keep(self, data: bytes) -> None:
         if data and not self._store.write(data):
             log.warning("a message is larger than a slot of the PoseRing: published, not kept")
+
+
+def introduce(ctx: Context, publication: Publication) -> None:
+    """Say hello and how each stage does, once a second."""
+    config = ctx.config
+    boot, name, age_ms = boot_id(ctx.directory), config.source.name, config.publish.max_age_ms
+    publication.each_second(hello_of(boot, name, config_hash(config), age_ms, ctx.info()), ctx.health())
 
 
 def hello_of(boot: str, source: str, config_hash: str, max_age_ms: float, info: dict[str, Any]) -> Hello | None:

@@ -8,12 +8,10 @@ from __future__ import annotations
 from contextlib import closing
 
 from realtime import clock
-from realtime.config.schema import config_hash
-from realtime.publish.publisher import Publication, hello_of, nothing_yet
+from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
 from realtime.transport.bus import TopicReader, wait_any
 from realtime.transport.pose_ring import PoseRingWriter
-from realtime.transport.runtime_dir import boot_id
 from realtime.wire.frame_order import goes_on
 from realtime.wire.messages import Pose3D, Stamp, replace
 
@@ -58,9 +56,3 @@ def relay(ctx: Context, poses: TopicReader, publication: Publication, last: Stam
     dropped = ctx.answered(pose.stamp, from_capture_ns, len(pose.people))
     publication.pose(replace(pose, dropped=dropped))
     return pose.stamp
-
-
-def introduce(ctx: Context, publication: Publication) -> None:
-    config = ctx.config
-    boot, name, age = boot_id(ctx.directory), config.source.name, config.publish.max_age_ms
-    publication.each_second(hello_of(boot, name, config_hash(config), age, ctx.info()), ctx.health())

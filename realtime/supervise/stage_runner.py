@@ -13,7 +13,7 @@ import signal
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -29,9 +29,12 @@ from realtime.supervise.stage_metrics import StageMetrics
 from realtime.supervise.status_board import StatusBoard
 from realtime.transport.bus import Bus
 from realtime.transport.in_process import GroupBus
+from realtime.wire.frame_order import Order
 from realtime.wire.messages import Health, Stamp
 
 EXIT_REPORT_LIMIT = 65_536  # bytes
+TURN_MS = 100  # a stage beats at least so often
+IDS_PER_START = 100_000  # people
 JOIN_S = 0.7  # for the other stages of a process whose end has come
 
 _LEAVING = threading.Lock()
@@ -83,6 +86,11 @@ class Context:
         return int(self._row["starts"]) - 1
 
     @property
+    def first_id(self) -> int:
+        """First id of people in this start of the stage: ids are never used again, not even after a restart."""
+        return 1 + self.starts * IDS_PER_START
+
+    @property
     def last_answered(self) -> tuple[int, int]:
         """Stream and seq of the last frame this stage answered in this run, before a restart too; (0, -1) at first."""
         return int(self._row["stream"]), int(self._row["seq"])
@@ -104,6 +112,19 @@ class Context:
         self.beat()  # before it is ready: a long start is no silence
         self._row["ready"] = self._row["ready_once"] = 1
         self._show()
+
+    def messages(self, topic: str) -> Iterator[Any]:
+        """Read a topic until the stage has to stop: the newest message, in the order of frames, beating in between."""
+        return self._messages(self.bus.latest(topic), Order(self.log))  # subscribed now, before the stage is ready
+
+    def _messages(self, reader: Any, order: Order) -> Iterator[Any]:
+        while not self.stop.is_set():
+            self.beat()
+            message = reader.get(timeout_ms=TURN_MS)
+            if message is None or not order.takes(message.stamp):
+                self.idle()
+                continue
+            yield message
 
     def answered(self, stamp: Stamp, took_ns: int, people: int = 0) -> int:
         """One frame is done; answers how many frames of this run were never answered so far."""

@@ -23,6 +23,7 @@ from realtime.detect.mediapipe_detector import Detection, open_detector
 from realtime.detect.tracker import Tracker
 from realtime.lift import stage as lift_stage
 from realtime.occlude.occlusion_filter import open_filter
+from realtime.supervise.stage_runner import Context
 from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 from tests.replay.clip import GOLDEN, Moment, answers, compare, load, open_lifter, table, there_and_back
 
@@ -219,8 +220,10 @@ def through_the_lift_stage(messages):
     nothing = lambda *a, **k: 0  # noqa: E731
     ctx = SimpleNamespace(
         bus=bus, stop=bus.stop, log=logging.getLogger("lift"), beat=nothing, ready=nothing, degraded=nothing,
-        idle=nothing, tell=nothing, answered=nothing,
+        idle=nothing, set_info=nothing, answered=nothing,
     )  # fmt: skip
+    ctx.messages = lambda topic: Context.messages(ctx, topic)
+    ctx._messages = lambda reader, order: Context._messages(ctx, reader, order)
     lift_stage.run(ctx, open_lifter(RunConfig()))
     return bus.sent
 

@@ -1,0 +1,129 @@
+"""Prepare one person's keypoints for the lifter, and finish its answer into the person of a pose message."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from engines.contract import Contract, map_reliability
+from engines.skeleton import JOINT_SETS, JointSet, mapping
+from realtime.config.schema import CameraConfig, LiftConfig
+from realtime.engine_io.engine_feed import LifterInput, LifterOutput
+from realtime.lift.camera_model import CameraModel
+from realtime.lift.innovation_gate import FADE, TALL_M, InnovationGate
+from realtime.lift.joint_state import FEWEST_SEEN, JointTracker
+from realtime.lift.root import Stature, fit_root
+from realtime.occlude.rule_based import SEEN, same_threshold
+from realtime.wire.arrays import F32
+from realtime.wire.messages import ABSENT, OBSERVED, Person2D, Person3D
+
+UNSURE_M = 1.0  # sigma of a joint of which nothing is known
+FEWEST_FOR_ROOT = 3  # joints observed; with fewer the root stays where it was
+
+
+@dataclass(frozen=True)
+class PersonObservation:
+    """One person in one frame: what the detector claimed and what the gate left of it."""
+
+    inputs: LifterInput
+    xy: F32  # (J, 2) px, of the pose's joints
+    reliability: F32  # (J,)
+
+
+@dataclass(frozen=True)
+class JointMapping:
+    """How the joints of a pose are made from the detector's: the same for everybody."""
+
+    joints: JointSet
+    weights: F32  # (J, detector's joints)
+    sources: NDArray[np.int64]  # (J,) the one source of a joint; -1: several
+    threshold: float  # of the engine: reliable from here on
+
+    @staticmethod
+    def of(contract: Contract) -> JointMapping:
+        joints = JOINT_SETS[contract.joints_out]
+        weights = mapping(contract.joints_in, joints.name)
+        single = (weights != 0).sum(1) == 1
+        return JointMapping(joints, weights, np.where(single, (weights != 0).argmax(1), -1), contract.threshold)
+
+
+class Person:
+    """What is remembered of one person between frames."""
+
+    def __init__(self, mapped: JointMapping, config: LiftConfig, camera: CameraConfig) -> None:
+        limbs = np.flatnonzero((mapped.sources >= 0) & (np.asarray(mapped.joints.parents) >= 0))
+        self._mapped, self._metric = mapped, camera.height_m is not None
+        self._gate = InnovationGate(mapped.joints, limbs, config.gate)
+        self._states = JointTracker(mapped.joints, config.inferred_ms, config.held_ms)
+        self._stature = Stature(camera.height_m)
+        self._root: F32 | None = None
+        self._xyz: F32 | None = None
+
+    # --- before the network ---------------------------------------------------------------------------------------
+
+    def prepare(self, person: Person2D, t_ns: int, camera: CameraModel) -> PersonObservation:
+        """Make the lifter's input: finite, and without claims that no body could have made."""
+        assert person.reliability is not None
+        weights, threshold = self._mapped.weights, self._mapped.threshold
+        good = np.isfinite(person.xy).all(-1) & (np.abs(person.xy) < 1e6).all(-1) & np.isfinite(person.reliability)
+        xy = np.where(good[:, None], person.xy, 0).astype(np.float32)
+        reliable = np.where(good, person.reliability, 0).clip(0, 1).astype(np.float32)
+        reliable = same_threshold(reliable, SEEN, threshold)
+        joints = np.asarray(weights @ xy, np.float32)
+        self._fade_outliers(reliable, joints, t_ns, camera)
+        reliability = map_reliability(reliable, weights)
+        self._gate.accept(t_ns, joints, reliability >= threshold)
+        world = np.zeros((len(xy), 3), np.float32) if person.world is None else finite(person.world)
+        return PersonObservation(LifterInput(camera.rays(xy), reliable, world), joints, reliability)
+
+    def _fade_outliers(self, reliable: F32, joints: F32, t_ns: int, camera: CameraModel) -> None:
+        """Lower the reliability, in place, of what the last pose does not allow."""
+        counted = map_reliability(reliable, self._mapped.weights) >= self._mapped.threshold
+        height_px, bone_px = self._height_px(camera), self._bone_px(camera)
+        outliers = self._gate.is_outlier(t_ns, joints, counted, height_px, bone_px)
+        sources = self._mapped.sources
+        reliable[sources[outliers & (sources >= 0)]] *= FADE
+
+    def _height_px(self, camera: CameraModel) -> float:
+        return 0.0 if self._root is None else float(TALL_M * camera.fy / max(self._root[2], 0.1))
+
+    def _bone_px(self, camera: CameraModel) -> F32:
+        """(J,) each bone at full length at its nearest depth, px; 0 unknown."""
+        if self._root is None or self._xyz is None:
+            return np.zeros(len(self._mapped.joints), np.float32)
+        parents = np.asarray(self._mapped.joints.parents)
+        length = np.linalg.norm(self._xyz - self._xyz[parents], axis=-1)
+        depth = np.maximum(self._root[2] + self._xyz[:, 2] - length, 0.2)
+        return np.asarray(length * camera.fx / depth * (parents >= 0), np.float32)
+
+    # --- after the network ----------------------------------------------------------------------------------------
+
+    def finish(self, i: int, seen: PersonObservation, output: LifterOutput, t_ns: int, camera: CameraModel) -> Person3D:
+        """Make the message's person: joint states, stature, root, uncertainty."""
+        observed = seen.reliability >= self._mapped.threshold
+        state, age = self._states.see(t_ns, observed)
+        scale = self._stature.update(output.xyz, observed, self._mapped.joints)
+        xyz = self._states.freeze_bones(np.asarray(scale * output.xyz, np.float32), state)
+        if observed.sum() >= FEWEST_FOR_ROOT:
+            self._root = fit_root(xyz, camera.rays(seen.xy), seen.reliability * observed)
+        self._xyz = xyz
+        sigma = np.full(len(xyz), UNSURE_M, np.float32) if output.log_sigma is None else np.exp(output.log_sigma)
+        return Person3D(
+            i, "TRACKED" if (state == OBSERVED).sum() >= FEWEST_SEEN else "OCCLUDED", xyz,
+            np.where(state == ABSENT, UNSURE_M, scale * finite(sigma)).astype(np.float32), state, age,
+            seen.reliability, in_picture(seen.xy, observed, xyz, self._root, camera), self._root,
+            metric=camera.calibrated and self._metric,
+        )  # fmt: skip
+
+
+def in_picture(xy: F32, observed: NDArray[np.bool_], xyz: F32, root: F32 | None, camera: CameraModel) -> F32:
+    """Place observed keypoints where they were seen, hidden ones where the pose projects, px."""
+    if root is None:
+        return xy
+    return np.where(observed[:, None], xy, camera.pixels(xyz + root).clip(-1e5, 1e5)).astype(np.float32)
+
+
+def finite(values: F32) -> F32:
+    return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)
