@@ -29,10 +29,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar=("LOW", "HIGH"),
         help="frames a clip: short ones show more people in as many frames",
     )
+    bursts = kinds.add_parser("bursts", help="many poses before many cameras, single frames of them kept")
+    bursts.add_argument("--motion", type=Path, required=True, help="folder of subject_*.npz")
+    bursts.add_argument("--frames", type=int, default=200_000, help="kept frames, about")
+    bursts.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
+    bursts.add_argument("--desk", type=float, default=1 / 3, help="share of half bodies at a desk before a webcam")
+    bursts.add_argument("--occluders", type=float, default=0.2, help="share of bursts with a limb or a half hidden")
     boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
     boards.add_argument("videos", nargs="+", metavar="VIDEO")
     boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
-    for kind in (rendered, boards):
+    for kind in (rendered, bursts, boards):
         kind.add_argument("--out", type=Path, required=True)
         kind.add_argument("--workers", type=int, default=1, help="processes, one core each")
         kind.add_argument("--seed", type=int, default=0)
@@ -49,6 +55,12 @@ def main(args: argparse.Namespace) -> int:
     if args.kind == "rendered":
         synthesize_rendered(
             args.motion, args.out, args.frames, part=args.part, mix=args.mix, clip=tuple(args.clip), **shared
+        )
+    elif args.kind == "bursts":
+        from trainers.synthesis.bursts import synthesize_bursts
+
+        synthesize_bursts(
+            args.motion, args.out, args.frames, part=args.part, desk=args.desk, occluders=args.occluders, **shared
         )
     else:
         from trainers.synthesis.paste_occluders import synthesize_boards
