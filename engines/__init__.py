@@ -1,4 +1,4 @@
-"""Compiled networks: the contract, building them, opening and running them.  Never torch."""
+"""Describe, verify, build and run compiled networks; never torch."""
 
 import os
 

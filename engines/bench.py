@@ -1,7 +1,4 @@
-"""How fast engines are here: every backend that runs, every batch, side by side.
-
-Knows: engines and a clock.  Does not know: tables, arguments.
-"""
+"""Benchmark engines on this machine: every backend that runs, every batch, side by side."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From a verified ONNX model to one for this machine: another precision, other batches, or a compiled engine.
-
-Knows: the steps and their order, what is recorded.  Does not know: how a runtime runs, how progress is shown.
-"""
+"""Build an engine for this machine from a verified ONNX model: another precision, other batches, or compiled."""
 
 from __future__ import annotations
 

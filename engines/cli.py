@@ -1,7 +1,4 @@
-"""The `engines` command: list, inspect, verify, build, bench.
-
-Knows: arguments, tables, exit codes.  Does not know: how any of it is done.
-"""
+"""Parse the `engines` command: list, inspect, verify, build, bench."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The contract between trainer, builder and runtime: joint sets, mappings, tensors, time.
-
-Knows: what a lifter is given and must answer.  Does not know: torch, runtimes, files, sockets.
-"""
+"""Define what trainer, builder and runtime agree on: tensors, kinds, time, thresholds."""
 
 from __future__ import annotations
 

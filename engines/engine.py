@@ -1,7 +1,4 @@
-"""One small protocol for every backend: named float32 arrays in, named float32 arrays out.
-
-Knows: the contract and which backend can run it.  Does not know: people, ids, frames, sockets.
-"""
+"""Define the engine protocol of every backend: named float32 arrays in, named float32 arrays out."""
 
 from __future__ import annotations
 

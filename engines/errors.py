@@ -1,7 +1,4 @@
-"""The one error a user of engines can meet: what was found, what was expected, what to do next.
-
-Knows: the exit code that goes with it.  Does not know: who raises or shows it.
-"""
+"""Define the one error a user of engines can meet: what was found, what was expected, what to do next."""
 
 from __future__ import annotations
 

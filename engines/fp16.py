@@ -1,7 +1,4 @@
-"""Half precision written into an ONNX file: weights stored as fp16, and where asked the products computed in it.
-
-Knows: ONNX graphs.  Does not know: runtimes, contracts; tensors of the contract stay float32.
-"""
+"""Convert an ONNX file to half precision: weights stored as fp16 and, where asked, products computed in it."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The golden sequence: inputs with a reset in them and the outputs they must give, checked at every open.
+"""Record and check the golden sequence: inputs with a reset in them and the outputs they must give.
 
-Knows: the contract's tensors, npz without objects.  Does not know: runtimes, manifests.
 In the file: in_<input> (T, G, ...), out_<output> (T, G, ...), commit (T,), contract (the JSON it was recorded under).
 G rows are different people, each computed alone; slot b of a batched engine is given row b % G.
 """

@@ -1,7 +1,4 @@
-"""The manifest beside every model: what it is, whose digests it has, how it was made.
-
-Knows: JSON, digests, the contract.  Does not know: runtimes, where the store lies.
-"""
+"""Write and read the manifest beside every model: contract, digests, provenance."""
 
 from __future__ import annotations
 

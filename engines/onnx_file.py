@@ -1,7 +1,4 @@
-"""What an ONNX file says about itself, read without the onnx package: opsets, operators, external data.
-
-Knows: the few protobuf fields it needs.  Does not know: runtimes, shapes, contracts.
-"""
+"""Read an ONNX file's own description without the onnx package: opsets, operators, external data."""
 
 from __future__ import annotations
 

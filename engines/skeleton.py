@@ -1,4 +1,4 @@
-"""Joint sets by name, order and parents, and the weights that map one set to another."""
+"""Define joint sets by name, order and parents, and the weights that map one set to another."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where engines lie, and how one is opened: found, trusted, digested, opened, checked against its golden sequence.
-
-Knows: the store, this machine's folder of compiled engines, the order of the checks.  Does not know: people, stages.
-"""
+"""Find, verify and open engines: trusted, digested, opened, checked against the golden sequence."""
 
 from __future__ import annotations
 

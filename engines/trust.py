@@ -1,7 +1,4 @@
-"""Whose bytes these are: owner, permissions, size and place of a file, before anything reads it as a model.
-
-Knows: file ownership.  Does not know: formats, manifests, runtimes.
-"""
+"""Check whose bytes these are before they are read as a model: owner, permissions, size, place."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Live 3D human poses from one webcam, honest about the joints the camera could not see.
-
-Knows: what users import.  Does not know: how any of it works; each name loads its room when it is first asked for.
-"""
+"""Live 3D human poses from one webcam, honest about the joints the camera could not see."""
 
 from __future__ import annotations
 

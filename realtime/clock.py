@@ -1,6 +1,5 @@
-"""Time that never jumps: stamps and ages on one clock shared by all processes of this machine, and pacing.
+"""Read the monotonic clock that all processes of this machine share, pace work, keep deadlines.
 
-Knows: which clock of this system is monotonic, fine enough and the same in every process.  Does not know: messages.
 The wall clock is only ever read to be written into `t_capture_unix_ns`; no age and no timeout comes from it.
 """
 

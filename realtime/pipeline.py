@@ -1,6 +1,5 @@
-"""The pipeline as a table: stage -> main, process, what it consumes and produces, how long it may be silent.
+"""Define the pipeline as a table: stage -> main, process, topics in and out, limits of silence.
 
-Knows: names of stages and the processes that hold them.  Does not know: how a process is started, sockets, pixels.
 Stages with the same `process` share one and hand over in memory.
 """
 

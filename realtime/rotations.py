@@ -1,8 +1,4 @@
-"""Rotations as matrices and quaternions, for export and bridges: pure functions over any leading dimensions.
-
-Knows: right-handed rotation matrices (..., 3, 3) on column vectors, quaternions (..., 4) as x, y, z, w.
-Does not know: joints, files, whose axes these are.
-"""
+"""Convert rotations between matrices, quaternions and Euler angles, over any leading dimensions."""
 
 from __future__ import annotations
 

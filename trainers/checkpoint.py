@@ -1,7 +1,4 @@
-"""Checkpoints: weights, optimizer states, step and the settings' fingerprint in one safetensors file.
-
-Knows: the file and what may be resumed from it.  Does not know: losses, data, the loop.
-"""
+"""Save and load checkpoints: weights, optimizer states, step, settings' fingerprint in one safetensors file."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""`trainers COMMAND`: which module answers which word.
+"""Parse `trainers COMMAND` and run the module that answers it.
 
-Knows: names and one line about each.  Does not know: what they do; nothing heavy is imported before it is needed.
 Exit codes: 0 done, 2 something the user can mend (one line says what), 130 Ctrl-C.
 """
 

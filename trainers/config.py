@@ -1,6 +1,5 @@
 """configs/train/*.yaml -> the loop's settings and the recipe's own, every key checked.
 
-Knows: which keys the loop has.  Does not know: what a recipe's keys mean.
 A file may hold `rows`: named experiments, the file's settings with some changed (`trainers train FILE --row NAME`).
 """
 

@@ -1,7 +1,4 @@
-"""The one error a user of `trainers` meets: a single line that says what was found, what was expected and the mend.
-
-Knows: nothing else.  Does not know: who raises it; `trainers.cli` prints it and exits with 2.
-"""
+"""Define the one error a user of `trainers` meets: found, expected, and the fix, in a line."""
 
 from __future__ import annotations
 

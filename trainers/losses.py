@@ -1,6 +1,5 @@
-"""What training minimises, term by term; each differentiable, batched, on any device.
+"""Compute training losses term by term; each differentiable, batched, on any device.
 
-Knows: poses (..., J, 3) in metres, keypoints (..., J, 2), who hides.  Does not know: models, weights of terms, data.
 `weight` broadcasts against the per-joint terms (..., J): zeros leave joints out, the mean is over what is left.
 """
 

@@ -1,6 +1,5 @@
-"""How wrong a pose is: the papers' measures, batched, on any device.
+"""Compute pose metrics as the papers define them, batched, on any device.
 
-Knows: positions in metres, (..., J, 3).  Does not know: models, files, cameras.
 Every measure is first an error per joint, (..., J); `mean` takes the average over those that count.  Papers' names:
 Protocol 1 MPJPE = mean(joint_errors), Protocol 2 P-MPJPE = after `align_similarity`, Protocol 3 N-MPJPE = after
 `align_scale`, MPJVE = mean(velocity_errors).

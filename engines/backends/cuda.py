@@ -1,7 +1,4 @@
-"""The GPU's memory, stream and copies, by PyCUDA.
-
-Knows: pycuda, the primary context.  Does not know: networks, contracts, TensorRT.
-"""
+"""Allocate GPU memory, copy and synchronise on one stream, by PyCUDA."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Capture and replay of a stream's work as a CUDA graph, by the driver's own C interface.
-
-Knows: six functions of libcuda.  Does not know: PyCUDA (whose releases have no graphs), engines, buffers.
-"""
+"""Capture a stream's work as a CUDA graph and replay it, by the driver's own C interface."""
 
 from __future__ import annotations
 

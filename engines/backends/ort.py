@@ -1,7 +1,4 @@
-"""ONNX Runtime: a network on the CPU, or on CUDA when asked; a step allocates nothing and copies no state.
-
-Knows: sessions, I/O binding, threads.  Does not know: stores, manifests, files beyond one folder of weights.
-"""
+"""Run a network with ONNX Runtime, on the CPU or on CUDA: a step allocates nothing and copies no state."""
 
 from __future__ import annotations
 

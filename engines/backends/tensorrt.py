@@ -1,7 +1,4 @@
-"""TensorRT and TensorRT for RTX, which share one Python interface: parse, build, deserialise.
-
-Knows: both modules, optimisation profiles, what a compiled engine fits.  Does not know: buffers, files, PyCUDA.
-"""
+"""Parse, build and deserialise with TensorRT and TensorRT for RTX, which share one Python interface."""
 
 from __future__ import annotations
 

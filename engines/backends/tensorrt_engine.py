@@ -1,7 +1,4 @@
-"""A compiled network on the GPU: pinned inputs, one stream, state in two blocks used in turn, replayed as a graph.
-
-Knows: TensorRT's execution contexts, device blocks.  Does not know: files, digests, which flavour built it.
-"""
+"""Run a compiled network on the GPU: pinned inputs, one stream, state double-buffered, replayed as a graph."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What this machine makes of the pipeline: a bare loop around the detector beside it, on the same frames."""
+"""Measure the pipeline against a bare loop around the same detector, on the same frames."""

@@ -1,6 +1,5 @@
-"""The other side of the bench: the same detector in a bare loop, one process, nothing else.
+"""Run the same detector in a bare loop, one process, nothing else: the baseline of the bench.
 
-Knows: the film, the detector.  Does not know: stages, sockets, poses.
 Run as a program: prints one JSON object.
 """
 

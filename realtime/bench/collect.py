@@ -1,7 +1,4 @@
-"""Poses of a running side, all of them, from shared memory: the bench must not slow down what it measures.
-
-Knows: the ring of poses, message times.  Does not know: processes, tables.
-"""
+"""Collect all poses of a running side from shared memory, without slowing down what is measured."""
 
 from __future__ import annotations
 

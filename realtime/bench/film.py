@@ -1,7 +1,4 @@
-"""Frames rendered beforehand into memory, the same for both sides, and a source that plays them.
-
-Knows: the demo, a file of raw frames that is mapped, not read.  Does not know: stages, what is measured.
-"""
+"""Render frames beforehand into memory, the same for both sides, and play them as a source."""
 
 from __future__ import annotations
 

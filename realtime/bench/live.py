@@ -1,6 +1,5 @@
-"""One side of the bench: the pipeline as `realtime run` has it, with a film in place of the camera.
+"""Run the pipeline as `realtime run` does, with a rendered film in place of the camera.
 
-Knows: the pipeline's table, its settings.  Does not know: what is measured.
 Run as a program with the settings as JSON; prints one JSON line a second.
 """
 

@@ -1,7 +1,4 @@
-"""What a process and its children take: processor time and memory that is really theirs.
-
-Knows: psutil, proportional set size.  Does not know: what they are doing.
-"""
+"""Measure processor time and private memory of a process and its children."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Measurements of all rounds -> rows of a table and one JSON object.
-
-Knows: percentiles, medians over rounds, the aims.  Does not know: how anything was measured.
-"""
+"""Summarise the measurements of all rounds as table rows and one JSON object."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What the viewer costs: first skeleton after opening, server's CPU at 30 Hz with video, publish to drawn.
+"""Measure the viewer: time to first skeleton, server CPU at 30 Hz with video, publish-to-drawn latency.
 
-Knows: which programs to start, how to watch a page in a headless browser.  Does not know: drawing, sockets.
 `python -m realtime.bench.viewer [--seconds S]` prints a table and, last, one JSON line.  The browser draws in software.
 """
 

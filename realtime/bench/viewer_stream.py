@@ -1,6 +1,5 @@
-"""A stream for measuring the viewer: demo frames rendered beforehand, their truth as poses, 30 a second.
+"""Publish demo frames rendered beforehand, 30 a second, to measure the viewer with.
 
-Knows: the demo, rings, the public address.  Does not know: detectors, networks, pages.
 `python -m realtime.bench.viewer_stream ADDRESS` prints `up` when it publishes; SIGTERM or the end of its input ends it.
 """
 

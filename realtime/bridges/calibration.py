@@ -1,7 +1,4 @@
-"""A T-pose held for a second or two becomes the avatar's rest pose; until then an ideal T-pose stands in.
-
-Knows: bones at rest, where the person stands, what a T-pose looks like.  Does not know: sockets, Unity's axes.
-"""
+"""Calibrate an avatar's rest pose from a T-pose held for a second or two; until then use an ideal one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Joints of one person -> rotations of a humanoid's bones (the names that VRM and Unity use).
+"""Convert one person's joints to rotations of a humanoid's bones (names of VRM and Unity).
 
-Knows: which joints a bone lies between, its direction in a T-pose.  Does not know: files, sockets, Unity's axes.
 Axes: upright, right-handed, y up; in the rest pose the person stands in a T-pose and faces +z, left hand at +x.
 Rotation about a bone's own length (twist), fingers and face are not known and stay as they are at rest.
 """

@@ -1,7 +1,4 @@
-"""Single keys of a terminal, or lines of a pipe, without waiting for them.
-
-Knows: terminals of Unix and Windows.  Does not know: what a key means.
-"""
+"""Poll single keys of a terminal, or lines of a pipe, without waiting."""
 
 from __future__ import annotations
 

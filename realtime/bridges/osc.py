@@ -1,6 +1,5 @@
-"""Plain OSC: a message per joint (TouchDesigner, Max, your own), or trackers as VRChat takes them (port 9000).
+"""Send plain OSC: a message per joint (TouchDesigner, Max), or trackers as VRChat takes them (port 9000).
 
-Knows: addresses and arguments.  Does not know: sockets, where poses come from.
 joints: `/steadypose/SOURCE/ID/JOINT x y z sigma state`: metres; x right of the camera, y up by gravity, z towards the
         camera, right-handed (`--axes unity`: x mirrored, left-handed); 1 sigma per coordinate in metres; state 0
         observed, 1 inferred, 2 held.  An ABSENT joint is sent as `x y z` 0, sigma -1, state 3.

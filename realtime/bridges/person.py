@@ -1,6 +1,5 @@
-"""One person of the stream, upright and by joint names: what every bridge starts from.
+"""Turn one person of the stream upright and name its joints: what every bridge starts from.
 
-Knows: gravity, states of joints, which person is meant, the detector's face points.  Does not know: protocols, sockets.
 Axes: right-handed, metres, x to the camera's right, y up by gravity, z towards the camera, origin in the camera.
 """
 

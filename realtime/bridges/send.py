@@ -1,7 +1,4 @@
-"""OSC over UDP: messages out in bundles, requests in.
-
-Knows: python-osc, datagrams.  Does not know: protocols on top, people.
-"""
+"""Send and receive OSC over UDP: messages out in bundles, requests in."""
 
 from __future__ import annotations
 

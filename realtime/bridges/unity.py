@@ -1,6 +1,5 @@
-"""Unity's axes: left-handed, y up, z forward, metres, quaternions x y z w, angles in degrees applied z, x, y.
+"""Convert to Unity's axes: left-handed, y up, z forward, metres, quaternions x y z w, Euler order z, x, y.
 
-Knows: the change from our upright axes (right-handed, y up; who faces the camera faces +z).  Does not know: people.
 Mirroring x turns one into the other: somebody who faces +z has the left hand at -x there, at +x here.
 """
 

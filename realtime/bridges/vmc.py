@@ -1,6 +1,5 @@
-"""VMC protocol (v2.7): one person as a humanoid's bones, for VTuber and Unity tools; sent to port 39539.
+"""Send one person as a humanoid's bones by the VMC protocol (v2.7), for VTuber and Unity tools (port 39539).
 
-Knows: the protocol's addresses, calibration and what asks for it.  Does not know: sockets, keys, where poses come from.
 Unity's axes (left-handed, y up, z forward), metres, quaternions x y z w, each bone against its parent, identity in the
 T-pose.  Driven: trunk, neck, head (from the detector's face points), arms, legs, the place of the hips.
 Not driven: twist of limbs, hands, fingers, expression, gaze.  Joints that are ABSENT leave their bone where it was.

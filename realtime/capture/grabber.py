@@ -1,7 +1,4 @@
-"""A thread that reads a live source without pause and keeps the newest picture; and what that tells about the source.
-
-Knows: how long nothing came, whether pictures change, their rate.  Does not know: OpenCV, rings, restarts.
-"""
+"""Grab a live source without pause in a thread and hand over the newest picture."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Pictures through OpenCV: files frame by frame, cameras and streams as they come.
-
-Knows: OpenCV's backends, what drivers get wrong, media time.  Does not know: threads, rings, retries.
-"""
+"""Read pictures through OpenCV: files frame by frame, cameras and streams as they come."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Reads ahead in a thread: decoding the next pictures while this one is being answered.
-
-Knows: a bounded queue, how an iterator ends or fails.  Does not know: pictures.
-"""
+"""Decode the next pictures in a thread while this one is being answered."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Where pictures come from: a spec such as `0`, `/dev/video2`, `clip.mp4`, `rtsp://...` or `demo` -> an open source.
-
-Knows: kinds of specs, what can be said about one before opening it, stamps.  Does not know: OpenCV, rings, sockets.
-"""
+"""Define what a source of pictures offers, and stamp its pictures."""
 
 from __future__ import annotations
 

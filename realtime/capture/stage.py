@@ -1,6 +1,5 @@
-"""Capture stage: a live source -> pixels in the frame ring and a reference to them on the bus.
+"""Run the capture stage: a live source -> pixels in the FrameRing and a reference to them on the bus.
 
-Knows: the grabber, the frame ring.  Does not know: OpenCV, detectors.
 When the source is lost this raises SourceError and the process ends: whatever the driver holds goes with it.
 """
 

@@ -1,7 +1,4 @@
-"""`realtime batch`: folders of films to recordings, exports and overlay films, several at a time.
-
-Knows: flags, which films there are, processes, the table at the end.  Does not know: what is done with a film.
-"""
+"""`realtime batch`: folders of films to recordings, exports and overlay films, several at a time."""
 
 from __future__ import annotations
 

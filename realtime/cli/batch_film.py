@@ -1,6 +1,5 @@
 """One film of a batch, in a process of its own: recorded, exported, drawn, and marked as done piece by piece.
 
-Knows: which pieces are done already, temporary folders.  Does not know: the other films, tables, flags.
 Every piece is made in a hidden folder and moved once it is whole: whatever kills the process, what lies in the
 output folder is whole, and the next run goes on behind it.
 """

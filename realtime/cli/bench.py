@@ -1,7 +1,4 @@
-"""`realtime bench`: the pipeline against a bare loop around the same detector, in turns, on the same frames.
-
-Knows: the order of measurements, programs to start and watch.  Does not know: stages, how figures are made.
-"""
+"""`realtime bench`: measure the pipeline against a bare loop around the same detector, in turns."""
 
 from __future__ import annotations
 

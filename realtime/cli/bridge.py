@@ -1,7 +1,4 @@
-"""`realtime bridge vmc|osc`: live poses, sent on to VTuber tools, Unity, VRChat, TouchDesigner.
-
-Knows: flags, keys, the loop.  Does not know: what the messages say.
-"""
+"""`realtime bridge`: send live poses on to VTuber tools, Unity, VRChat, TouchDesigner."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`realtime export`: a recording or a film to bvh, trc, c3d, csv, json or npz.
-
-Knows: flags, a progress bar.  Does not know: file formats.
-"""
+"""`realtime export`: a recording or a film to bvh, trc, c3d, csv, json or npz."""
 
 from __future__ import annotations
 

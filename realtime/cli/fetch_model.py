@@ -1,7 +1,4 @@
-"""`realtime fetch-model`: the detector's model into this user's cache.
-
-Knows: whether it is there already.  Does not know: where it comes from or how it is made.
-"""
+"""`realtime fetch-model`: download the detector's model into this user's cache."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Films without a running pipeline: every picture with its answer, recorded where that is asked for.
-
-Knows: the offline chain, recordings, which flags matter to a film.  Does not know: drawing, export formats.
-"""
+"""Films without a running pipeline: every picture with its answer, recorded where that is asked for."""
 
 from __future__ import annotations
 

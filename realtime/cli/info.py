@@ -1,7 +1,4 @@
-"""`realtime info`: what a recording holds, on one screen.
-
-Knows: how to say it.  Does not know: how it is stored.
-"""
+"""`realtime info`: summarise what a recording holds, on one screen."""
 
 from __future__ import annotations
 

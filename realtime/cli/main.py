@@ -1,6 +1,5 @@
-"""The `realtime` command: which commands there are and where each one lives.
+"""Parse the `realtime` command line and run the chosen command; only that one is imported.
 
-Knows: names, one line of help each, the module behind each.  Does not know: what a command does.
 Each module offers `add_arguments(parser)` and `main(args) -> exit code`; only the chosen one is imported.
 """
 

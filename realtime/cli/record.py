@@ -1,7 +1,4 @@
-"""`realtime record`: a stream that runs already, written to a file from outside, best effort.
-
-Knows: when to stop, what to tell.  Does not know: the file's format, where messages come from.
-"""
+"""`realtime record`: write a stream that runs already to a file, from outside, best effort."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`realtime process`: a recording's keypoints, lifted anew by another engine or for another camera.
-
-Knows: flags, a progress bar.  Does not know: lifting, the file's format.
-"""
+"""`realtime process`: lift a recording's keypoints anew by another engine or for another camera."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`realtime render`: a film of a film or a recording, with the skeletons on it.
-
-Knows: flags, a progress bar.  Does not know: drawing, encoders, the chain.
-"""
+"""`realtime render`: a film of a film or a recording, with the skeletons on it."""
 
 from __future__ import annotations
 

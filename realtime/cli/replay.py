@@ -1,7 +1,4 @@
-"""`realtime replay`: a recording, published as a live stream; every client works on it.
-
-Knows: the public address, the recording, when a pose is due.  Does not know: the file's format, stamps.
-"""
+"""`realtime replay`: publish a recording as a live stream; every client works on it."""
 
 from __future__ import annotations
 

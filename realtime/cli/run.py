@@ -1,7 +1,4 @@
-"""`realtime run`: flags and a file of settings -> a running pipeline, and its end as an exit code.
-
-Knows: flags and which setting each one is.  Does not know: stages, sockets, pixels.
-"""
+"""`realtime run`: build the settings from flags and a file, run the pipeline, end with an exit code."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""`realtime view`: a stream in the browser.
-
-Knows: flags, whether there is a display, signals.  Does not know: pages, poses.
-"""
+"""`realtime view`: serve a stream to the browser."""
 
 from __future__ import annotations
 

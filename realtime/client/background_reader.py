@@ -1,7 +1,4 @@
-"""One topic of a publisher, listened to in the background: the newest message and the time it came.
-
-Knows: a reader, its thread.  Does not know: what is listened to, freshness.
-"""
+"""Read one topic of a publisher in the background: the newest message and the time it came."""
 
 from __future__ import annotations
 

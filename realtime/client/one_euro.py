@@ -1,7 +1,6 @@
-"""One-Euro smoothing for display, export and bridges; the raw stream is never smoothed.
+"""Smooth poses for display, export and bridges with the One-Euro filter (Casiez, Roussel, Vogel 2012).
 
-Knows: poses, ids, irregular frame times, what smoothing costs (delay) and buys (less jitter).
-Does not know: sockets, files, drawing.  Filter: Casiez, Roussel and Vogel, CHI 2012, one speed per point.
+Filter: Casiez, Roussel and Vogel, CHI 2012, one speed per point.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""Live poses: `for pose in PoseClient(): ...` or `PoseClient().latest()`; an old pose never passes for a current one.
+"""Receive live poses: `for pose in PoseClient(): ...`; an old pose never passes for a current one.
 
-Knows: the public address, freshness, silence.  Does not know: stages, cameras, where poses come from.
 A pose that is too old, or that does not come, is answered by status STALE: the last frame's stamp and nobody in it.
 Arrays are NumPy's, joints in the order of `client.joints`.  A client that stops, or dies, disturbs nobody.
 """

@@ -1,8 +1,4 @@
-"""Plain values -> checked dataclasses, with errors that name file, key path, bad value and nearest key.
-
-Knows: types, units and bounds that a dataclass declares; files and flags as origins of a value.
-Does not know: what a setting means, except that nothing may listen beyond this machine unasked.
-"""
+"""Build checked settings from plain values; errors name file, key path, bad value and nearest key."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Every setting of a run, with its unit, its bounds and its default: a live run on this machine.
+"""Define every setting of a run with its unit, bounds and default.
 
-Knows: names, units, bounds, defaults.  Does not know: files, YAML, the command line.  Reading a file and
-merging flags into it: `realtime/config/loader.py`.  A new setting is one line here and one in `configs/run/live.yaml`.
+Reading a file and merging flags into it: `realtime/config/loader.py`.  A new setting is one line here and one in
+`configs/run/live.yaml`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,5 @@
-"""A small YAML file -> plain values and the line of every key; nothing in the file can run or grow.
+"""Read a small YAML file into plain values and the line of every key; nothing in it can run or grow.
 
-Knows: mappings, lists, text, numbers, true and false.  Does not know: settings, types, defaults.
 Refused: aliases, tags, duplicate keys, deep nesting, more than 64 kB, anything but a regular file.
 """
 

@@ -1,4 +1,4 @@
-"""The demo: rendered cylinder people with exact truth.  `CylinderWorld` is the source, `render` draws any pose."""
+"""Render cylinder people with exact truth: `CylinderWorld` is the source, `render` draws any pose."""
 
 from realtime.demo.render import render
 from realtime.demo.world import CylinderWorld

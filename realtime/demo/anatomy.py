@@ -1,6 +1,5 @@
-"""From 17 joints to a whole body: frames of head, hands and feet, and the 33 BlazePose points.
+"""Derive head, hands, feet and the 33 BlazePose points from 17 joints.
 
-Knows: anatomy and its proportions.  Does not know: cameras, colours, clothes.
 Works in any right-handed axes; `up` says where the sky is (it only levels feet that stand on the floor).
 """
 

@@ -1,6 +1,5 @@
-"""A pinhole camera in a world with Y up and its floor at y = 0.
+"""Project through a pinhole camera in a world with y up and its floor at y = 0.
 
-Knows: intrinsics, pose, projection.  Does not know: people, pixels' colours.
 Camera axes: x right, y down, z forward, metres.  `fov_deg` spans the longer side of the picture.
 """
 

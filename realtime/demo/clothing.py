@@ -1,7 +1,4 @@
-"""The colour of every quad of the skin, and which quads exist: clothes, hair, shoes, patterns.
-
-Knows: looks and the parts of `shape`.  Does not know: poses, cameras, light.
-"""
+"""Colour every quad of the skin and choose which exist: clothes, hair, shoes, patterns."""
 
 from __future__ import annotations
 

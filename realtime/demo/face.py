@@ -1,6 +1,5 @@
-"""Eyes, brows, nose, mouth, ears, glasses: small polygons on the head, each seen only from its front.
+"""Draw eyes, brows, nose, mouth, ears, glasses: small polygons, each seen only from its front.
 
-Knows: faces.  Does not know: cameras, light.
 Positions are metres from the tip of the nose: left, up, forward.
 """
 

@@ -1,7 +1,4 @@
-"""What the camera cannot see, and why: behind a board, behind the own body or another person, outside the picture.
-
-Knows: bodies as capsules, boards, the camera.  Does not know: pictures, looks.
-"""
+"""Tell which joints the camera cannot see, and why: occluder, own body, another person, outside the picture."""
 
 from __future__ import annotations
 

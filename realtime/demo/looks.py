@@ -1,7 +1,6 @@
-"""What a person, a room and a picture look like: one frozen record drawn from a seed.
+"""Draw an appearance of person, room and picture from a seed: one frozen record.  Colours are BGR in 0..255.
 
-Knows: palettes, clothes, hair, rooms, light; which of them training never draws (pool "heldout").
-Does not know: geometry, pixels.  Colours are BGR in 0..255.
+Colours are BGR in 0..255.
 """
 
 from __future__ import annotations

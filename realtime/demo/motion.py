@@ -1,6 +1,5 @@
-"""The demo's own motion: walking, turning, waving, squatting, sitting, gestures; smooth, endless, from a seed.
+"""Generate the demo's motion from a seed: walking, turning, waving, squatting, sitting, gestures.
 
-Knows: activities as joint angles over time, a path on the floor.  Does not know: bones, cameras, looks.
 A minute of angles is drawn once and repeats without a seam, so any frame can be asked for in any order.
 """
 

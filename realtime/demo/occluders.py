@@ -1,7 +1,4 @@
-"""Boards: flat textured things between camera and people, and what they cover.
-
-Knows: boards in camera axes, their pictures, what lies behind them.  Does not know: people, motion, time.
-"""
+"""Place flat textured occluders between camera and people, and tell what they cover."""
 
 from __future__ import annotations
 

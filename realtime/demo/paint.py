@@ -1,7 +1,4 @@
-"""Quads and polygons of people, lit, sorted and filled: the painter.
-
-Knows: light, depth order, anti-aliasing.  Does not know: rooms, boards, motion.
-"""
+"""Light, sort and fill quads and polygons of people: the painter's algorithm."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""One picture of any people in any pose, through any camera: room, shadows, people, boards, lens and sensor.
+"""Render any people in any pose through any camera: room, shadows, people, occluders, lens, sensor.
 
-Knows: the order of painting.  Does not know: motion, time, who calls.
 Joints are H36M_17 in camera axes, metres.  The same arguments give the same picture.
 """
 

@@ -1,6 +1,5 @@
-"""The room behind the people: textured walls and floor, pictures, furniture, shadows.
+"""Draw the room behind the people: textured walls and floor, pictures, furniture, shadows.
 
-Knows: looks, planes, the camera.  Does not know: people's shapes.
 A background is drawn once for each camera and kept; a moving camera costs one drawing per frame.
 """
 

@@ -1,6 +1,5 @@
-"""The skin of a body: stacks of elliptic rings around its bones, joined to quads.
+"""Build the skin of a body: stacks of elliptic rings around its bones, joined to quads.
 
-Knows: how thick people and their clothes are.  Does not know: colours, cameras, light.
 Every part is a stack of rings with `AROUND` corners, so topology is one constant table.
 """
 

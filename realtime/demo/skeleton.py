@@ -1,6 +1,5 @@
-"""Joint angles -> 17 joints: the demo's own people, whose bones never change their length.
+"""Convert joint angles to 17 joints of people whose bones never change their length.
 
-Knows: bone lengths, angles, the floor.  Does not know: what the motion is for, cameras, looks.
 World axes: Y up, heading 0 faces +Z, the person's left is +X.
 """
 

@@ -1,7 +1,4 @@
-"""Procedural textures for walls, floors, boards and furniture, drawn from a seed.
-
-Knows: patterns.  Does not know: where they hang.
-"""
+"""Draw procedural textures for walls, floors, occluders and furniture from a seed."""
 
 from __future__ import annotations
 

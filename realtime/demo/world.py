@@ -1,6 +1,5 @@
-"""The demo source: one or several cylinder people in a room, boards passing in front, with exact truth.
+"""Play the demo: cylinder people in a room, occluders passing in front, with exact truth.
 
-Knows: motion, looks, boards over time.  Does not know: sources, stages, sockets.
 `frame(i)` is a pure function of the seed and i: frames may be asked for in any order.
 """
 

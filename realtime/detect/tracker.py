@@ -1,6 +1,5 @@
-"""Detections of one frame -> people with ids that stay.
+"""Track people: detections of one frame -> people with ids that stay.
 
-Knows: where people were, how they moved, who is lost and for how long.  Does not know: pixels, occlusion of joints.
 A lost person stays with score 0 for a while, so that the stages behind can let the joints age.
 """
 

@@ -1,7 +1,4 @@
-"""`realtime doctor`: what was found on this machine, what is wrong, and the command that fixes it.
-
-Knows: which findings matter to a run and how they are shown.  Does not know: how anything is found.
-"""
+"""`realtime doctor`: report what this machine has, what is wrong, and the command that fixes it."""
 
 from __future__ import annotations
 

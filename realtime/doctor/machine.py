@@ -1,8 +1,4 @@
-"""What this machine has for a run, what is missing, and the command that fixes it.
-
-Knows: devices, memory, ports, each by looking only: nothing is opened, loaded or changed.
-Does not know: how findings are shown, how a run is made.
-"""
+"""Check this machine for a run: cameras, memory, GPU, ports; with the command that fixes it."""
 
 from __future__ import annotations
 

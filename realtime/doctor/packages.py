@@ -1,7 +1,4 @@
-"""What is installed for a run: the model, runtimes, system libraries, packages that overwrite each other.
-
-Knows: names of packages and libraries, and the command that installs each.  Does not know: devices, how it is shown.
-"""
+"""Check what is installed for a run: model, runtimes, system libraries, packages that overwrite each other."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""From people's keypoints over time to calls of an engine and back: slots, resets, ticks, windows, look-ahead.
-
-Knows: the lifter's contract, the 30 Hz grid.  Does not know: messages, cameras, what the answers are for.
-"""
+"""Feed people's keypoints over time to an engine: slots, resets, ticks, windows, look-ahead."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The time of a stream: frames come when they come, a network's state moves on a nominal 30 Hz grid.
-
-Knows: when a frame passes a tick, and which ticks it skipped.  Does not know: people, networks, messages.
-"""
+"""Align frames, which come when they come, with the nominal 30 Hz grid of a network's state."""
 
 from __future__ import annotations
 

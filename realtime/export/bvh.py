@@ -1,6 +1,6 @@
 """BVH: a hierarchy of constant bones and joint rotations, as Blender, Maya and MotionBuilder read it.
 
-Knows: BVH text.  Does not know: recordings.  Metres (or centimetres when asked), y up, the rest pose is a T-pose
+Metres (or centimetres when asked), y up, the rest pose is a T-pose
 that faces +z.  BVH cannot leave a value empty: a joint that was not seen keeps its last rotation, and the file
 beside it, `.states.csv`, says so frame by frame.  All files of a recording begin at its first frame.
 """

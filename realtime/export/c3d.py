@@ -1,6 +1,6 @@
 """C3D: marker tracks for biomechanics tools, written from the format's own manual.
 
-Knows: what C3D's blocks and fields mean.  Does not know: recordings.  Metres, y up (POINT:X_SCREEN +X, Y_SCREEN +Y).
+Metres, y up (POINT:X_SCREEN +X, Y_SCREEN +Y).
 The residual marks every sample: above 0 observed (its 1-sigma in metres), 0 inferred (C3D: not measured), -1 missing.
 C3D knows one rate only: each frame's capture time stands in the analog channel `capture_time`, in seconds.
 """

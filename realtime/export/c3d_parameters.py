@@ -1,7 +1,4 @@
-"""C3D's parameter section: groups of named values as blocks of 512 bytes.
-
-Knows: the section's bytes.  Does not know: what the values mean.
-"""
+"""Write C3D's parameter section: groups of named values as blocks of 512 bytes."""
 
 from __future__ import annotations
 

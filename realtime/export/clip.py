@@ -1,6 +1,5 @@
-"""One person's upright track on the time axis of the recording: what every export format starts from.
+"""Hold one person's upright track on the recording's time axis: what every export format starts from.
 
-Knows: states of joints, the recording's frames, resampling.  Does not know: messages' people, file formats.
 Axes of a clip: metres, y up by gravity, x to the camera's right, z towards the camera, right-handed; y = 0 is the
 floor (2nd percentile of the lowest heights).  What was ABSENT, or has no position, is NaN.
 """

@@ -1,7 +1,4 @@
-"""One export: a recording's poses to files of one format, with what was smoothed, resampled and left out told.
-
-Knows: which format writes what, names of files.  Does not know: the command line, progress bars.
-"""
+"""One export: a recording's poses to files of one format, with what was smoothed, resampled and left out told."""
 
 from __future__ import annotations
 

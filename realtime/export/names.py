@@ -1,7 +1,4 @@
-"""Clean names that come from a recording before they are written: no control characters, no spreadsheet formulas.
-
-Knows: text.  Does not know: which names a recording has, file formats.
-"""
+"""Clean names of a recording before they are written: no control characters, no spreadsheet formulas."""
 
 from __future__ import annotations
 

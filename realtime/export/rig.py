@@ -1,6 +1,5 @@
-"""A skeleton of constant bone lengths and the joint rotations that follow a clip: what BVH needs.
+"""Fit a skeleton of constant bone lengths and its joint rotations to a clip: what BVH needs.
 
-Knows: joint names and parents, a rest pose (T-pose, facing +z, y up).  Does not know: files, Euler angles.
 Where a joint has several children each bone gets a node of its own at that joint (as clavicles have), so that
 shoulders may rise although every length is constant.
 """

@@ -1,7 +1,4 @@
-"""Steadier poses for export, with what that costs and what it buys.
-
-Knows: filters and their measures.  Does not know: file formats, flags.
-"""
+"""Steadier poses for export, with what that costs and what it buys."""
 
 from __future__ import annotations
 

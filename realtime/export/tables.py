@@ -1,6 +1,6 @@
 """CSV, JSON and npz: everything that a recording says, all people in one file, units in the names.
 
-Knows: these three formats.  Does not know: recordings.  Nothing is left out: each joint comes with its state; what
+Nothing is left out: each joint comes with its state; what
 was ABSENT, or lies in a frame without that person, is empty (CSV), null (JSON) or NaN (npz).  `frame` and `time_s`
 count from the recording's first captured frame, for everybody.
 """

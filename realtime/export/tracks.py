@@ -1,7 +1,4 @@
-"""From a recording's poses to one clip per person: one time axis, one upright, one floor for everybody.
-
-Knows: messages, gravity, the floor.  Does not know: file formats, resampling.
-"""
+"""From a recording's poses to one clip per person: one time axis, one upright, one floor for everybody."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """TRC: marker tracks as text, as OpenSim reads them.
 
-Knows: the TRC layout.  Does not know: recordings.  Metres, y up, one row per answered frame with its capture time on
+Metres, y up, one row per answered frame with its capture time on
 the axis of the recording (OrigDataStartFrame says where this person begins); a joint that is missing or less than
 asked for leaves its three fields empty.
 """

@@ -1,7 +1,4 @@
-"""A camera's lens: pixels <-> undistorted rays, from a calibration, a field of view, or a guess.
-
-Knows: pinholes and OpenCV's distortion.  Does not know: people, messages, sources.
-"""
+"""Convert pixels to undistorted rays and back, by calibration, field of view, or a guess."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The innovation gate: what the last pose predicts against what the detector claims; it may only lower reliability.
+"""Gate claims of the detector by the innovation: what the last pose predicts; reliability is only lowered.
 
-Knows: how fast limbs move and how long bones are.  Does not know: detectors, networks, messages.
 A claim is doubted where it leaps further than a body can move since the joint was last believed, or where its bone
 would be longer than it is.  A leap that is claimed again and again is believed in the end: the reach grows with time.
 """

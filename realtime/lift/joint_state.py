@@ -1,7 +1,4 @@
-"""How long each joint has been unseen, and what that makes of it: OBSERVED, INFERRED, HELD, ABSENT.
-
-Knows: times, thresholds, bones.  Does not know: networks, pixels, messages' transport.
-"""
+"""Track how long each joint has been unseen: OBSERVED, INFERRED, HELD, ABSENT."""
 
 from __future__ import annotations
 

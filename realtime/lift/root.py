@@ -1,6 +1,5 @@
-"""Where a person stands and which way is up: the root from 3D and rays, stature, gravity.
+"""Estimate where a person stands and which way is up: root from 3D and rays, stature, gravity.
 
-Knows: pinhole geometry and how people mostly hold themselves.  Does not know: messages' transport, networks, pixels.
 Camera axes: x right, y down, z forward; metres.
 """
 

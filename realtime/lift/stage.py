@@ -1,7 +1,4 @@
-"""Lift stage: 2D keypoints with reliabilities -> one 3D answer per frame with all people in it.
-
-Knows: the lifter.  Does not know: cameras, addresses, pixels, what the engine is made of.
-"""
+"""Run the lift stage: 2D keypoints with reliabilities -> one 3D answer per frame with all people in it."""
 
 from __future__ import annotations
 

@@ -1,0 +1,4 @@
+"""Tell which keypoints can be believed.
+
+Knows keypoints over time and grey pictures.  Does not know detectors, lifters, sockets.
+"""

@@ -1,6 +1,5 @@
-"""What the pixels at a keypoint look like: how bright, how uneven; and whether they still look as they did.
+"""Sample brightness and contrast at keypoints and compare them with their memory.
 
-Knows: grey pictures, points, one memory a point.  Does not know: joints, detectors, what a change means.
 A detector goes on reporting a wrist behind a board; the picture there no longer looks like the wrist.
 """
 

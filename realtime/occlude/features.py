@@ -1,6 +1,5 @@
-"""What one person's keypoints tell about which joints are hidden: one row of numbers a joint and frame.
+"""Compute one row of occlusion features per joint and frame from one person's keypoints.
 
-Knows: keypoints of this frame, a summary of the frames before, flow.  Does not know: pictures, ids, weights.
 Trainers and runtime call the same `features`; a learned reliability engine sees nothing else.
 Lengths are in box heights of the person, so that distance and resolution do not matter.
 """

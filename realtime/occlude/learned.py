@@ -1,7 +1,4 @@
-"""The learned reliability: rows of cues -> one reliability a joint, by an engine of task `reliability`.
-
-Knows: the contract of such an engine, slots, the 30 Hz grid.  Does not know: pictures, how cues are measured.
-"""
+"""Estimate reliability with an engine of task `reliability`: feature rows -> one value per joint."""
 
 from __future__ import annotations
 

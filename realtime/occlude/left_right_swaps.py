@@ -1,6 +1,5 @@
-"""Left and right exchanged by the detector: found where time makes it certain, and put right.
+"""Repair left/right swaps of the detector where time makes them certain.
 
-Knows: one person's keypoints over time.  Does not know: pictures, ids, why a detector errs.
 Arms and legs are judged apart.  A group is exchanged back only when that continues its motion and the answer as
 given would be a leap.  A detector that insists is believed: as often as not its first answer was the wrong one.
 """

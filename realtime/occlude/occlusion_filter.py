@@ -1,7 +1,6 @@
-"""The occlusion filter: keypoints and grey pictures -> one reliability in [0, 1] for every keypoint.
+"""Filter occlusions: keypoints and grey pictures -> one reliability in [0, 1] per keypoint.
 
-Knows: people over time, which pixels can be traced, the reliability by rule or by a learned engine.
-Does not know: detectors, rings, lifters.  Flow runs from the previous to this frame; the paper looks one ahead.
+Flow runs from the previous to this frame; the paper looks one ahead.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Where the pixels under last frame's keypoints went: pyramidal Lucas-Kanade between two grey pictures.
-
-Knows: grey pictures, points.  Does not know: people, joints, what a residual means.
-"""
+"""Trace the pixels under last frame's keypoints: pyramidal Lucas-Kanade between two grey pictures."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Eq. 2 of Cheng et al. 2019 and its company: what was measured of a keypoint -> how far it can be trusted.
+"""Estimate reliability by Eq. 2 of Cheng et al. 2019 and further factors in [0, 1].
 
-Knows: one person in one frame, as arrays.  Does not know: messages, pictures, time beyond one step, learned engines.
 Every cue is a factor in [0, 1] and can be switched off; confidence and flow alone are the paper's equation.
 """
 

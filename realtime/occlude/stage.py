@@ -1,7 +1,4 @@
-"""Occlude stage: keypoints and the grey picture they were found in -> keypoints with a reliability each.
-
-Knows: the frame ring's grey copies, the occlusion filter.  Does not know: detectors, lifters.
-"""
+"""Run the occlude stage: keypoints and the grey picture they were found in -> keypoints with reliabilities."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Files: the same pure cores, one after another in one process, and no frame lost.
+"""Chain the pure cores in one process over a file, no frame lost: `process(source)`.
 
-Knows: the cores and their order, the end of a file.  Does not know: processes, pace, sockets, OpenCV.
 `process(source)` is for notebooks, tests and trainers; `stages/file.py` is the same, supervised and publishing.
 """
 

@@ -1,7 +1,4 @@
-"""File stage: the offline chain, supervised, which publishes as it goes and loses no frame.
-
-Knows: media time, pace, where to go on after a crash.  Does not know: the cores, OpenCV.
-"""
+"""Run the file stage: the offline chain, supervised, which publishes as it goes."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What clients are told: every answer with its time of publication, who is speaking, how each stage does, and silence.
+"""Publish answers with their time, say who is speaking and how each stage does, and tell silence (STALE).
 
-Knows: the rules of freshness, the public address, the PoseRing.  Does not know: where answers come from.
 Used by the publish stage and, for files, by the offline chain.
 """
 

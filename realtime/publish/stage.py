@@ -1,7 +1,4 @@
-"""Publish stage: what lift and occlude answer -> the public address and the PoseRing.
-
-Knows: which topic goes where, when a second has passed.  Does not know: pixels, engines, who listens.
-"""
+"""Run the publish stage: what lift and occlude answer -> the public address and the PoseRing."""
 
 from __future__ import annotations
 

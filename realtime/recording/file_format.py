@@ -1,6 +1,4 @@
-"""Recordings: an append-only file of the published bytes, which survives kill -9, a full disk and flipped bits.
-
-Knows: the file format, records, what is damaged.  Does not know: sockets, stages, what a pose means.
+"""Write and read recordings: append-only published bytes that survive kill -9, a full disk, flipped bits.
 
 File   = MAGIC, then records.
 Record = SYNC (4) | type u8 | length u32 | crc32 u32 over type, length and payload | payload; integers little-endian.

@@ -1,7 +1,4 @@
-"""What a recording holds, as messages and as a summary.
-
-Knows: records and the vocabulary.  Does not know: sockets, engines, export formats.
-"""
+"""Read a recording as messages and summarise it."""
 
 from __future__ import annotations
 

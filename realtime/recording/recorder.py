@@ -1,7 +1,4 @@
-"""Records a stream from outside: from the PoseRing on this machine, in order, else from the public address.
-
-Knows: where messages come from, what was lost.  Does not know: the file's format, who asked.
-"""
+"""Record a stream from outside: from the PoseRing on this machine, in order, else from the public address."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A recording's keypoints through a lifter again: new poses for the same frames, none left out.
-
-Knows: recordings, the lifter, whom Hello names.  Does not know: flags, engines' files, sockets.
-"""
+"""Lift a recording's keypoints again: new poses for the same frames, none left out."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A recording as a live stream again: same messages, same distances in time, stamps of now.
-
-Knows: pacing, what of a message belongs to the moment it was made.  Does not know: files, sockets.
-"""
+"""Replay a recording as a live stream: same messages, same distances in time, stamps of now."""
 
 from __future__ import annotations
 

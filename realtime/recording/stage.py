@@ -1,7 +1,4 @@
-"""Record stage: the PoseRing -> a file, in order, losses counted; a full disk ends the recording and nothing else.
-
-Knows: when to stop, what to say.  Does not know: the file's format, stages, what the messages mean.
-"""
+"""Run the record stage: the PoseRing -> a file, in order, losses counted."""
 
 from __future__ import annotations
 

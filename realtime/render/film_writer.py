@@ -1,7 +1,4 @@
-"""Draws moment after moment into a video file that appears once it is whole.
-
-Knows: layout, files.  Does not know: where moments come from, progress bars.
-"""
+"""Draws moment after moment into a video file that appears once it is whole."""
 
 from __future__ import annotations
 

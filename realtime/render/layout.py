@@ -1,7 +1,4 @@
-"""One frame of the film: the picture with the skeletons, beside it the 3D view, a caption and a legend.
-
-Knows: sizes, captions.  Does not know: where pictures and poses come from, encoders.
-"""
+"""One frame of the film: the picture with the skeletons, beside it the 3D view, a caption and a legend."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The people of one frame on its picture.
-
-Knows: pixels of joints, how large a metre is there.  Does not know: lenses, films, 3D views.
-"""
+"""The people of one frame on its picture."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """A 3D view of the people of one frame: floor, shadows and skeletons, seen from aside.
 
-Knows: gravity, a slow camera that keeps everybody in view.  Does not know: pictures, films.
 Room axes: metres, y up, x to the camera's right, z towards the camera.
 """
 

@@ -1,7 +1,4 @@
-"""Draws one person's skeleton from projected joints: halos of uncertainty, bones, marks, in this order.
-
-Knows: joint names, parents, states.  Does not know: cameras, where the projection comes from.
-"""
+"""Draws one person's skeleton from projected joints: halos of uncertainty, bones, marks, in this order."""
 
 from __future__ import annotations
 

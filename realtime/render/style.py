@@ -1,7 +1,4 @@
-"""Colours, marks and text of drawn skeletons: left and right tinted, unseen joints hollow.
-
-Knows: OpenCV's drawing, BGR.  Does not know: where on the picture a joint lies, what is drawn first.
-"""
+"""Colours, marks and text of drawn skeletons: left and right tinted, unseen joints hollow."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Which pose goes with which picture: by frame number for films, by time where there are no pictures.
-
-Knows: stamps.  Does not know: drawing, decoders.
-"""
+"""Which pose goes with which picture: by frame number for films, by time where there are no pictures."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Writes a video file: H.264 by ffmpeg or by OpenCV, else what OpenCV has, and says which.
-
-Knows: encoders, pixel formats.  Does not know: what is on the pictures.
-"""
+"""Writes a video file: H.264 by ffmpeg or by OpenCV, else what OpenCV has, and says which."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A command of ours beside a run, in a process of its own: it ends with the run, and its own death is its own business.
-
-Knows: processes.  Does not know: what the command does.
-"""
+"""Run another command beside a run, in a process that ends with it."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Log lines of a run: short, to stderr, and never a flood.
-
-Knows: one line a second of each kind and process.  Does not know: who logs what.
-"""
+"""Log a run's lines to stderr, short, and never a flood."""
 
 from __future__ import annotations
 

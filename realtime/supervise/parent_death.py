@@ -1,7 +1,4 @@
-"""No process outlives its supervisor, however that one died: by the kernel (Linux), a job (Windows), a pipe's end.
-
-Knows: prctl, job objects, pipes.  Does not know: stages, what a child does.
-"""
+"""Kill child processes when the supervisor dies: prctl (Linux), job object (Windows), pipe end."""
 
 from __future__ import annotations
 

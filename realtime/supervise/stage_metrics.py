@@ -1,7 +1,4 @@
-"""What a stage's row says about its work: rate, latency, drops, lagging.
-
-Knows: stamps, a row of the board.  Does not know: processes, sockets, messages beyond their stamp.
-"""
+"""Measure a stage's rate, latency, drops and lag for its row of the status board."""
 
 from __future__ import annotations
 

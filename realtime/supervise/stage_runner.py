@@ -1,7 +1,4 @@
-"""The child's side of the supervisor: what a stage is handed, its heartbeat, its last words, its death with the parent.
-
-Knows: the board, the bus, the pipe to the supervisor.  Does not know: what stages do, when a process is started again.
-"""
+"""Run stages inside a child process: context, heartbeat, exit report, death with the parent."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The board: one row per stage in shared memory, where stages report and the supervisor looks.
+"""Share one status row per stage in shared memory, where stages report and the supervisor looks.
 
-Knows: rows, counters, Health.  Does not know: processes, sockets, what a stage does.
 No locks: every field has one writer, and a writer killed half-way leaves nobody waiting.
 """
 

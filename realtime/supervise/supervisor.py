@@ -1,7 +1,4 @@
-"""The supervisor: starts the processes of the table, watches their beats, starts them again, stops them in order.
-
-Knows: the table, the board, exit codes, pacing.  Does not know: what a stage does, pixels, sockets.
-"""
+"""Supervise the pipeline's processes: start, watch heartbeats, restart, stop in order."""
 
 from __future__ import annotations
 

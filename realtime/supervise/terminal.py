@@ -1,8 +1,4 @@
-"""What a run shows while it goes: a live block, plain lines, JSON lines or nothing; and a summary at its end.
-
-Knows: snapshots of the supervisor, the newest pose, how wide a terminal is.  Does not know: stages, sockets, settings'
-meaning.
-"""
+"""Show a run on the terminal: a live block, plain lines, JSON lines or nothing; and a summary at its end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""One process of the pipeline as its supervisor sees it: start, silence, last words, pacing, end.
-
-Knows: a process, its pipe, its rows of the board.  Does not know: the other processes, exit codes of the run.
-"""
+"""Manage one process of the pipeline: start, silence, exit report, restart pacing, end."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Addresses: what `tcp://HOST:PORT` means, whether it is free and who can reach it; names of memory that go with it.
-
-Knows: hosts, ports, users.  Does not know: directories, locks, ZeroMQ.
-"""
+"""Parse addresses: what `tcp://HOST:PORT` means, whether it is free, who can reach it, its memory names."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Messages between processes: the newest one, whole, checked, or none.
+"""Pass messages between processes over ZeroMQ: the newest one, whole, checked, or none.
 
-Knows: sockets that read, and the traps of all.  Does not know: what messages mean, which stage speaks to which.
 * Live hops conflate: an unread message is replaced by the next one.  Conflation destroys multipart messages and starves
   one kind of message by another: every message is one part, every topic has a socket of its own.
 * A message beyond MAX_BYTES makes a socket deaf for good: a reader that hears nothing makes itself a new one.

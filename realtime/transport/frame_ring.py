@@ -1,6 +1,5 @@
-"""FrameRing: the newest pictures in shared memory, each with a small grey copy for optical flow.
+"""Share the newest pictures in memory (FrameRing), each with a small grey copy for optical flow.
 
-Knows: slots, generations, torn and lapped reads.  Does not know: cameras, messages beyond a reference, what is seen.
 One writer, any number of readers, no locks: a slot is marked before and after it is written, and a reader copies
 between two looks at these marks.  A picture is whole or None, never a mixture.  Generations only ever grow, over
 restarts too, so that a reference never fits another picture than its own.

@@ -1,7 +1,4 @@
-"""How pictures lie in the FrameRing's memory: a header, a mark for each slot, then the slots.
-
-Knows: sizes, marks, where a slot's pixels are.  Does not know: who writes, who reads, when a picture is whole.
-"""
+"""Lay out the FrameRing's memory: a header, a mark for each slot, then the slots."""
 
 from __future__ import annotations
 

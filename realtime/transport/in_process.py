@@ -1,7 +1,4 @@
-"""Topics whose producer and consumer share a process: the newest message is handed over in memory.
-
-Knows: which topics stay inside.  Does not know: what messages mean; the others go over the bus it wraps.
-"""
+"""Hand over topics whose producer and consumer share a process, in memory, newest only."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""PoseRing: the last 2048 published messages in shared memory, byte for byte, for readers on this machine.
+"""Keep the last 2048 published messages in shared memory (PoseRing), byte for byte, for local readers.
 
-Knows: slots, sequence, lapped and torn reads.  Does not know: what the bytes mean, who published them.
 One writer, any number of readers, no locks and no notification: a reader looks when it likes, gets everything since
 its last look in order, and knows how much it lost.  `pose3d` and `keypoints2d` of every frame, and every `hello`.
 """

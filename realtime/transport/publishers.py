@@ -1,7 +1,4 @@
-"""The sending ends of the bus: one topic inside a run, all public topics at its address.
-
-Knows: sockets that publish and what their clients may cost.  Does not know: what messages mean, who listens.
-"""
+"""Send messages: one topic inside a run, all public topics at its address."""
 
 from __future__ import annotations
 

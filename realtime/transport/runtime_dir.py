@@ -1,6 +1,5 @@
-"""Where one run meets: its private directory, its lock, where its stages find each other; nothing of it is left.
+"""Manage a run's private directory: its lock, its endpoints, and cleaning what a dead run left.
 
-Knows: users, permissions, paths.  Does not know: messages, sockets' behaviour, who starts whom.
 Everything hangs on the user and the port of the public address, so that two runs with different ports never touch.
 Linux and macOS: `flock`, unix sockets.  Elsewhere: a lock that SQLite holds, loopback tcp on ports chosen at start.
 """

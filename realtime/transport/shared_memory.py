@@ -1,6 +1,5 @@
-"""Named shared memory that is really there: full memory is an error at creation, and readers cannot harm the owner.
+"""Create named shared memory that is really there, and that readers cannot harm.
 
-Knows: segments, their size and permission.  Does not know: what lies in them.
 Linux: files in /dev/shm, reserved with `posix_fallocate`; a reader maps them read-only.  Elsewhere, and in a test here:
 `multiprocessing.shared_memory`, kept away from its resource tracker, which deletes segments that others still use.
 """

@@ -1,6 +1,5 @@
-"""Everything that is published, in order and as bytes, as far as it can be followed: to write down or to pass on.
+"""Follow everything that is published, in order and as bytes: to write down or to pass on.
 
-Knows: the public address, topics.  Does not know: freshness; what is done with the bytes.
 On the publisher's own machine the PoseRing does the same and knows what was lost.
 """
 

@@ -1,6 +1,5 @@
-"""Who may see the page and the stream: decisions on a request's headers alone.
+"""Decide who may see the page and the stream, by a request's headers alone.
 
-Knows: loopback, Host and Origin, the token, the page's content security policy.  Does not know: sockets, poses.
 On this machine a browser is let in by the name it used (which defeats names that merely point here) and by its
 origin.  Beyond this machine everything also needs the token, first in the address, then in a cookie of this port.
 """

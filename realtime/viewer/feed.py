@@ -1,7 +1,4 @@
-"""A thread that follows one stream and hands every message on, as the bytes that were published.
-
-Knows: the public topics, when to make a picture.  Does not know: pages, browsers, who takes the messages.
-"""
+"""Follow one stream in a thread and hand every message on, as the bytes that were published."""
 
 from __future__ import annotations
 

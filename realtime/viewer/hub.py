@@ -1,7 +1,4 @@
-"""The pages that are open: what each one waits for, what each may ask.
-
-Knows: pages, the last Hello and Health, the recording that a page started.  Does not know: HTTP, drawing, ZeroMQ.
-"""
+"""Serve the open pages: what each one waits for, what each may ask."""
 
 from __future__ import annotations
 

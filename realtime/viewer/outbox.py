@@ -1,6 +1,5 @@
-"""What waits for one page: the newest message of each kind, and never much on its way.
+"""Queue for one page the newest message of each kind, bounded by acknowledgements.
 
-Knows: newest-only hand-over, what a page has acknowledged.  Does not know: sockets, browsers, what messages mean.
 The network and a sleeping page can hold seconds of messages; a page that does not acknowledge gets no more.
 """
 

@@ -1,7 +1,4 @@
-"""From a reference in the stream to a JPEG for the page: only on this machine, only when asked for.
-
-Knows: the FrameRing, JPEG.  Does not know: poses, pages.
-"""
+"""Encode a picture of the stream as JPEG for the page: only on this machine, only when asked for."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""The viewer's server: one page over HTTP, the stream over WebSocket.
+"""Serve the viewer: one page over HTTP, the stream over WebSocket.
 
-Knows: addresses, requests, who is let in.  Does not know: drawing, ZeroMQ, what pages ask once they are in.
 Binary messages to the page are what was published, byte for byte (`pose3d/cam0`, zero byte, msgpack), and `picture`;
 text messages are JSON: the answer to a `ping` (for the page's clock) and the state of this server.
 """

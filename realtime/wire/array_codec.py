@@ -1,6 +1,5 @@
-"""Arrays <-> little-endian bytes, by the shape that an annotation declares; and what a refused message raises.
+"""Encode arrays as little-endian bytes by the shape an annotation declares, and refuse what does not fit.
 
-Knows: number types, shapes with symbols, bounds of values.  Does not know: fields, msgpack, messages.
 A symbol's size follows from the first array that has it and must then be the same in the whole message.
 """
 

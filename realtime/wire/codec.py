@@ -1,6 +1,5 @@
-"""Dataclass <-> msgpack map, by the dataclass's own annotations: nothing travels that is not declared.
+"""Encode dataclasses as msgpack maps by their annotations: nothing travels that is not declared.
 
-Knows: scalars, texts, little-endian arrays and their shapes, bounds.  Does not know: topics, what a field means.
 Decoding trusts nobody: sizes are bounded before memory is taken, extension types are refused, every type, shape and
 value is checked, and whatever is wrong raises MessageError.  Bytes never become code.
 `Annotated[F32, "J", 2]` is an array: symbols are solved from the lengths and must agree within one message;

@@ -1,7 +1,4 @@
-"""Which frame comes after which: duplicates, late ones, new streams.
-
-Knows: stamps.  Does not know: what is done with a frame.
-"""
+"""Order frames: duplicates, late ones, new streams."""
 
 from __future__ import annotations
 

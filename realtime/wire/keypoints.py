@@ -1,7 +1,4 @@
-"""Measures of one person's 2D keypoints that tracking, occlusion filter and trainers share.
-
-Knows: arrays of keypoints.  Does not know: messages, ids, pictures.
-"""
+"""Measure and sanitise one person's 2D keypoints, for tracking, occlusion filter and trainers."""
 
 from __future__ import annotations
 

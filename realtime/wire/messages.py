@@ -1,6 +1,5 @@
-"""The vocabulary: what travels between stages and to the outside, and its bytes on the wire.
+"""Define the messages between stages and to the outside, and their bytes on the wire.
 
-Knows: fields, units, shapes, the wire format.  Does not know: sockets, stages, engines.
 Units: pixels, metres, nanoseconds of the monotonic clock (`*_unix_ns`: wall clock), milliseconds where named so.
 
 On the wire a message is one part: `b"pose3d/cam0\\0"` + one msgpack map.  Its keys are `v`, the schema version, and the

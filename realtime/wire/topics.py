@@ -1,7 +1,4 @@
-"""Topic -> message type, expected rate and greatest age.  One row is one topic; nothing else defines one.
-
-Knows: names, types, rates.  Does not know: addresses, processes.
-"""
+"""Define topics: message type, expected rate, greatest age.  One row is one topic."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""What a detector makes of a view: keypoint noise, hidden joints it invents, its own 3D, and a reliability that errs.
+"""Simulate a detector on a view: keypoint noise, invented hidden joints, its own 3D, reliability errors.
 
-Knows: the statistics of detector errors.  Does not know: where they were measured, networks, cameras.
 Shapes: B clips, T ticks, 17 joints.  Lengths in metres at the person, turned into rays by the view's scale.
 """
 

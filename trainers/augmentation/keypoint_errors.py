@@ -1,7 +1,4 @@
-"""Single keypoints that lie elsewhere or on the other side (Cheng 2020, section 3.3).
-
-Knows: keypoints (B, T, 17, 2), left and right.  Does not know: what a detector usually does (noise), occlusion (masks).
-"""
+"""Corrupt single keypoints: elsewhere, or on the other side (Cheng 2020, section 3.3)."""
 
 from __future__ import annotations
 

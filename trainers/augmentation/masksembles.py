@@ -1,6 +1,5 @@
-"""Structured node masks (Roy 2024, section 3.3.1, after Masksembles): a fixed set that overlaps as much as asked.
+"""Generate structured node masks that overlap as asked (Roy 2024, section 3.3.1, after Masksembles).
 
-Knows: counts of nodes, of ones, of masks, their overlap.  Does not know: graphs, joints, networks.
 Every mask has `ones(...)` nodes; every node is in some mask; the larger alpha, the less two masks have in common.
 """
 

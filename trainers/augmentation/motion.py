@@ -1,7 +1,6 @@
-"""More motion from little: limbs and halves exchanged, joint angles perturbed, tempo changed, bodies varied.
+"""Augment motion: exchange limbs and halves, perturb angles, change tempo, vary bodies.
 
-Knows: H36M's 17 joints as a tree of bones, bodies standing on a floor (Y up, metres).
-Does not know: files, cameras, networks.  Everything is batched, (B, T, 17, 3), on the generator's device.
+Everything is batched, (B, T, 17, 3), on the generator's device.
 
 Feet stay plausible: after every change of legs or proportions the root is moved so that the lowest ankle is where the
 recorded motion (scaled to the new legs) has it.  Hinges stop at their limit; a clip whose arm would enter the trunk

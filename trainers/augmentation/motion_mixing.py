@@ -1,7 +1,4 @@
-"""Motion that nobody recorded, for rendering: a clip with arms, upper half and angles of another one.
-
-Knows: two recorded segments, how limbs are exchanged (augmentation.motion).  Does not know: cameras, looks, files.
-"""
+"""Mix motion for rendering: a clip with arms, upper half and angles of another one."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Which keypoints are hidden when: papers' masks, boards, limbs, half bodies, gaps that end the window.
+"""Draw occlusion masks over time: the papers' masks, occluders, limbs, half bodies, gaps that end the window.
 
-Knows: shapes (B, T, J), pictures in any unit.  Does not know: networks, pixels.
 Every mask is bool (B, T, J), True where hidden, drawn with the generator on its device.  Lengths are in frames.
 Discrete and continuous, point-wise and frame-wise: Cheng 2020, section 3.3 (p = 0.2, lengths 2-40).
 """

@@ -1,8 +1,7 @@
-"""Synthesized clips as if somebody else had moved otherwise, the detector's errors kept.
+"""Repose synthesized clips: other bones and limb angles, the detector's errors kept.
 
 Seven hundred clips are soon known by heart: here their people get other bones, their limbs other angles, and what the
-detector said moves along with the truth.  Knows: poses in camera axes, keypoints, augment's parts.
-Does not know: files, how clips are drawn, networks.  Shapes (B, T, 17, ...).
+detector said moves along with the truth.  Shapes (B, T, 17, ...).
 """
 
 from __future__ import annotations

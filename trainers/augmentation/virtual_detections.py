@@ -1,4 +1,4 @@
-"""Make up what a detector says of people before virtual cameras."""
+"""Simulate what a detector says of people before virtual cameras."""
 
 from __future__ import annotations
 

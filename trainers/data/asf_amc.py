@@ -1,6 +1,5 @@
-"""Acclaim motion (.asf skeleton, .amc frames) as the 17 joints in metres.
+"""Read Acclaim motion (.asf skeleton, .amc frames) as the 17 joints, metres.
 
-Knows: the two file formats, the bone names of CMU's skeletons.  Does not know: folders, cameras, cleaning.
 Angles of a bone are given in its own axes: rotation = C M C^-1, with C the bone's `axis` and M its degrees of freedom.
 """
 

@@ -1,7 +1,4 @@
-"""All motion as one tensor on one device, and windows of it at any rate and tempo.
-
-Knows: segments, interpolation in time.  Does not know: files, cameras, networks.
-"""
+"""Hold all motion as one tensor on one device and sample windows at any rate and tempo."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""BVH motion of several rigs as the 17 joints in metres.
-
-Knows: the file format, units, T-poses at the start.  Does not know: folders, cameras, cleaning.
-"""
+"""Read BVH motion of several rigs as the 17 joints, metres."""
 
 from __future__ import annotations
 

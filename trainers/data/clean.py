@@ -1,7 +1,4 @@
-"""A raw take -> usable segments at 60 frames a second: resampled, on the floor, without glitches.
-
-Knows: what bodies cannot do.  Does not know: file formats, folders, networks.
-"""
+"""Clean a raw take into segments at 60 frames a second: resampled, on the floor, without glitches."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Training clips of one format, whichever source they come from."""
+"""Define training clips of one format, whichever source they come from."""
 
 from __future__ import annotations
 

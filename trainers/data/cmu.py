@@ -1,7 +1,4 @@
-"""Raw CMU-like folders: which takes lie there, whose they are, what they show.
-
-Knows: file names, the index of descriptions.  Does not know: how takes are cleaned or stored.
-"""
+"""List the takes of raw CMU-like folders: whose they are, what they show."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a training is given: motion folders and synthesized detections, split so that validation people are never seen.
-
-Knows: how a folder shows what it is, one clip format for both sources.  Does not know: networks, losses.
-"""
+"""Open a training's motion folders and detections, split so that validation people are never seen."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Shards of synthesized detections -> tensors: cues with labels for the reliability network, clips for the lifter.
-
-Knows: shards, which keypoint counts as right.  Does not know: networks' insides, losses.
-"""
+"""Load shards of detections as tensors: features with labels, clips for the lifter."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Rotation matrices of angles about named axes, for whole recordings at once.
-
-Knows: degrees, axes x y z.  Does not know: files, skeletons.
-"""
+"""Compose rotation matrices of angles about named axes, for whole recordings at once."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Human motion on disk: folders of `subject_*.npz` with an `index.json`, read as segments and split by subject.
-
-Knows: the folder format, who is whom among the subjects, the validation split.
-Does not know: where the motion came from, cameras, networks.
+"""Read and split human motion on disk: folders of `subject_*.npz` with an `index.json`.
 
 A folder holds `subject_<name>.npz`: `root` float32 (N, 3) metres, Y up; `rel` int16 (N, 17, 3) tenths of a millimetre
 from the pelvis; `start` int32 (S + 1) segment borders; `clip` (S) names; `joints` (17); `fps`; and `index.json`, a list

@@ -1,6 +1,5 @@
-"""`trainers prepare SET`: raw or public motion -> folders that training and evaluation read.
+"""`trainers prepare SET`: convert raw or public motion to folders that training and evaluation read.
 
-Knows: progress, resuming, summaries.  Does not know: file formats (asf_amc, bvh, public), networks.
 A subject is written whole or not at all; one that is already there from the same files is not read again.
 """
 

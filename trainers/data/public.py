@@ -1,7 +1,4 @@
-"""Public data sets by name: how each is read.  One row is one `trainers prepare NAME`.
-
-Knows: the readers.  Does not know: their layouts.
-"""
+"""List the public data sets and how each is read.  One row is one `trainers prepare NAME`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A recording's people, each as clips of poses with the keypoints they came from.
-
-Knows: recordings, joint sets, the guess about unknown cameras.  Does not know: networks, optimisation.
-"""
+"""Read a recording's people as clips of poses with the keypoints they came from."""
 
 from __future__ import annotations
 

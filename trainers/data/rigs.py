@@ -1,6 +1,5 @@
-"""BVH rigs as data: which joints, or points fixed to joints, are the 17.
+"""Define BVH rigs as data: which joints, or points fixed to joints, are the 17.
 
-Knows: names and offsets.  Does not know: files, numbers of frames.
 A point is the joint itself, or (joint, (x, y, z) metres in that joint's axes), or a mean of joints.
 """
 

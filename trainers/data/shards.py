@@ -1,6 +1,4 @@
-"""Shards of detector-in-the-loop data on disk: compact npz files, and the clips they hold, decoded.
-
-Knows: the format, its units and precision.  Does not know: how clips are made, networks.
+"""Write and read shards of detections on disk: compact npz files of whole clips.
 
 `shard_00000.npz` ... hold whole clips one after the other; no object arrays, no pickle.  F frames, C clips, 33 points
 in the order of BLAZEPOSE_33, 17 joints in the order of H36M_17, 50 = the 17 joints, then the 33 points.

@@ -1,7 +1,4 @@
-"""What a motion folder holds: a table on the terminal and `summary.png` beside the files.
-
-Knows: motion folders.  Does not know: where they came from.
-"""
+"""Summarise a motion folder: a table on the terminal and `summary.png` beside the files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP as the public conversions lay it out: `data_train_3dhp.npz`, `data_test_3dhp.npz`.
+"""Read MPI-INF-3DHP as the public conversions lay it out: `data_train_3dhp.npz`, `data_test_3dhp.npz`.
 
 Millimetres in camera axes, root 14, the chest-high cameras.  Lenses come from the set's calibration files, else from
 the data itself (3D and 2D of one camera determine it), else they are guessed, which is told.

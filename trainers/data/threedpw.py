@@ -1,7 +1,4 @@
-"""3DPW, for tests only: one pickle a sequence, people in the wild seen by a moving telephone.
-
-Knows: SMPL's and OpenPose's joint orders as these files have them.  Does not know: networks.
-"""
+"""Read 3DPW, for tests only: one pickle a sequence, people in the wild seen by a moving telephone."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The one place where a pickled array may be read, and only when the user said so.
-
-Knows: that unpickling runs code.  Does not know: what is inside.
-"""
+"""Unpickle arrays in the one place where that may be, and only when the user said so."""
 
 from __future__ import annotations
 

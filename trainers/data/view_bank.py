@@ -1,7 +1,4 @@
-"""What real cameras saw, as a bank: windows of keypoints with the truth in the camera's axes.
-
-Knows: recorded views, windows at any rate.  Does not know: data sets' layouts, virtual cameras, networks.
-"""
+"""Sample windows of recorded views: keypoints with the truth in the camera's axes."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Recorded views: what a real camera saw, with 3D truth in its axes; folders of `views_<subject>.npz`.
-
-Knows: the folder format.  Does not know: data sets' own layouts, networks, virtual cameras.
-"""
+"""Read and write recorded views: keypoints of a real camera with 3D truth; `views_<subject>.npz`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The lifter `hold` with sigma measured on rendered validation people.
-
-Knows: shards as trials, which people calibrate.  Does not know: how `hold` works, exports.
-"""
+"""Calibrate sigma of the lifter `hold` on rendered validation people."""
 
 from __future__ import annotations
 

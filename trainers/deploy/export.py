@@ -1,7 +1,4 @@
-"""`trainers export RUN --out DIR`: a checkpoint becomes ONNX, manifest, golden sequence and model card.
-
-Knows: the contract's tensors and how torch writes a graph.  Does not know: training, the runtime.
-"""
+"""`trainers export RUN --out DIR`: export a checkpoint as ONNX, manifest, golden sequence and model card."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What was trained, from its files: a run's folder or checkpoint -> the model that ships, with its history.
-
-Knows: how a checkpoint names its recipe and settings.  Does not know: the loop, exports.
-"""
+"""Load what was trained from a run's folder or checkpoint: the model that ships, with its history."""
 
 from __future__ import annotations
 

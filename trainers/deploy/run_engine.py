@@ -1,7 +1,4 @@
-"""An engine driven over trials frame by frame, exactly as the live pipeline feeds it.
-
-Knows: engines, the runtime's feeding of people, joint sets, mirror images.  Does not know: measures, files of reports.
-"""
+"""Run an engine over test clips frame by frame, exactly as the live pipeline feeds it."""
 
 from __future__ import annotations
 

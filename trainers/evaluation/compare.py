@@ -1,9 +1,7 @@
-"""`trainers compare MODEL... --data DIR`: which lifter should I use?  One row a model, the same clips for all.
+"""`trainers compare MODEL... --data DIR`: compare lifters on the same clips, one row a model.
 
 Two floors can be named like models: `detector` is its own 3D as it came, `kept` the same with every joint that is not
 believed left where it was last believed, relative to the root.
-
-Knows: what decides between lifters.  Does not know: how engines are driven (drive), errors measured (scores).
 """
 
 from __future__ import annotations

@@ -1,7 +1,5 @@
-"""`trainers evaluate MODEL --data DIR`: how wrong a lifter is, where and when; a table, a plot, a JSON.
+"""`trainers evaluate MODEL --data DIR`: measure how wrong a lifter is, where and when; table, plot, JSON.
 
-Knows: which data a folder holds, what the user asked for.
-Does not know: how engines are driven (drive), errors measured (scores), figures shown (reporting).
 MODEL is an engine of the store, an exported folder, or a run's folder or checkpoint (exported on the way).
 """
 

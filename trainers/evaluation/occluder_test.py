@@ -1,7 +1,4 @@
-"""Boards pasted into footage: are hidden keypoints told, and does the lifter stay where it was without them?
-
-Knows: pasted clips, flags, the run without boards as reference.  Does not know: how boards are drawn.
-"""
+"""Evaluate on footage with pasted occluders: are hidden keypoints flagged, does the lifter stay put?"""
 
 from __future__ import annotations
 

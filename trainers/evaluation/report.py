@@ -1,7 +1,4 @@
-"""A report of figures as a table on the terminal, a picture and a JSON.
-
-Knows: the layout of `scores.report`.  Does not know: engines, how figures are made.
-"""
+"""Report figures as a table on the terminal, a picture and a JSON."""
 
 from __future__ import annotations
 

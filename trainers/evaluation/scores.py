@@ -1,6 +1,5 @@
-"""Answers against truth, gathered over many clips: the figures of a report.
+"""Score answers against truth over many clips: the figures of a report.
 
-Knows: the measures and what is told apart (hidden, seen, joints, actions, conditions).  Does not know: engines, files.
 Lengths in millimetres, velocity and acceleration in mm a frame and a frame squared.
 """
 

@@ -1,7 +1,4 @@
-"""`trainers show CLIP --data DIR`: a clip in the room and as virtual cameras see it, as one picture.
-
-Knows: motion folders, virtual cameras, which joints the body hides.  Does not know: networks.
-"""
+"""`trainers show CLIP --data DIR`: plot a clip in the room and as virtual cameras see it."""
 
 from __future__ import annotations
 

@@ -1,8 +1,7 @@
-"""`trainers steadiness RECORDING`: what needs no truth - do bones keep their length, poses tremble, sides change?
+"""`trainers steadiness RECORDING`: measure reference-free quality: bone-length variation, jitter, left/right flips.
 
 A recording holds the stream's poses and, beside them, the detector's own 3D: both are measured in the same frames of
 the same people.  A pose that never moves would pass, so this stands beside figures with truth, not in their place.
-Knows: recorded people.  Does not know: networks, truth.
 """
 
 from __future__ import annotations

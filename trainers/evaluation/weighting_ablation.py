@@ -1,6 +1,5 @@
-"""`trainers weigh MODEL --data DIR`: what inference stage optimisation is worth, by how keypoints count (Table 2).
+"""`trainers weigh MODEL --data DIR`: ablate the weighting of inference stage optimisation (Table 2).
 
-Knows: clips with truth, the weights of the paper's table.  Does not know: how poses are optimised (iso), recordings.
 Every row starts from the same answers of the same network.
 """
 

@@ -1,6 +1,5 @@
-"""17 joints as a detector of another joint set would report them: the inverse of the contract's mapping.
+"""Spread 17 joints to a detector's joint set: the inverse of the contract's mapping.
 
-Knows: the contract's joint sets.  Does not know: networks, cameras.
 `engines.skeleton.mapping` of the result gives the limbs, hips, shoulders, nose and head back exactly; pelvis, spine and
 thorax become what that detector's joints make of them, as in production.
 """

@@ -1,7 +1,4 @@
-"""Where a lens puts a point: perspective, radial and tangential distortion; differentiable (Pavllo 2019, section 4).
-
-Knows: the usual model of a lens (k1, k2, k3, p1, p2).  Does not know: pixels' frames, poses, who calibrated it.
-"""
+"""Project points through a lens: perspective, radial and tangential distortion; differentiable (Pavllo 2019)."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""How far away a person is, from one bone whose length is known: closed form, smoothed over time (Roy 2024, Eq. 1).
+"""Estimate a person's distance from a bone of known length: closed form, smoothed (Roy 2024, Eq. 1).
 
-Knows: rays of a camera that looks at the pelvis, depths relative to it.  Does not know: networks, joint detectors.
 A joint with ray (x, y) and relative depth d stands at (root + d) (x, y, 1).  The distance of two such joints is a
 quadratic in root; the larger solution is the one in front of the camera.  A wrong focal length scales the answer, which
 is then the depth in the guessed camera: the one that puts joints on their rays at the right size.

@@ -1,6 +1,5 @@
-"""The cylinder man (Cheng 2019, section 4.1): which joints the body itself hides, hard and differentiable.
+"""Tell which joints the body itself hides: the cylinder man (Cheng 2019, section 4.1), hard and differentiable.
 
-Knows: ten parts, their radii, one view along +z by orthogonal projection.  Does not know: cameras, boards, pixels.
 Poses (..., 17, 3) in metres and camera axes (x right, y down, z forward); for a person off the optical axis turn the
 pose so that z runs along the ray to the pelvis (`trainers.geometry.person_frame.toward`).
 

@@ -1,6 +1,5 @@
-"""3D from several calibrated cameras, weighted so that a view which disagrees hardly counts: labels without labelling.
+"""Triangulate 3D from several calibrated cameras; a view that disagrees hardly counts.
 
-Knows: lines of sight, agreement among views.  Does not know: detectors, networks, where cameras came from.
 Every pair of views proposes a place; the one that most views pass near to tells whom to believe; the final point
 minimises the weighted squared distance to all lines (the idea of Roy 2022, which Roy 2024 takes its labels from).
 """

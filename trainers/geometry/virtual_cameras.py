@@ -1,6 +1,5 @@
-"""Virtual cameras: motion (B, T, 17, 3) in a room -> poses in camera axes and where a lens puts them.
+"""Sample virtual cameras: motion (B, T, 17, 3) in a room -> poses in camera axes and their projections.
 
-Knows: pinholes, distortion, where people stand.  Does not know: occlusion, detectors, networks.
 World: metres, Y up.  Camera: x right, y down, z forward.  Everything batched on one device.
 """
 

@@ -1,7 +1,4 @@
-"""The lifter that ships: hold what is hidden, look along the person's ray, one causal TCN, a pose and its sigma.
-
-Knows: the step and the full-clip form of one network and that both give the same answer.
-Does not know: data, losses, files, people, pixels.
+"""Lift causally: hold what is hidden, look along the person's ray, one causal TCN, a pose and its sigma.
 
 Shapes: B clips, T ticks, J = 17 joints of H36M.  Axes: camera (x right, y down, z forward), metres.
 """

@@ -1,7 +1,4 @@
-"""Cheng 2019: a 2D TCN that smooths what is seen, a 3D TCN that fills in what is not; windows of 128 frames.
-
-Knows: both networks of Fig. 6, how a window is normalised, the contract's window form, the pose discriminator.
-Does not know: data, losses.
+"""Build Cheng 2019: a 2D TCN that smooths what is seen, a 3D TCN that fills in what is not; 128 frames.
 
 Shapes: B windows, T = 128 frames, J = 17.  Unreliable keypoints are (0, 0) before and after the 2D TCN (Eq. 3).
 Keypoints are turned to a camera that looks at the pelvis (where it was last seen) and divided by the person's size in

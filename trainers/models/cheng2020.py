@@ -1,6 +1,4 @@
-"""Cheng 2020: heatmaps embedded frame by frame, temporal branches of several strides over 64 frames, one pose.
-
-Knows: the network, how heatmaps are drawn from keypoints, the contract's step form.  Does not know: data, losses.
+"""Build Cheng 2020: heatmaps embedded per frame, temporal branches of several strides over 64 frames.
 
 Shapes: B clips, T ticks, J = 17.  The detector's heatmaps are drawn anew from keypoints and confidences, in the picture
 of a camera that looks at the pelvis, scaled to the person (models.live.FrontEnd); hidden joints have empty maps.  Every

@@ -1,6 +1,5 @@
-"""How long each bone has looked lately, and how long it looks now: their ratio tells how far it points away.
+"""Measure foreshortening: how long a bone looks now against how long it has looked lately.
 
-Knows: the bones of the 17 joints, a fading maximum, over a clip or tick by tick.  Does not know: networks, cameras.
 Points (..., 17, 2) are in about metres at the person; a bone counts where both of its ends are seen.
 """
 

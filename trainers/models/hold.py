@@ -1,6 +1,5 @@
-"""`hold`, the lifter without training: the detector's own 3D along the person's ray, hidden bones held.
+"""Build `hold`, the lifter without training: the detector's own 3D along the person's ray, hidden bones held.
 
-Knows: whom to believe how much, that step and full-clip form give the same answer.  Does not know: data, files.
 Shapes: B clips, T ticks, 17 joints.  Camera axes, metres.
 """
 

@@ -1,7 +1,4 @@
-"""Inference stage optimisation (Cheng 2020, section 3.5): poses of a clip moved until they fit what the camera saw.
-
-Knows: orthogonal projection, how much each keypoint counts, a critic if there is one.
-Does not know: recordings, networks that lift.
+"""Optimise a clip's poses at inference until they fit what the camera saw (Cheng 2020, section 3.5).
 
 Shapes: W windows of T frames, J = 17.  Poses in metres, root-relative, as a camera sees them that looks at the pelvis;
 keypoints in the same picture, in any unit: scale and translation are fitted for each window.  Distances are measured

@@ -1,6 +1,6 @@
-"""What the contract gives, made fit for a network: finite, the pose's 17 joints, for a camera that looks at them.
+"""Prepare the contract's inputs for a network: finite, 17 joints, facing the person.  Exports to ONNX.
 
-Knows: the contract's inputs, cameras that turn.  Does not know: networks, time.  Exports to ONNX.
+Exports to ONNX.
 A keypoint that is not finite, or absurdly far from the optical axis, is one that nobody saw.
 """
 

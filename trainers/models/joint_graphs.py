@@ -1,7 +1,6 @@
-"""Graph convolutions over the joints of a few frames, along bones or along what features have in common (Zhang 2021).
+"""Convolve over graphs of joints, along bones or along what features have in common (Zhang 2021).
 
-Knows: features (B, T, J, C), who is whose neighbour, how much each neighbour counts.
-Does not know: keypoints, poses, losses.  Exports to ONNX: of TopK only the values are used, nothing is scattered.
+Exports to ONNX: of TopK only the values are used, nothing is scattered.
 
 Neighbours are a matrix (..., J, J) whose rows sum to 1: the mean of the K nearest, a joint itself among them (Eq. 3).
 Stacked choices of who is nearest magnify rounding, which differs between runtimes, so nobody is chosen by a jump: a

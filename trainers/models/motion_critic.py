@@ -1,6 +1,5 @@
-"""Do these poses move as people do?  A critic of bones, their angles, and how both change (Cheng 2020, section 3.2).
+"""Criticise motion: bones, their angles, and how both change (Cheng 2020, section 3.2).
 
-Knows: poses (B, T, 17, 3) in metres, kinematic chain space, turns of the whole clip.  Does not know: lifters, data.
 Psi = B B^T of a frame's bone vectors holds squared lengths and weighted angles (spatial); Psi(t + i) - Psi(t) holds
 how they change (temporal, Eq. 4).
 """

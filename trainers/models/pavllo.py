@@ -1,6 +1,5 @@
-"""Pavllo 2019's lifter under the contract: causal, symmetric, symmetric with its future replicated, single-frame.
+"""Build Pavllo 2019's lifter under the contract: causal, symmetric, future replicated, single-frame.
 
-Knows: the contract's tensors, one TCN.  Does not know: data, losses, people.
 As in the paper the network is given keypoints alone, wherever the person stands; `zero_hidden` gives (0, 0) for joints
 below the threshold, as Cheng 2019 does.  Sigma is a table of ages.
 """

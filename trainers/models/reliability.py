@@ -1,7 +1,4 @@
-"""Which keypoints to believe: a small causal network over the cues of all joints.
-
-Knows: features (B, T, J, F) of realtime.occlude.features, their mirror image.  Does not know: data, losses, pixels.
-"""
+"""Build the reliability model: a small causal network over the features of all joints."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Roy 2024: depths lifted frame by frame, refined on a graph of 31 frames whose hidden nodes are masked.
-
-Knows: the pose that rays and depths make (Eq. 1), what is masked live, the contract's step form.
-Does not know: the networks' insides, data, losses, how masks are drawn in training.
+"""Build Roy 2024: depths lifted frame by frame, refined on a graph of 31 frames with masked nodes.
 
 Shapes: B clips, T frames, J = 17.  Depths are metres relative to the pelvis along the line of sight to it; everything
 happens in a camera that looks at the pelvis, so that a person's place in the picture does not matter.

@@ -1,6 +1,5 @@
-"""Roy 2024's two networks: LNet lifts one frame, RNet averages over a graph of 31 frames and corrects one.
+"""Build Roy 2024's two networks: LNet lifts one frame, RNet refines one on a graph of 31.
 
-Knows: sizes, edges, layers.  Does not know: rays, poses, masks' origin, time beyond the window.
 Shapes: B windows, 31 frames, 17 joints, C features of a node.
 """
 

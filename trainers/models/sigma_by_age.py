@@ -1,6 +1,5 @@
-"""Sigma for networks that have none: a table per joint and age, calibrated on validation people.
+"""Calibrate sigma by joint and age for networks that have none.
 
-Knows: when a joint was last seen, how errors grew with that on data.  Does not know: networks, cameras.
 Age: seconds since the joint was seen, at most AGE_MAX, which also stands for never.  Exports to ONNX.
 """
 

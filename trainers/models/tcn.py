@@ -1,6 +1,5 @@
-"""Temporal convolutions over keypoints (Pavllo 2019): full clips, one answer per clip, and one frame at a time.
+"""Convolve over time (Pavllo 2019): full clips, one answer per clip, and one frame at a time.
 
-Knows: tensors of features per frame.  Does not know: joints' meaning, cameras, training.
 One set of weights, three ways to run it, equal where they answer the same frame:
 * `forward(x)` (B, T, C) -> (B, T - R + 1, D): dilated, valid convolutions over a whole clip;
 * `one(x)` (B, R, C) -> (B, 1, D): the strided training form, which computes nothing it does not use;

@@ -1,6 +1,4 @@
-"""Zhang 2021, DG-Net: blocks of fixed and dynamic graph convolutions over four frames; live it answers the fourth.
-
-Knows: the network, its two coordinate heads, the contract's step form.  Does not know: data, losses.
+"""Build Zhang 2021, DG-Net: fixed and dynamic graph convolutions over four frames.
 
 Shapes: B clips, T frames of a window, J = 17.  Every frame is seen by a camera that looks at its pelvis, keypoints
 scaled to [-1, 1], so that a person's place in the picture does not matter.  A head answers four numbers per joint:

@@ -1,6 +1,5 @@
-"""Cheng 2019's recipe (sections 3 to 5): windows of 128, two networks and a discriminator, some people without 3D.
+"""Train Cheng 2019 (sections 3 to 5): windows of 128, two networks, a discriminator, some people without 3D.
 
-Knows: what a window is, the five losses and their weights, the schedule of 5.2.  Does not know: the loop, files.
 People without 3D give what cameras see of them: exact keypoints and who is hidden, the stand-in for 2D annotations.
 Losses are sums over joints or bones and means over frames, as the equations are written.
 """

@@ -1,7 +1,6 @@
-"""Cheng 2019's losses beyond a plain square: projection with visibility, the pose discriminator, the cylinder man.
+"""Compute Cheng 2019's own losses: projection with visibility, pose discriminator, cylinder man.
 
-Knows: windows of poses (N, T, 17, 3) in about metres and keypoints (N, T, 17, 2) in the same unit, who is seen.
-Does not know: networks, weights of terms, data.  Sums over joints, means over frames.
+Sums over joints, means over frames.
 """
 
 from __future__ import annotations

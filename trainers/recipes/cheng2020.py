@@ -1,7 +1,5 @@
-"""Cheng 2020's recipe (sections 3.1 to 3.3): two cameras around everybody, people without 3D, a critic of motion.
+"""Train Cheng 2020 (sections 3.1 to 3.3): two cameras around everybody, people without 3D, a motion critic.
 
-Knows: what a window is, four kinds of occlusion, shifted and swapped keypoints, Eq. 1 to 6.
-Does not know: the loop, files, inference stage optimisation.
 A window answers `run` frames in a row, so that the critic sees motion.  Labelled people are seen by two cameras at
 once; of people whose 3D is withheld only what one camera sees is used.
 """

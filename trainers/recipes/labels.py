@@ -1,6 +1,5 @@
-"""Who has 3D labels: motion divided into labelled and unlabelled people, windows drawn around labelled frames.
+"""Split motion into labelled and unlabelled people and draw windows around labelled frames.
 
-Knows: subjects, every n-th frame.  Does not know: cameras, networks.
 "2D-only" people are motion whose 3D is withheld: recipes use what cameras see of them, never the motion itself.
 """
 

@@ -1,7 +1,4 @@
-"""The shipped lifter's recipe: virtual cameras with a detector's errors, mixed with what the real detector said.
-
-Knows: what a training batch is, the losses and their weights.  Does not know: the loop, checkpoints, the runtime.
-"""
+"""Train the shipped lifter: virtual cameras with a detector's errors, mixed with the real detector's answers."""
 
 from __future__ import annotations
 

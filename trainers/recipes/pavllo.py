@@ -1,7 +1,4 @@
-"""Pavllo 2019's recipe (section 5.3) on virtual or real cameras: AMSGrad, falling momentum, flips.
-
-Knows: what is drawn, the loss, the schedules.  Does not know: the loop, checkpoints, the runtime.
-"""
+"""Train Pavllo 2019 (section 5.3) on virtual or real cameras: AMSGrad, falling momentum, flips."""
 
 from __future__ import annotations
 

@@ -1,7 +1,6 @@
-"""Pavllo 2019's semi-supervised recipe (section 4): half of a batch has 3D, the other half only what a camera saw.
+"""Train Pavllo 2019 semi-supervised (section 4): half of a batch has 3D, the other only keypoints.
 
-Knows: who has labels, the trajectory network, back-projection, bone lengths, the warm-up.
-Does not know: the loop, files, the runtime.  The pose network alone ships; the runtime finds the root by itself.
+The pose network alone ships; the runtime finds the root by itself.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The reliability network's recipe: cues of rendered and of boarded real footage -> which keypoints are right.
-
-Knows: what is drawn, the loss, how hidden joints are told apart.  Does not know: the loop, the runtime.
-"""
+"""Train the reliability model: features of rendered people and of occluded real footage."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""Roy 2024's recipe (sections 3.3 and 3.4): LNet warms up alone, then both learn through one frame of masked graphs.
+"""Train Roy 2024 (sections 3.3 and 3.4): LNet warms up alone, then both through one frame of masked graphs.
 
-Knows: what a window is, how masks are drawn, triangulated labels, the schedule.  Does not know: the loop, files.
 In training the true distance of the person is given, as in the paper; validation reports true and estimated ones.
 """
 

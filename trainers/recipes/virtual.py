@@ -1,7 +1,4 @@
-"""What the papers' recipes share: people as a virtual or a real camera saw them, checks on held-out people.
-
-Knows: settings that hold cameras, noise and masks.  Does not know: networks' insides, losses, the loop.
-"""
+"""Share what the papers' recipes have in common: people before cameras, checks on held-out people."""
 
 from __future__ import annotations
 

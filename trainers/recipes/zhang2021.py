@@ -1,6 +1,5 @@
-"""Zhang 2021's recipe (section III-C): every block answers, all frames of the window count, Adam with falling rate.
+"""Train Zhang 2021 (section III-C): every block answers, all frames count, Adam with falling rate.
 
-Knows: what a window is, the losses of both coordinate heads, the schedule.  Does not know: the loop, files.
 The depth head learns depths alone, so training needs nobody's distance; validation reports true and estimated ones.
 """
 

@@ -1,6 +1,5 @@
-"""`trainers refine RECORDING`: recorded poses optimised against their keypoints; a new recording with better ones.
+"""`trainers refine RECORDING`: optimise recorded poses against their keypoints into a new recording.
 
-Knows: recordings, who was where when.  Does not know: how poses are optimised (iso), networks that lift.
 Whatever is not a pose is copied byte for byte; joints that are ABSENT mean nothing and stay as they were.
 """
 

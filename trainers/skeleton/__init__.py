@@ -1,0 +1,4 @@
+"""Compute with bones and bodies.
+
+Knows the 17 joints as tensors.  Does not know files, cameras, networks.
+"""

@@ -1,6 +1,5 @@
-"""Bodies of other proportions, sizes and sides, standing where the recorded one stood.
+"""Vary bodies: other proportions, sizes and sides, standing where the recorded one stood.
 
-Knows: H36M's 17 joints, a floor (Y up, metres).  Does not know: motion, cameras, networks.
 Batched, (B, T, 17, 3), on the generator's device.
 """
 

@@ -1,6 +1,6 @@
-"""The 17 joints as a tree of bones: vectors, positions, frames, turns.
+"""Convert the 17 joints to a tree of bones and back: vectors, frames, turns.  Shapes (..., 17, 3).
 
-Knows: H36M's joints and parents, Y up.  Does not know: motion, cameras, networks.  Shapes (..., 17, 3) on any device.
+Shapes (..., 17, 3) on any device.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Motion of one body given to another: new bone lengths, a proper head, feet still on the floor.
-
-Knows: 17 joints and plausible lengths.  Does not know: cameras, torch, where motion comes from.
-"""
+"""Retarget motion to another body: new bone lengths, a proper head, feet still on the floor."""
 
 from __future__ import annotations
 

@@ -1,7 +1,5 @@
-"""Detector-in-the-loop data: pictures with known truth through the real detector, into shards.
+"""`trainers synthesize`: run the real detector on pictures with known truth, into shards.
 
-Knows: what a shard of rendered clips holds, how work is shared, resumed and reported.
-Does not know: the format of a shard (trainers.data.shards), how a scene looks (trainers.synthesis.scenes), networks.
 `rendered`: the demo's people on training motion, exact truth.  `boards`: see trainers.synthesis.paste_occluders.
 Every shard is a function of (settings, its number): two runs, or one that was killed and resumed, give the same files.
 """

@@ -1,7 +1,4 @@
-"""Boards over time in a scene: which limb, from when to when, hanging, crossing or carried along.
-
-Knows: limbs, durations, depths.  Does not know: cameras' poses, the detector.
-"""
+"""Schedule occluders in a scene: which limb, from when to when, hanging, crossing or carried along."""
 
 from __future__ import annotations
 

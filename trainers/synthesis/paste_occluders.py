@@ -1,7 +1,5 @@
-"""Boards pasted on real footage: the run without boards is the truth of the runs with them.
+"""Paste occluders on real footage: the run without them is the truth of the runs with them.
 
-Knows: which points of the reference can be trusted, boards in pixels, their pictures.
-Does not know: how stretches are found (trainers.synthesis.video_segments), the format of a shard.
 The reference itself is never stored as a clip: its error would be zero by definition.
 """
 

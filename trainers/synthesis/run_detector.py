@@ -1,7 +1,4 @@
-"""Pictures of a clip -> what the detector and the flow say of one person, frame by frame, as in production.
-
-Knows: the detector, grey copies, flow.  Does not know: where pictures come from, truth.
-"""
+"""Run detector and optical flow over a clip's pictures for one person, as in production."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
-"""A scene for one clip of training motion, drawn from a seed: camera, looks, boards over time, the sensor's rate.
+"""Draw a scene for one clip of motion from a seed: camera, appearance, occluders, the sensor's rate.
 
-Knows: what cameras and boards users have.  Does not know: the detector, files.
 A scene is pure: frame k of it is the same picture in every process and order.
 """
 

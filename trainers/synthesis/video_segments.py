@@ -1,7 +1,4 @@
-"""Stretches of real footage in which one person can be followed: the survey before boards are pasted.
-
-Knows: videos, several people, where each is sure.  Does not know: boards, shards.
-"""
+"""Find stretches of real footage in which one person can be followed."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Synthesized clips as trials: what the real detector said of rendered people, or of real footage behind boards.
-
-Knows: shards, which reliability is asked for.  Does not know: measures, lifters.
-"""
+"""Build test clips from synthesized detections: rendered people, or real footage behind occluders."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""What a lifter is tried on: clips as it gets them, with the truth and who hid when; from motion or recorded views.
-
-Knows: virtual cameras, a detector's errors, masks, recorded views.  Does not know: engines, measures.
-"""
+"""Build test clips from motion or recorded views: inputs as a lifter gets them, truth, who hid when."""
 
 from __future__ import annotations
 

@@ -1,6 +1,5 @@
 """`trainers rows CONFIG --data DIR`: rows of a config trained in equal processor time, as one table.
 
-Knows: how many steps a budget buys, where a row's figures lie.  Does not know: recipes' insides, what a row changes.
 One core each.  Steps are counted from the pace of the first and the last kind of step before a row begins; what was
 counted stands in its `row.json`, and `trainers train CONFIG --row NAME --steps COUNT` gives the same weights again.
 """

@@ -1,6 +1,5 @@
-"""`trainers train CONFIG`: the loop that every recipe shares - steps, curves, validation, checkpoints, resume.
+"""`trainers train CONFIG`: run the loop that every recipe shares: steps, curves, validation, checkpoints, resume.
 
-Knows: optimizers, files of a run, the clock on the wall of the terminal.  Does not know: networks, losses, data.
 A run killed at any moment and started again ends with the same weights: every step draws from its own seed.
 """
 
