@@ -17,7 +17,7 @@ COMMANDS = {
         "trainers.synthesis.command",
         "the real detector on rendered people or behind pasted boards -> data",
     ),
-    "train": ("trainers.training.train", "configs/train/NAME.yaml -> a checkpoint"),
+    "train": ("trainers.training.train", "a recipe, such as causal-small -> a checkpoint"),
     "rows": ("trainers.training.ablation", "experiments of a config in equal processor time, as one table"),
     "evaluate": ("trainers.evaluation.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
     "triangulate": ("trainers.evaluation.triangulate_films", "films of calibrated cameras -> reference joints"),

@@ -12,9 +12,16 @@ from pathlib import Path
 from typing import Any
 
 from realtime.config.loader import build
+from realtime.config.shipped import Shipped
 from realtime.config.yaml_file import ConfigError, read_yaml
 from trainers.errors import UserError
 from trainers.recipe import RECIPES, recipe_module
+
+TRAIN = Shipped(
+    Path(__file__).parent / "recipes" / "defaults",
+    Path(__file__).parents[1] / "configs" / "train",
+    "{}",
+)
 
 
 @dataclass(frozen=True)
@@ -38,7 +45,7 @@ class TrainConfig:
     def command(self) -> str:
         """What trains it again."""
         stem = self.name.removesuffix(f".{self.row}")
-        return f"trainers train configs/train/{stem}.yaml" + (f" --row {self.row}" if self.row else "")
+        return f"trainers train {stem}" + (f" --row {self.row}" if self.row else "")
 
     def fingerprint(self) -> str:
         """Checkpoints of another fingerprint are not resumed; length and pace of the run do not count."""
@@ -47,8 +54,9 @@ class TrainConfig:
 
 
 def load(path: str, row: str = "") -> TrainConfig:
-    """The file's settings; of one of its rows if it is named."""
+    """Settings of a file, or of one that ships under this name; of one of its rows if it is named."""
     try:
+        path = TRAIN.locate(path)
         tree = read_yaml(path)
         values = dict(tree.values)
         rows = values.pop("rows", None) or {}

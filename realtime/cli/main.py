@@ -10,9 +10,12 @@ import importlib
 import sys
 from typing import Any
 
+from realtime import __version__
+
 COMMANDS = {
     "run": ("realtime.cli.run", "camera, stream, file or demo to live 3D poses"),
     "doctor": ("realtime.doctor.command", "what this machine has, what is wrong, and the command that fixes it"),
+    "init-config": ("realtime.cli.init_config", "write a file of settings to change, every key with its unit"),
     "fetch-model": ("realtime.cli.fetch_model", "get the detector's model into this user's cache"),
     "view": ("realtime.cli.view", "watch a stream in the browser"),
     "record": ("realtime.cli.record", "write a stream to a file"),
@@ -47,13 +50,7 @@ def parser_for(command: str | None) -> argparse.ArgumentParser:
 
 
 def version() -> str:
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return f"steadypose {installed('steadypose')}"
-    except PackageNotFoundError:
-        return "steadypose, not installed: run `pip install -e .`"
+    return f"steadypose {__version__}"
 
 
 def chosen(argv: list[str]) -> str | None:

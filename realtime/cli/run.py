@@ -51,7 +51,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument("--camera", metavar="INDEX_OR_DEVICE", help="0, 1, /dev/video2 (default: camera 0)")
     source.add_argument("--source", metavar="FILE_OR_URL", help="clip.mp4, rtsp://..., http://.../stream.mjpg")
     source.add_argument("--demo", action="store_true", help="a rendered man in place of a camera")
-    parser.add_argument("--config", metavar="FILE", help="YAML settings; flags win over them")
+    parser.add_argument(
+        "--config", metavar="FILE", help="YAML settings, or live, file, demo, jetson; flags win over them"
+    )
     parser.add_argument("--size", metavar="WxH", type=size, help="picture size to ask for, in px: 1280x720")
     for flag, (_, read, stands_for, text) in SETTINGS.items():
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)

@@ -18,12 +18,13 @@ from realtime import clock
 from realtime.client.background_reader import Heard, Listener
 from realtime.clock import NS_PER_MS, Deadline
 from realtime.publish.publisher import nothing_yet, stale
-from realtime.transport.address import BadPlace, is_loopback
+from realtime.transport.address import BadPlace, is_loopback, parse
 from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth
 
 ADDRESS = "tcp://127.0.0.1:5555"
 MAX_AGE_MS = 150.0
 SILENCE_MS = 450.0  # then iteration says STALE
+HELLO_MS = 1500.0  # poses are held back so long for the names of their joints, which come once a second
 
 
 class NoStream(TimeoutError):
@@ -33,9 +34,19 @@ class NoStream(TimeoutError):
 
 
 class PoseClient:
-    """A subscriber of one publisher; `source` picks one camera where several share an address."""
+    """Live poses of one publisher: `for pose in PoseClient(): ...`, or `client.latest()` at a pace of your own.
+
+    Args:
+        address: where `realtime run` publishes: tcp://HOST:PORT, or ipc://PATH.
+        source: one camera's name, where several share an address; empty: whoever publishes there.
+        max_age_ms: an older pose is not current: it is answered by status STALE and nobody in it.
+
+    Raises:
+        BadPlace: the address is not understood; the text holds the form that works.
+    """
 
     def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float = MAX_AGE_MS) -> None:
+        check_connectable(address)
         self.address, self.source, self.max_age_ms = address, source, max_age_ms
         self._loopback = loopback(address)
         self._context: zmq.Context[Any] = zmq.Context()
@@ -44,8 +55,15 @@ class PoseClient:
         self._poses, self._hellos = self._listener("pose3d"), self._listener("hello")
 
     def __iter__(self) -> Iterator[Pose3D]:
-        """Each pose as it comes, the newest when several came; STALE whenever nothing came for half a second."""
-        seen, silence = 0, Deadline(SILENCE_MS)
+        """Each pose as it comes, the newest when several came; STALE whenever nothing came for half a second.
+
+        Yields:
+            Poses whose joints have their names.  Those names come once a second: what comes before them is held back.
+        """
+        seen, silence, nameless = 0, Deadline(SILENCE_MS), Deadline(HELLO_MS)
+        while not self._hellos.wait(0, silence.left_ms() / 1000) and self._end.alive and not nameless.passed():
+            silence = Deadline(SILENCE_MS)
+            yield stale(self.latest())
         while self._end.alive:
             count = self._poses.wait(seen, silence.left_ms() / 1000)
             seen, silence, news = count, Deadline(SILENCE_MS), count != seen
@@ -53,16 +71,34 @@ class PoseClient:
                 yield self.latest() if news else stale(self.latest())
 
     def latest(self, max_age_ms: float | None = None) -> Pose3D:
-        """The newest pose, at once; STALE where it is older than `max_age_ms` plus the look-ahead it declares."""
+        """The newest pose, at once, without waiting.
+
+        Args:
+            max_age_ms: in place of the client's own limit; what the lifter looks ahead is granted on top.
+
+        Returns:
+            The pose; where it is too old, or none came yet, status STALE and nobody in it.
+        """
         heard = self._poses.newest()
         if heard is None:
             return nothing_yet(self.source)
         limit = self.max_age_ms if max_age_ms is None else max_age_ms
         pose: Pose3D = heard.message
-        return pose if self._age_ms(heard) <= limit + pose.look_ahead_ms else stale(pose)
+        return self._named(pose) if self._age_ms(heard) <= limit + pose.look_ahead_ms else stale(pose)
+
+    def _named(self, pose: Pose3D) -> Pose3D:
+        heard = self._hellos.newest()
+        return pose.with_joints(heard.message.joints) if heard and heard.message.source == pose.stamp.source else pose
 
     def hello(self, timeout_s: float = 3.0) -> Hello:
-        """Who publishes: joint names, axes, engine, ...; NoStream when nobody says hello in time."""
+        """Who publishes: joint names, axes, engine, ...
+
+        Args:
+            timeout_s: how long to wait for it; it is said once a second.
+
+        Raises:
+            NoStream: nobody said hello in time.
+        """
         if self._hellos.wait(0, timeout_s) == 0:
             raise NoStream(f"nobody publishes poses at {self.address}; start one with `realtime run --demo`")
         hello: Hello = self._hellos.all()[""].message
@@ -143,6 +179,19 @@ def end(context: zmq.Context[Any], listeners: dict[str, Listener]) -> None:
     for listener in listeners.values():
         listener.join()
     context.term()
+
+
+def check_connectable(address: str) -> None:
+    """Refuse what no client can connect to, naming the form that works."""
+    scheme, separator, rest = address.partition("://")
+    if separator and scheme == "ipc" and rest:
+        return
+    place = rest if separator else address
+    host, _, port = place.partition(":") if place.count(":") <= 1 else place.rpartition(":")
+    works = f"tcp://{host if host not in ('', '*', '0.0.0.0') else '127.0.0.1'}:{port if port.isdecimal() else 5555}"
+    if address != works:
+        raise BadPlace(f"address {address!r} is not understood; expected tcp://HOST:PORT: PoseClient({works!r})")
+    parse(address)
 
 
 def loopback(address: str) -> bool:

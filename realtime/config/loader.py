@@ -10,6 +10,7 @@ from types import NoneType, UnionType
 from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from realtime.config.schema import Intrinsics, RunConfig
+from realtime.config.shipped import RUN
 from realtime.config.yaml_file import ConfigError, Path, Tree, read_yaml
 
 T = TypeVar("T")
@@ -133,8 +134,8 @@ def merge(tree: Tree, flags: Flags) -> tuple[dict[str, Any], Origin]:
 
 
 def load(path: str | None = None, flags: Flags | None = None) -> RunConfig:
-    """Defaults, then the file, then the flags; checked, or ConfigError."""
-    values, origin = merge(read_yaml(path) if path else Tree("defaults"), flags or {})
+    """Defaults, then the file (a path, or the name of one that ships), then the flags; checked, or ConfigError."""
+    values, origin = merge(read_yaml(RUN.locate(path)) if path else Tree("defaults"), flags or {})
     config = build(RunConfig, values, origin)
     refuse_open_bind(config, origin(("publish", "bind")))
     return config

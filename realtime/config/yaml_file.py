@@ -62,7 +62,7 @@ def _at(event: Any, problem: str) -> yaml.MarkedYAMLError:
 def read_bounded(path: str) -> str:
     try:
         if not stat.S_ISREG(File(path).stat().st_mode):
-            raise ConfigError(f"{path}: not a file; expected a YAML file, such as configs/run/live.yaml")
+            raise ConfigError(f"{path}: not a file; expected a YAML file, such as `realtime init-config` writes")
         with open(path, "rb") as file:
             raw = file.read(MAX_BYTES + 1)
     except (OSError, ValueError) as error:
@@ -136,6 +136,8 @@ def read_yaml(path: str) -> Tree:
     if node is None:
         return tree
     if not isinstance(node, yaml.MappingNode):
-        raise ConfigError(f"{path}: holds no sections; expected `section:` lines, such as in configs/run/live.yaml")
+        raise ConfigError(
+            f"{path}: holds no sections; expected `section:` lines, as `realtime init-config` writes them"
+        )
     tree.values.update(plain(node, (), tree))
     return tree

@@ -9,14 +9,16 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from realtime import clock
 from realtime.capture.open_source import open_source
 from realtime.capture.prefetch import ahead
 from realtime.capture.source import Picture, Source
+from realtime.config.keywords import configured
 from realtime.config.schema import RunConfig
-from realtime.config.source_spec import SourceError, is_file_run
+from realtime.config.source_spec import SourceError, check, is_file_run
 from realtime.detect.tracker import Tracker
 from realtime.transport.frame_ring import grey_copy
 from realtime.wire.messages import Keypoints2D, Pose3D, Truth
@@ -104,17 +106,40 @@ def answers(source: Source, chain: Chain) -> Iterator[Answer]:
     yield from chain.flush()
 
 
-def process(source: str, config: RunConfig | None = None) -> Iterator[Pose3D]:
-    """A pose message for every frame of a video file: `for pose in realtime.process("clip.mp4"): ...`"""
-    base = config or RunConfig()
-    chosen = replace(base, source=replace(base.source, spec=source, every_frame=True))
+def process(source: str | Path, config: RunConfig | str | Path | None = None, **settings: Any) -> Iterator[Pose3D]:
+    """Poses of a video file, one for every frame, in order: `for pose in process("clip.mp4", people=2): ...`
+
+    Nothing else runs: no server, no socket, no other process.
+
+    Args:
+        source: path of a video file.
+        config: a file of settings (docs/configuration.md), or the name of one that ships, such as "live".
+        settings: keywords in their place: the flags of `realtime run` that matter to a film (people, height, fov,
+            tilt, intrinsics, rotate, engine, device, seed) and every other key of its settings (held_ms=3000).
+
+    Returns:
+        An iterator of poses whose people know their joints' names.
+
+    Raises:
+        ConfigError: a setting is unknown (the nearest is named) or its value is not possible.
+        SourceError: there is no such film, or it cannot be read.
+        EngineError, ModelError: the lifter or the detector cannot be opened.
+    """
+    base = configured(config, settings)
+    chosen = replace(base, source=replace(base.source, spec=str(source), every_frame=True))
     if not is_file_run(chosen.source):
         raise SourceError(f"source {source}: no file; for a camera: realtime run, then realtime.PoseClient")
+    check(chosen.source)
+    return _poses(chosen)
+
+
+def _poses(config: RunConfig) -> Iterator[Pose3D]:
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(chosen)))
-        chain = stack.enter_context(closing(open_chain(chosen)))
+        opened = stack.enter_context(closing(open_source(config)))
+        chain = stack.enter_context(closing(open_chain(config)))
+        names = tuple(chain.info()["joints"])
         for answer in answers(opened, chain):
-            yield answer.pose
+            yield answer.pose.with_joints(names)
 
 
 def _timed(work: Callable[[], Answered]) -> tuple[Answered, int]:

@@ -53,7 +53,7 @@ def _without_twins(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def pack(message: Any, sizes: Sizes | None = None) -> dict[str, Any]:
-    """A plain map, ready for msgpack.  A field marked `flat` joins its parent's map."""
+    """A plain map, ready for msgpack.  A field marked `flat` joins its parent's map; one marked `wire: False` stays."""
     sizes = {} if sizes is None else sizes
     plain: dict[str, Any] = {}
     kind: Any = type(message)
@@ -85,9 +85,10 @@ def _at(name: str, step: Callable[[Any, Sizes], Any], value: Any, sizes: Sizes) 
 
 @cache
 def plan(kind: Any) -> tuple[tuple[str, bool, Coder], ...]:
-    """Every field's name, whether it is flat, and its coder; made once per class."""
+    """Name, flatness and coder of every field that travels; made once per class."""
     hints = typing.get_type_hints(kind, include_extras=True)
-    return tuple((f.name, bool(f.metadata.get("flat")), coder(hints[f.name])) for f in fields(kind))
+    travels = [f for f in fields(kind) if f.metadata.get("wire", True)]
+    return tuple((f.name, bool(f.metadata.get("flat")), coder(hints[f.name])) for f in travels)
 
 
 def coder(hint: Any) -> Coder:

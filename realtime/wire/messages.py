@@ -17,11 +17,12 @@ from realtime.wire import codec
 from realtime.wire.array_codec import Below, MessageError, refuse
 from realtime.wire.arrays import F32, U8
 from realtime.wire.codec import MAX_BYTES
+from realtime.wire.joint import Joint, JointState, count_states, index_of
 
 VERSION = 1
 
-OBSERVED, INFERRED, HELD, ABSENT = 0, 1, 2, 3  # state of a joint
-JOINT_STATES = ("OBSERVED", "INFERRED", "HELD", "ABSENT")
+OBSERVED, INFERRED, HELD, ABSENT = JointState
+JOINT_STATES = tuple(state.name for state in JointState)
 Status = Literal["OK", "NO_PERSON", "STALE"]
 PersonStatus = Literal["TRACKED", "OCCLUDED"]
 UpSource = Literal["given", "estimated", "assumed"]
@@ -75,8 +76,13 @@ class Keypoints2D:
     dropped: int = 0  # frames of this stream never answered, so far
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Person3D:
+    """One person in one frame; `person["right_wrist"]` is a `Joint` of it.
+
+    Arrays have one row for each of the J joints, in the order of `joints`.
+    """
+
     id: int
     status: PersonStatus
     xyz: Annotated[F32, "J", 3]  # m, root-relative, camera axes: x right, y down, z forward
@@ -87,10 +93,38 @@ class Person3D:
     xy: Annotated[F32, "J", 2]  # px
     root_cam: Annotated[F32, 3] | None = None  # m, position of the root in the camera
     metric: bool = False  # intrinsics and height were given
+    joints: tuple[str, ...] = field(default=(), metadata={"wire": False})  # names, from Hello; they do not travel here
+
+    def __getitem__(self, name: str) -> Joint:
+        """One joint by its name.
+
+        Args:
+            name: as in `joints`, such as "right_wrist".
+
+        Returns:
+            Its position, sigma, state, age, reliability and place in the picture.
+
+        Raises:
+            KeyError: there is no such joint; the text names the nearest.
+            UnnamedJoints: the names are not known yet (a message decoded without its Hello).
+        """
+        j = index_of(name, self.joints)
+        return Joint(
+            name, self.xyz[j], float(self.sigma[j]), JointState(self.state[j]), float(self.age_ms[j]),
+            float(self.reliability[j]), self.xy[j],
+        )  # fmt: skip
+
+    def __repr__(self) -> str:
+        return f"Person({self.id} {self.status}: {count_states(self.state)})"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Pose3D:
+    """Everybody in one frame, or why there is nobody.
+
+    `pose.status` is "OK", "NO_PERSON" (looked, nobody there) or "STALE" (no current pose).
+    """
+
     stamp: Stamp = field(metadata={"flat": True})
     width: int
     height: int
@@ -103,6 +137,15 @@ class Pose3D:
     dropped: int = 0
     stage_us: dict[str, int] = field(default_factory=dict)
     live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
+
+    def with_joints(self, names: tuple[str, ...]) -> Pose3D:
+        """The same pose, whose people know their joints' names; unchanged where their number differs."""
+        fits = all(len(person.state) == len(names) for person in self.people)
+        return replace(self, people=tuple(replace(one, joints=names) for one in self.people)) if fits else self
+
+    def __repr__(self) -> str:
+        people = "; ".join(f"{one.id} {one.status}: {count_states(one.state)}" for one in self.people)
+        return f"Pose({self.stamp.source} #{self.stamp.seq} {self.status}{', ' if people else ''}{people})"
 
 
 @dataclass(frozen=True)
@@ -185,4 +228,4 @@ def decode(kind: type[Kind], data: bytes) -> Kind:
     return message
 
 
-__all__ = ["MAX_BYTES", "MessageError", "decode", "encode", "prefix", "replace", "split"]
+__all__ = ["MAX_BYTES", "Joint", "JointState", "MessageError", "decode", "encode", "prefix", "replace", "split"]

@@ -25,7 +25,7 @@ def load_trained(name: str, data: list[str] | None = None) -> tuple[nn.Module, d
         raise UserError(f"--data {data[0]}: only for {', '.join(UNTRAINED)}; training set the sigma of {name}")
     path = Path(name) / checkpoint.FILE if Path(name).is_dir() else Path(name)
     if not path.exists():
-        raise UserError(f"{path}: no checkpoint; train one: trainers train configs/train/NAME.yaml --data DIR")
+        raise UserError(f"{path}: no checkpoint; train one: trainers train causal-small --data DIR")
     meta = checkpoint.metadata(path)
     missing = {"recipe", "settings", "step", "figures"} - set(meta)
     if missing:

@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.table import Table
 
 from realtime.config.yaml_file import read_yaml
-from trainers.config import TrainConfig, load
+from trainers.config import TRAIN, TrainConfig, load
 from trainers.recipe import Recipe, recipe_module
 from trainers.training.train import one_step, rates_of, run
 
@@ -29,7 +29,7 @@ TIMED = 3  # steps
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", help="configs/train/NAME.yaml")
+    parser.add_argument("config", help="a recipe that ships, such as causal-small, or a YAML file")
     parser.add_argument("--rows", default="", metavar="A,B", help=f"which ones; {BASE} is the file itself; default all")
     parser.add_argument("--data", action="append", default=[], metavar="DIR", help="motion; repeat")
     parser.add_argument("--minutes", type=float, default=4.0, help="processor time of one core for each row")
@@ -38,7 +38,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     torch.set_num_threads(1)
-    names = [n for n in args.rows.split(",") if n] or [BASE, *(read_yaml(args.config).values.get("rows") or {})]
+    names = [n for n in args.rows.split(",") if n] or [
+        BASE,
+        *(read_yaml(TRAIN.locate(args.config)).values.get("rows") or {}),
+    ]
     stem = Path(args.config).stem
     for name in names:
         config = load(args.config, "" if name == BASE else name)

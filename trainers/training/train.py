@@ -24,7 +24,7 @@ LOG_EVERY = 50
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("config", help="configs/train/NAME.yaml")
+    parser.add_argument("config", help="a recipe that ships, such as causal-small, or a YAML file")
     parser.add_argument(
         "--row", default="", metavar="NAME", help="one of the config's `rows`: an experiment of its own"
     )

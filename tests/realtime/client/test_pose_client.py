@@ -12,7 +12,7 @@ import pytest
 import zmq
 
 from realtime import clock
-from realtime.client import background_reader
+from realtime.client import background_reader, pose_client
 from realtime.client.pose_client import NoStream, PoseClient
 from realtime.transport.tap import Tap
 from realtime.wire.messages import Health, encode, replace
@@ -54,11 +54,39 @@ def current(client, station, seq, **about):
     )
 
 
+def introduce(client, station, **about):
+    """Hello, said until it is heard."""
+    until_heard(lambda: station.say("hello", hello(**about)), client._hellos.newest)
+
+
 def test_the_latest_pose_with_its_arrays_and_joint_names(client, station):
-    until_heard(lambda: station.say("hello", hello()), client._hellos.newest)
+    introduce(client, station)
     told = current(client, station, 4)
+    assert told.people[0]["j3"].name == "j3" and told.people[0].joints == client.joints
     assert told.people[0].xyz.shape == (17, 3) == (len(client.joints), 3)
     assert client.hello().engine == "hold"
+
+
+def test_iteration_holds_poses_back_until_their_joints_have_names(client, station):
+    told = iter(client)
+    current(client, station, 1)
+    assert next(told).status == "STALE"
+    introduce(client, station)
+    current(client, station, 2)
+    assert next(told).people[0]["j3"].name == "j3"
+
+
+def test_names_of_another_source_are_not_a_pose_s_own(client, station):
+    introduce(client, station, source="cam1")
+    assert current(client, station, 1).people[0].joints == ()
+
+
+def test_iteration_goes_on_without_names_where_nobody_says_hello(client, station, monkeypatch):
+    monkeypatch.setattr(pose_client, "HELLO_MS", 10.0)
+    told = iter(client)
+    assert next(told).status == "STALE"
+    current(client, station, 1)
+    assert next(told).status == "OK"
 
 
 def test_a_pose_grows_stale(client, station):
@@ -83,6 +111,7 @@ def test_before_the_first_pose_there_is_a_status(client):
 
 
 def test_iteration_gives_each_new_pose_and_ends_with_close(client, station):
+    introduce(client, station)
     stop, seen = threading.Event(), []
 
     def talk():
@@ -103,6 +132,7 @@ def test_iteration_gives_each_new_pose_and_ends_with_close(client, station):
 
 
 def test_iteration_says_stale_within_500_ms_whatever_the_listener_does(client, station):
+    introduce(client, station)
     current(client, station, 1)
     told, spent = iter(client), time.monotonic()
     next(told)
@@ -114,6 +144,7 @@ def test_iteration_says_stale_within_500_ms_whatever_the_listener_does(client, s
 
 def test_an_old_pose_is_not_given_twice_as_new(station):
     with PoseClient(station.address, max_age_ms=60_000) as client:
+        introduce(client, station)
         current(client, station, 1)
         told = iter(client)
         heard = [next(told).status]

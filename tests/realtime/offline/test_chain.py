@@ -12,6 +12,7 @@ import realtime
 from realtime.capture.open_source import open_source
 from realtime.config.schema import DemoConfig, RunConfig, SourceConfig
 from realtime.config.source_spec import SourceError
+from realtime.config.yaml_file import ConfigError
 from realtime.offline import chain as offline
 from realtime.offline.chain import answers, pictures
 from realtime.wire.messages import Pose3D
@@ -134,11 +135,29 @@ def test_importing_realtime_loads_nothing():
     assert subprocess.run([sys.executable, "-c", code]).returncode == 0
 
 
-def test_realtime_offers_two_names():
+def test_process_takes_settings_as_keywords_and_names_the_joints(clip, monkeypatch):
+    chosen = []
+
+    def opened(config):
+        chosen.append(config)
+        return fake_chain(config)
+
+    monkeypatch.setattr(offline, "open_chain", opened)
+    pose = next(realtime.process(clip, people=2, height=1.78))
+    assert (chosen[0].detector.people, chosen[0].camera.height_m) == (2, 1.78)
+    assert pose.people[0]["right_wrist"].name == "right_wrist"
+
+
+def test_an_unknown_keyword_is_refused_before_anything_is_opened(clip):
+    with pytest.raises(ConfigError, match="nearest is people"):
+        realtime.process(clip, poeple=2)
+
+
+def test_realtime_offers_what_lives_in_its_rooms():
     from realtime.client.pose_client import PoseClient
 
     assert realtime.PoseClient is PoseClient and realtime.process is offline.process
-    with pytest.raises(AttributeError, match="it offers PoseClient, process"):
+    with pytest.raises(AttributeError, match=r"it offers .*process"):
         realtime.nothing  # noqa: B018
 
 
