@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from realtime import __version__
+from realtime.supervise.descriptors import raise_descriptor_limit
 
 COMMANDS = {
     "run": ("realtime.cli.run", "camera, stream, file or demo to live 3D poses"),
@@ -19,7 +20,7 @@ COMMANDS = {
     "fetch-model": ("realtime.cli.fetch_model", "get the detector's model into this user's cache"),
     "view": ("realtime.cli.view", "watch a stream in the browser"),
     "record": ("realtime.cli.record", "write a stream to a file"),
-    "replay": ("realtime.cli.replay", "publish a recording as a live stream"),
+    "replay": ("realtime.cli.replay", "publish a recording as a stream"),
     "info": ("realtime.cli.info", "what a recording holds"),
     "process": ("realtime.cli.relift", "lift a recording anew"),
     "export": ("realtime.cli.export", "recording to bvh, trc, c3d, csv, json or npz"),
@@ -65,6 +66,7 @@ def exit_code(error: Exception) -> int | None:
 
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
+    raise_descriptor_limit()
     try:
         args = parser_for(chosen(argv[:1])).parse_args(argv)
         return int(args.main(args))

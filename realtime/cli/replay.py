@@ -1,4 +1,4 @@
-"""`realtime replay`: publish a recording as a live stream; every client works on it."""
+"""`realtime replay`: publish a recording as a stream; every client works on it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
         port = bus.public(args.bind, args.insecure)
         print(f"replaying {args.file} on {args.bind}", file=sys.stderr, flush=True)
         with closing(PoseRingWriter(args.bind)) as ring:
-            publication = Publication(hello.source, port, ring, hello.max_age_ms, nothing_yet(hello.source))
+            publication = Publication(hello.source, port, ring, None, nothing_yet(hello.source))
             Player(publication, hello, args.speed, stop).play(args.file, args.loop)
             stop.wait(LAST_SENDS_S)
     return 0
@@ -49,7 +49,7 @@ def main(args: argparse.Namespace) -> int:
 class Player:
     def __init__(self, publication: Publication, hello: Hello, speed: float, stop: threading.Event) -> None:
         self.publication, self.speed, self.stop = publication, speed, stop
-        self.hello = replace(hello, boot=f"replay-{clock.now_ns():x}", clock=clock.identity())
+        self.hello = replace(hello, boot=f"replay-{clock.now_ns():x}", clock=clock.identity(), medium="recording")
         self.restamper = Restamper(clock.now_ns() // 1000, hello.max_age_ms)
         self.sent = 0
 

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.config.loader import ConfigError, Flags, load
@@ -31,6 +32,7 @@ SETTINGS: dict[str, tuple[str, type, str, str]] = {
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
     "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
+    "--record-dir": ("view.record_dir", str, "DIR", "pages of --view may record, into this folder only"),
     "--seconds": ("terminal.seconds", float, "S", "end by itself after so long"),
 }
 SWITCHES: dict[str, tuple[str, str]] = {
@@ -140,6 +142,7 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
 def viewer(config: RunConfig) -> AbstractContextManager[None]:
     """Beside the run, in a process of its own, when asked for."""
     from realtime.cli.main import main as command_line
+    from realtime.cli.view import checked_folder
     from realtime.supervise.companion import beside
     from realtime.transport.address import Busy, check_free
     from realtime.viewer.access import parse_http
@@ -147,12 +150,14 @@ def viewer(config: RunConfig) -> AbstractContextManager[None]:
     if not config.view.open:
         return nullcontext()
     listen = parse_http(config.view.http)
+    checked_folder(Path(config.view.record_dir) if config.view.record_dir else None)
     try:
         check_free(f"tcp://{config.view.http}")
     except Busy as error:
         raise Busy(f"viewer: port {listen.port} is in use; choose another: --http 127.0.0.1:PORT") from error
     command = ["view", "--connect", connectable(config.publish.bind), "--http", config.view.http]
     command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
+    command += ["--record-dir", config.view.record_dir] if config.view.record_dir else []
     return beside(command_line, command + ["--no-open"] * config.terminal.quiet)
 
 

@@ -1,4 +1,4 @@
-"""`realtime view`: serve a stream to the browser."""
+"""`realtime view`: show a stream in the browser."""
 
 from __future__ import annotations
 
@@ -9,12 +9,18 @@ import signal
 import sys
 import webbrowser
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 from realtime.transport.address import is_loopback
 from realtime.viewer.access import BadAddress, parse_http
+from realtime.viewer.doorway import doorway
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer
+
+
+class NoFolder(ValueError):
+    exit_code = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -24,7 +30,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--with-video", action="store_true", help="the camera's picture too; only on the machine of the camera"
     )
     parser.add_argument("--mirror", action="store_true", help="mirror what is displayed")
-    parser.add_argument("--record-dir", type=Path, default=Path.cwd(), metavar="DIR", help="for the record button")
+    parser.add_argument("--record-dir", type=Path, metavar="DIR", help="pages may record, into this folder only")
     parser.add_argument("--no-open", action="store_true", help="do not open a browser")
 
 
@@ -39,7 +45,13 @@ def options_of(args: argparse.Namespace) -> Options:
             f"--with-video shows pictures of people on their own machine only; found stream {args.connect}, "
             f"page {args.http}: leave it out, or use loopback addresses"
         )
-    return Options(args.connect, listen, args.with_video, args.mirror, args.record_dir)
+    return Options(args.connect, listen, args.with_video, args.mirror, checked_folder(args.record_dir))
+
+
+def checked_folder(folder: Path | None) -> Path | None:
+    if folder and not folder.is_dir():
+        raise NoFolder(f"--record-dir {folder} is no folder; make it first: mkdir -p {folder}")
+    return folder
 
 
 async def serve(options: Options, may_open: bool) -> int:
@@ -48,20 +60,22 @@ async def serve(options: Options, may_open: bool) -> int:
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
     signal.signal(signal.SIGTERM, lambda *_: loop.call_soon_threadsafe(stop.set))
-    announce(viewer, may_open)
-    try:
-        await stop.wait()
-    finally:
-        await viewer.close()
+    with ExitStack() as stack:
+        announce(viewer)
+        if may_open and sys.stdout.isatty() and has_display(os.environ, sys.platform):
+            page = stack.enter_context(doorway(viewer.address, viewer.access.listen.port))
+            webbrowser.open(page.as_uri())
+        try:
+            await stop.wait()
+        finally:
+            await viewer.close()
     return 0
 
 
-def announce(viewer: Viewer, may_open: bool) -> None:
+def announce(viewer: Viewer) -> None:
     print(f"viewer on {viewer.address}", flush=True)
     if not viewer.options.listen.loopback:
         print("it is open to this network, unencrypted: whoever has this address and token sees it", file=sys.stderr)
-    if may_open and sys.stdout.isatty() and has_display(os.environ, sys.platform):
-        webbrowser.open(viewer.address)
 
 
 def has_display(environment: Mapping[str, str], platform: str) -> bool:

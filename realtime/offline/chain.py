@@ -70,7 +70,7 @@ class Chain:
         keypoints, truth = self._waiting.popleft()
         while keypoints.stamp != pose.stamp:  # a new stream began: its predecessor's future never comes
             keypoints, truth = self._waiting.popleft()
-        return Answer(keypoints, replace(pose, stage_us=keypoints.stage_us | {"lift": lift_us}), truth)
+        return Answer(keypoints, replace(pose, stage_us=keypoints.stage_us | {"lift": lift_us}, live=False), truth)
 
     def info(self) -> dict[str, Any]:
         """What Hello says about detector and lifter."""

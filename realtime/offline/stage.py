@@ -13,7 +13,10 @@ from realtime.capture.source import Picture
 from realtime.offline.chain import Answer, Chain, open_chain, pictures
 from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
+from realtime.transport.frame_ring import FrameWriter
 from realtime.transport.pose_ring import PoseRingWriter
+from realtime.transport.shared_memory import NoRoom
+from realtime.wire.messages import Frame, Stamp
 
 BEAT_S = 0.1
 JOIN_S = 0.4  # whoever waits for this address, or read from the process that died, finds it within 0.1 s
@@ -36,11 +39,48 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
         ctx.ready()
         ctx.stop.wait(max(0.0, JOIN_S - (clock.now_ns() - bound_ns) * 1e-9))
         coming = stack.enter_context(closing(ahead(pictures(source))))
+        shown = stack.enter_context(closing(ShownPictures(ctx)))
         for picture in paced(ctx, (picture for picture in coming if picture.stamp.seq > seq)):
-            _publish(ctx, publication, chain.answer(picture))
+            shown.write(picture)
+            _publish(ctx, publication, [shown.referred(answer) for answer in chain.answer(picture)])
         if not ctx.stop.is_set():
-            _publish(ctx, publication, chain.flush())
+            _publish(ctx, publication, [shown.referred(answer) for answer in chain.flush()])
             introduce(ctx, publication)
+
+
+class ShownPictures:
+    """Put a film's pictures where viewers on this machine find them, as capture does with a camera's.
+
+    Only where somebody asked to see them or the film's own pace leaves the time; without room for them the run goes on.
+    """
+
+    def __init__(self, ctx: Context) -> None:
+        wanted = ctx.config.view.with_video or not ctx.config.source.every_frame
+        self._writer = FrameWriter(ctx.config.publish.bind, ctx.config.pipeline.frame_slots) if wanted else None
+        self._frames: dict[Stamp, Frame] = {}  # of answers that still wait for frames ahead
+        self._log = ctx.log
+
+    def write(self, picture: Picture) -> None:
+        if self._writer is None:
+            return
+        try:
+            self._frames[picture.stamp] = self._writer.write(picture.image, picture.stamp)
+        except NoRoom as error:
+            self._log.warning("viewers get no pictures: %s", error)
+            self.close()
+
+    def referred(self, answer: Answer) -> Answer:
+        """The same answer, with the place of its picture."""
+        frame = self._frames.pop(answer.keypoints.stamp, None)
+        if frame is None:
+            return answer
+        found = replace(answer.keypoints, slot=frame.slot, generation=frame.generation, ring=frame.ring)
+        return replace(answer, keypoints=found)
+
+    def close(self) -> None:
+        if self._writer:
+            self._writer.close()
+        self._writer = None
 
 
 def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:

@@ -12,8 +12,7 @@ from typing import Any, Protocol
 from realtime.clock import NS_PER_MS, Pace, identity, now_ns
 from realtime.config.schema import config_hash
 from realtime.supervise.stage_runner import Context
-from realtime.transport.runtime_dir import boot_id
-from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Stamp, Truth, replace
+from realtime.wire.messages import Health, Hello, Keypoints2D, Medium, Pose3D, Stamp, Truth, replace
 
 SILENCE_MS = 400.0  # then STALE is said, and again after as long: clients hear something within 500 ms
 SECOND_S = 0.9  # between two introductions: a turn that comes late is still within the second
@@ -97,11 +96,15 @@ class Publication:
 def introduce(ctx: Context, publication: Publication) -> None:
     """Say hello and how each stage does, once a second."""
     config = ctx.config
-    boot, name, age_ms = boot_id(ctx.directory), config.source.name, config.publish.max_age_ms
-    publication.each_second(hello_of(boot, name, config_hash(config), age_ms, ctx.info()), ctx.health())
+    name, age_ms = config.source.name, config.publish.max_age_ms
+    medium: Medium = "film" if publication.max_age_ms is None else "live"
+    hello = hello_of(ctx.boot, name, config_hash(config), age_ms, ctx.info(), medium)
+    publication.each_second(hello, ctx.health())
 
 
-def hello_of(boot: str, source: str, config_hash: str, max_age_ms: float, info: dict[str, Any]) -> Hello | None:
+def hello_of(
+    boot: str, source: str, config_hash: str, max_age_ms: float, info: dict[str, Any], medium: Medium = "live"
+) -> Hello | None:
     """None until detector and lifter have told what they are."""
     try:
         return Hello(
@@ -120,6 +123,7 @@ def hello_of(boot: str, source: str, config_hash: str, max_age_ms: float, info: 
             config_hash=config_hash,
             max_age_ms=max_age_ms,
             clock=identity(),
+            medium=medium,
         )
     except KeyError:
         return None

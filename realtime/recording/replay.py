@@ -1,4 +1,8 @@
-"""Replay a recording as a live stream: same messages, same distances in time, stamps of now."""
+"""Replay a recording as a stream: same messages, same distances in media time, which begins anew now.
+
+Replayed poses say `live: false`, as those of a film do: their capture times are the recording's, moved to where this
+pass began, and tell nothing of latency.
+"""
 
 from __future__ import annotations
 
@@ -44,35 +48,34 @@ def when(pose: Pose3D) -> int:
 
 
 class Restamper:
-    """Gives messages the stamps they would have if they were made now; every pass over a recording is a new stream."""
+    """Move messages in time so that a pass over a recording begins now; every pass is a new stream."""
 
     def __init__(self, first_stream: int, max_age_ms: float = 150.0) -> None:
         self._next_stream, self._most_ns = first_stream, int(max_age_ms * 0.9e6)
-        self._streams: dict[int, int] = {}
+        self._streams: dict[int, tuple[int, int]] = {}  # of the recording -> its number now, ns to move it by
 
     def begin(self) -> None:
         """A new pass."""
         self._streams = {}
 
     def pose(self, pose: Pose3D, now_ns: int, unix_ns: int) -> Pose3D:
-        age_ns = self._age(pose, pose.stamp) + int(pose.look_ahead_ms * 1e6)
-        return replace(pose, stamp=self._stamp(pose.stamp, age_ns, now_ns, unix_ns), t_publish_ns=now_ns, live=True)
+        stamp = self._stamp(pose.stamp, pose, now_ns, unix_ns)
+        return replace(pose, stamp=stamp, t_publish_ns=now_ns, live=False)
 
     def keypoints(self, found: Keypoints2D, pose: Pose3D, now_ns: int, unix_ns: int) -> Keypoints2D:
         """Those that came with `pose`; the pixels of then are gone."""
-        stamp = self._stamp(found.stamp, self._age(pose, found.stamp), now_ns, unix_ns)
+        stamp = self._stamp(found.stamp, pose, now_ns, unix_ns)
         return replace(found, stamp=stamp, slot=-1, generation=-1, ring="")
 
-    def _age(self, pose: Pose3D, stamp: Stamp) -> int:
-        """How old the frame was when the pose was published, its look-ahead set aside; nobody is to think it stale."""
-        if not pose.live:
-            return max(0, min(pose.stamp.t_capture_ns - stamp.t_capture_ns, self._most_ns))
-        spent = pose.t_publish_ns - stamp.t_capture_ns - int(pose.look_ahead_ms * 1e6)
-        return max(0, min(spent, self._most_ns))
+    def _age(self, pose: Pose3D) -> int:
+        """How old the frame was when its pose was published; a film's says nothing."""
+        return max(0, min(pose.t_publish_ns - pose.stamp.t_capture_ns, self._most_ns)) if pose.live else 0
 
-    def _stamp(self, stamp: Stamp, age_ns: int, now_ns: int, unix_ns: int) -> Stamp:
+    def _stamp(self, stamp: Stamp, pose: Pose3D, now_ns: int, unix_ns: int) -> Stamp:
         if stamp.stream not in self._streams:
-            self._streams[stamp.stream] = self._next_stream
+            later_ns = now_ns - self._age(pose) - pose.stamp.t_capture_ns
+            self._streams[stamp.stream] = (self._next_stream, later_ns)
             self._next_stream += 1
-        stream = self._streams[stamp.stream]
-        return Stamp(stamp.source, stream, stamp.seq, now_ns - age_ns, unix_ns - age_ns)
+        stream, later_ns = self._streams[stamp.stream]
+        captured_ns = max(0, stamp.t_capture_ns + later_ns)
+        return Stamp(stamp.source, stream, stamp.seq, captured_ns, captured_ns + unix_ns - now_ns)

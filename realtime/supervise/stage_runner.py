@@ -12,6 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -26,6 +27,7 @@ from realtime.supervise.stage_metrics import StageMetrics
 from realtime.supervise.status_board import StatusBoard
 from realtime.transport.bus import Bus
 from realtime.transport.in_process import GroupBus
+from realtime.transport.runtime_dir import boot_id
 from realtime.wire.frame_order import Order
 from realtime.wire.messages import Health, Stamp
 
@@ -81,6 +83,11 @@ class Context:
     def starts(self) -> int:
         """Starts of this stage in this run before this one."""
         return int(self._row["starts"]) - 1
+
+    @cached_property
+    def boot(self) -> str:
+        """Name of this run; read once, as a process whose descriptors strangers took up still introduces itself."""
+        return boot_id(self.directory)
 
     @property
     def first_id(self) -> int:

@@ -15,6 +15,7 @@ from realtime.wire.messages import Message, MessageError, encode
 from realtime.wire.topics import TOPICS
 
 QUEUED = 256  # messages for one client that does not read, and of a topic that keeps each
+HANDSHAKE_MS = 3000  # whoever connects and says nothing is shown the door
 SUBSCRIPTION_BYTES = 128  # the most a publisher lets a client say at once
 SUBSCRIPTIONS = 500  # of all clients together that differ: nobody needs so many, and each costs memory
 REBIND_S = 1.0
@@ -43,6 +44,7 @@ class Publisher:
         socket.set(zmq.SNDHWM, QUEUED)
         socket.set(zmq.RCVHWM, QUEUED)
         socket.set(zmq.LINGER, 0)
+        socket.set(zmq.HANDSHAKE_IVL, HANDSHAKE_MS)
         socket.set(zmq.MAXMSGSIZE, SUBSCRIPTION_BYTES)
         try:
             socket.bind(self._address)

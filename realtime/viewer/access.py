@@ -1,13 +1,12 @@
-"""Decide who may see the page and the stream, by a request's headers alone.
+"""Decide who may see the page and the stream, from a request's path and headers alone.
 
-On this machine a browser is let in by the name it used (which defeats names that merely point here) and by its
-origin.  Beyond this machine everything also needs the token, first in the address, then in a cookie of this port.
+Loopback is shared by every user of a machine, so everything needs the token: first in the address that was printed,
+then in a cookie of this port.  On loopback the Host must name this machine as well, which defeats names that merely
+point here; the stream is refused to every origin but the page's own.
 """
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import hmac
 import ipaddress
 import re
@@ -68,7 +67,7 @@ class Verdict:
 @dataclass(frozen=True)
 class Access:
     listen: Listen
-    token: str = ""  # empty on loopback
+    token: str
 
     @property
     def cookie_name(self) -> str:
@@ -90,23 +89,35 @@ class Access:
         return verdict
 
     def _token(self, path: str, headers: Mapping[str, str]) -> Verdict:
-        if not self.token:
-            return Verdict(200)
-        in_address = parse_qs(urlsplit(path).query).get("token", [""])[0]
-        if same(in_address, self.token):
-            return Verdict(200, cookie=f"{self.cookie_name}={self.token}; HttpOnly; SameSite=Strict; Path=/")
+        if same(token_of(path), self.token):
+            return Verdict(200, cookie=f"{self.cookie_name}={self.token}; HttpOnly; SameSite=Lax; Path=/")
         if same(cookie_of(headers.get("Cookie", ""), self.cookie_name), self.token):
             return Verdict(200)
         return Verdict(403, "open the address that the viewer printed, with its token")
 
 
 def same(given: str, wanted: str) -> bool:
-    return hmac.compare_digest(given.encode(), wanted.encode())
+    """Compare in constant time; what arrived may hold any byte."""
+    return bool(wanted) and hmac.compare_digest(given.encode("utf-8", "surrogateescape"), wanted.encode())
+
+
+def token_of(path: str) -> str:
+    """`/?token=abc` -> `abc`"""
+    query = path.partition("?")[2]
+    try:
+        return parse_qs(query, errors="surrogateescape", max_num_fields=8).get("token", [""])[0]
+    except ValueError:
+        return ""
 
 
 def host_of(header: str) -> str:
-    """`[::1]:8008` -> `::1`"""
-    return (urlsplit(f"//{header}").hostname or "") if header and not re.search(r"[\s/@]", header) else ""
+    """`[::1]:8008` -> `::1`; empty where it is no host."""
+    if re.search(r"[\s/@]", header):
+        return ""
+    try:
+        return urlsplit(f"//{header}").hostname or ""
+    except ValueError:
+        return ""
 
 
 def same_origin(origin: str, host: str) -> bool:
@@ -121,28 +132,16 @@ def cookie_of(header: str, name: str) -> str:
     return found.value if found else ""
 
 
-def policy(page: str) -> str:
-    """Only the scripts and the style that stand in the page itself; nothing from any other host."""
-    scripts = " ".join(f"'sha256-{digest(text)}'" for text in inline(page, "script"))
-    styles = " ".join(f"'sha256-{digest(text)}'" for text in inline(page, "style"))
-    return (
-        f"default-src 'none'; script-src {scripts}; style-src {styles}; img-src blob: data:; connect-src 'self'; "
-        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    )
+POLICY = (  # the page's own files and no other host's
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; connect-src 'self'; "
+    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+)
 
 
-def inline(page: str, tag: str) -> list[str]:
-    return re.findall(rf"<{tag}\b[^>]*>(.*?)</{tag}>", page, re.DOTALL)
-
-
-def digest(text: str) -> str:
-    return base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()
-
-
-def headers_for(page: str) -> dict[str, str]:
+def headers_for(content_type: str) -> dict[str, str]:
     return {
-        "Content-Type": "text/html; charset=utf-8",
-        "Content-Security-Policy": policy(page),
+        "Content-Type": content_type,
+        "Content-Security-Policy": POLICY,
         "Cache-Control": "no-store",
         "Cross-Origin-Opener-Policy": "same-origin",
         "Cross-Origin-Resource-Policy": "same-origin",

@@ -1,4 +1,4 @@
-"""Serve the open pages: what each one waits for, what each may ask."""
+"""Keep the pages that are open: what each one waits for, what each may ask."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from realtime.viewer.access import Listen
 from realtime.viewer.feed import Feed
 from realtime.viewer.outbox import Outbox
 
-KEPT = ("hello", "health")  # a page that opens gets the last of these at once
+KEPT_S = {"hello": float("inf"), "health": 3.0}  # a page that opens gets the last of these, if younger, at once
 MOST_KEPT = 32
 
 
@@ -29,7 +29,7 @@ class Options:
     listen: Listen
     with_video: bool = False
     mirror: bool = False
-    record_dir: Path = field(default_factory=Path.cwd)
+    record_dir: Path | None = None  # None: pages cannot record
 
 
 @dataclass(eq=False)
@@ -53,7 +53,8 @@ class Hub:
         self.options, self.feed = options, feed
         self.pages: set[Page] = set()
         self.recorder: StreamRecorder | None = None
-        self._kept: dict[str, bytes] = {}
+        self._kept: dict[str, tuple[int, bytes]] = {}  # kind -> when it came, message
+        self._heard_ns: int | None = None  # when the stream last said anything
         self._cpu = (time.process_time(), clock.now_ns())
         self._wishes: dict[str, Callable[[Page, Any], Awaitable[None]]] = {
             "ack": self._acknowledge, "ping": self._pong, "video": self._video, "record": self._record,
@@ -61,8 +62,9 @@ class Hub:
 
     def spread(self, kind: str, data: bytes) -> None:
         """One message of the stream, to every page that wants it."""
-        if kind.split("/")[0] in KEPT and (kind in self._kept or len(self._kept) < MOST_KEPT):
-            self._kept[kind] = data
+        self._heard_ns = clock.now_ns()
+        if kind.split("/")[0] in KEPT_S and (kind in self._kept or len(self._kept) < MOST_KEPT):
+            self._kept[kind] = (self._heard_ns, data)
         for page in self.pages:
             if kind != "picture" or page.video:
                 page.outbox.put(kind, data)
@@ -70,8 +72,10 @@ class Hub:
 
     async def serve(self, page: Page) -> None:
         """One page from its opening to its end."""
-        for kind, data in self._kept.items():
-            page.outbox.put(kind, data)
+        now = clock.now_ns()
+        for kind, (heard_ns, data) in self._kept.items():
+            if (now - heard_ns) * 1e-9 <= KEPT_S[kind.split("/")[0]]:
+                page.outbox.put(kind, data)
         page.wake.set()
         self.pages.add(page)
         sending = asyncio.create_task(page.send_on())
@@ -113,8 +117,9 @@ class Hub:
         self.feed.picture_width = max((page.video for page in self.pages), default=0)
 
     async def _record(self, page: Page, wanted: Any) -> None:
-        if wanted is True and not (self.recorder and self.recorder.running):
-            self.recorder = StreamRecorder(self.options.connect, self.options.record_dir / recording_name())
+        folder = self.options.record_dir
+        if wanted is True and folder and not (self.recorder and self.recorder.running):
+            self.recorder = StreamRecorder(self.options.connect, folder.absolute() / recording_name())
             self.recorder.start()
         elif wanted is False and self.recorder:
             await asyncio.to_thread(self.recorder.close)
@@ -135,7 +140,9 @@ class Hub:
                 "video": self.options.with_video, "mirror": self.options.mirror, "connect": self.options.connect,
                 "same_clock": self.feed.same_clock, "cpu": round(self._cpu_share(), 4),
                 "pages": len(self.pages), "missed_pictures": self.feed.missed_pictures,
+                "may_record": self.options.record_dir is not None,
                 "recording": self.recorder.state() if self.recorder else None,
+                "silent_s": None if self._heard_ns is None else round(clock.age_ms(self._heard_ns) / 1000, 2),
             }
         })  # fmt: skip
 

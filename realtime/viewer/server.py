@@ -1,4 +1,4 @@
-"""Serve the viewer: one page over HTTP, the stream over WebSocket.
+"""Serve the viewer: its page over HTTP, the stream over WebSocket.
 
 Binary messages to the page are what was published, byte for byte (`pose3d/cam0`, zero byte, msgpack), and `picture`;
 text messages are JSON: the answer to a `ping` (for the page's clock) and the state of this server.
@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-from importlib.resources import files
 
 from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
-from realtime.viewer.access import Access, Listen, headers_for, new_token
+from realtime.viewer.access import Access, Listen, new_token
+from realtime.viewer.connections import ACCEPTED_AT_ONCE, HANDSHAKE_S, ConnectionLimit, quiet_logger, widen_queue
 from realtime.viewer.feed import Feed
 from realtime.viewer.hub import Hub, Options, Page
+from realtime.viewer.page_files import read_page_files
 
 MOST_PAGES = 16
 REQUEST_BYTES = 2048
@@ -32,18 +33,18 @@ class Viewer:
 
     def __init__(self, options: Options) -> None:
         self.options = options
-        self.access = Access(options.listen, "" if options.listen.loopback else new_token())
+        self.access = Access(options.listen, new_token())
         self.feed = Feed(options.connect, self._from_feed, options.with_video)
         self.hub = Hub(options, self.feed)
-        self._html = files("realtime.viewer").joinpath("page.html").read_text("utf-8")
-        self._headers = headers_for(self._html)
+        self.connections = ConnectionLimit()
+        self._files = read_page_files()
         self._server: Server | None = None
         self._status: asyncio.Task[None] | None = None
 
     @property
     def address(self) -> str:
-        token = f"?token={self.access.token}" if self.access.token else ""
-        return f"http://{self.access.listen.name}:{self.access.listen.port}/{token}"
+        """Where the page is, with the token that lets a browser in."""
+        return f"http://{self.access.listen.name}:{self.access.listen.port}/?token={self.access.token}"
 
     async def start(self) -> None:
         listen = self.options.listen
@@ -52,6 +53,8 @@ class Viewer:
             self._server = await serve(
                 self._serve_page, listen.host, listen.port, process_request=self._request, compression=None,
                 max_size=REQUEST_BYTES, ping_interval=10, ping_timeout=20, server_header=None,
+                open_timeout=HANDSHAKE_S, logger=quiet_logger(), create_connection=self.connections.connection_class(),
+                backlog=ACCEPTED_AT_ONCE,
             )  # fmt: skip
         except OSError as error:
             reason = os.strerror(error.errno) if error.errno else str(error)
@@ -59,6 +62,7 @@ class Viewer:
             raise CannotServe(
                 f"{listen.name}:{listen.port} cannot be served: {reason}; choose another: {other}"
             ) from error
+        widen_queue(self._server)
         port = next(iter(self._server.sockets)).getsockname()[1]
         self.access = Access(Listen(listen.host, port), self.access.token)
         self._status = asyncio.create_task(self._tell())
@@ -72,6 +76,7 @@ class Viewer:
             await asyncio.to_thread(self.hub.recorder.close)
         if self._server:
             self._server.close()
+            self.connections.close()
             await self._server.wait_closed()
 
     async def _tell(self) -> None:
@@ -97,11 +102,12 @@ class Viewer:
         verdict = self.access.page(request.path, headers)
         if verdict.status != 200:
             return answer(verdict.status, verdict.reason)
-        if path != "/":
+        if path not in self._files:
             return answer(404, "nothing here; the viewer is at /")
         if verdict.cookie:
             return answer(303, "see /", {"Location": "/", "Set-Cookie": verdict.cookie})
-        return Response(200, "OK", Headers(self._headers), self._html.encode())
+        found = self._files[path]
+        return Response(200, "OK", Headers(found.headers), found.body)
 
     def _stream_request(self, path: str, headers: dict[str, str]) -> Response | None:
         verdict = self.access.stream(path, headers)

@@ -27,6 +27,7 @@ Status = Literal["OK", "NO_PERSON", "STALE"]
 PersonStatus = Literal["TRACKED", "OCCLUDED"]
 UpSource = Literal["given", "estimated", "assumed"]
 StageState = Literal["STARTING", "READY", "DEGRADED", "DOWN"]
+Medium = Literal["live", "film", "recording"]
 
 
 @dataclass(frozen=True)
@@ -180,6 +181,7 @@ class Hello:
     clock: str = ""  # whose monotonic clock the stamps are of
     axes: str = "camera"
     unit: str = "m"
+    medium: Medium = "live"  # what the frames come from; of a film and a recording, time passes at its own pace
     version: int = VERSION
 
 

@@ -18,7 +18,7 @@ from realtime.publish import stage as publish_stage
 from realtime.publish.publisher import Publication, hello_of, nothing_yet
 from realtime.transport.bus import Bus
 from realtime.transport.pose_ring import PoseRingReader
-from realtime.transport.runtime_dir import run_directory
+from realtime.transport.runtime_dir import boot_id, run_directory
 from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth, decode, replace, split
 from realtime.wire.topics import TOPICS
 from tests.realtime.wire.test_messages import TRUTH
@@ -182,7 +182,7 @@ def stage():
     with run_directory(bind) as directory:
         bus, ours = Bus(directory), Bus(directory)
         ctx = FakeContext(
-            bus=bus, directory=directory,
+            bus=bus, directory=directory, boot=boot_id(directory),
             config=RunConfig(source=SourceConfig(name="cam7"), publish=PublishConfig(bind)),
             stop=threading.Event(), is_ready=threading.Event(), beats=0, answers=[],
         )  # fmt: skip

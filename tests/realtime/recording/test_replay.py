@@ -63,12 +63,20 @@ def test_a_pose_keeps_its_age_and_gets_a_new_stream():
     assert restamper.pose(pose, 6 * 10**12, 0).stamp.stream == 78
 
 
-def test_poses_from_a_file_are_paced_by_media_time_and_become_live():
+def test_poses_from_a_film_are_paced_by_media_time():
     slow = [replace(p, live=False, t_publish_ns=p.stamp.t_capture_ns + i * 10**9) for i, p in enumerate(fake.walk(3))]
     found = list(moments(slow))
     assert found[2].after_ns == pytest.approx(1e9 / 30, rel=1e-6)
     again = Restamper(1).pose(slow[2], 10**13, 0)
-    assert again.live and again.stamp.t_capture_ns == 10**13
+    assert not again.live and again.stamp.t_capture_ns == 10**13
+
+
+def test_a_replay_is_no_live_stream_and_keeps_the_distances_of_capture():
+    poses, restamper = fake.walk(30), Restamper(1)
+    again = [restamper.pose(p, 10**13 + i * 10**7, 0) for i, p in enumerate(poses)]  # played faster than it was filmed
+    assert not any(p.live for p in again)
+    wanted = np.diff([p.stamp.t_capture_ns for p in poses])
+    assert np.array_equal(np.diff([p.stamp.t_capture_ns for p in again]), wanted)
 
 
 def test_nobody_is_given_a_stale_pose_even_if_the_recording_was_slow():
@@ -77,15 +85,16 @@ def test_nobody_is_given_a_stale_pose_even_if_the_recording_was_slow():
     assert again.t_publish_ns - again.stamp.t_capture_ns <= 150e6
 
 
-def test_clients_hear_a_live_stream(recording):
+def test_clients_hear_a_stream_that_says_it_is_a_recording(recording):
     with replaying(recording, "--loop") as process, PoseClient(process.bind) as client:
         hello = client.hello(20)
         assert hello.joints == fake.HELLO.joints and hello.clock == clock.identity() and hello.boot.startswith("replay")
+        assert hello.medium == "recording"
         fresh = [pose for pose, _ in zip(client, range(90)) if pose.status == "OK"]
         assert len(fresh) > 60 and len({p.stamp.stream for p in fresh}) >= 2
         wanted = {p.stamp.seq: p.people[0].xyz for p in two_people(60)}
         assert all(np.array_equal(p.people[0].xyz, wanted[p.stamp.seq]) for p in fresh)
-        assert all(clock.age_ms(p.stamp.t_capture_ns) >= 0 for p in fresh)
+        assert not any(p.live for p in fresh) and all(clock.age_ms(p.stamp.t_capture_ns) >= 0 for p in fresh)
 
 
 def test_speed_changes_the_distances_and_the_end_is_exit_0(recording):

@@ -20,18 +20,34 @@ pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")
 BYTES = "const bytes = hex => Uint8Array.from(Buffer.from(hex, 'hex'));\n"
 
 
-def node(blocks, code, given):
-    """Runs blocks of the page, then `code`, on JSON; answers what `code` passes to `answer`."""
-    page = files("realtime.viewer").joinpath("page.html").read_text("utf-8")
-    source = "\n".join(page.split(f'<script id="{name}">')[1].split("</script>")[0] for name in blocks)
-    answer = "const answer = v => process.stdout.write(JSON.stringify(v));"
-    program = f"{source}\n{answer}\nconst given = {json.dumps(given)};\n{code}"
-    done = subprocess.run([NODE, "-"], input=program, capture_output=True, text=True, timeout=30)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture(scope="module")
+def modules(tmp_path_factory):
+    """The page's modules where Node takes them for what they are."""
+    folder = tmp_path_factory.mktemp("page")
+    for entry in files("realtime.viewer").joinpath("page").iterdir():
+        (folder / entry.name).write_bytes(entry.read_bytes())
+    (folder / "package.json").write_text('{"type": "module"}')
+    return folder
 
 
-def test_a_pose_is_read_as_it_was_written():
+@pytest.fixture
+def node(modules):
+    """Runs `code` with all that some modules export, on JSON; answers what `code` passes to `answer`."""
+
+    def run(names, code, given):
+        imports = "".join(f"import * as {name} from './{name}.js';\n" for name in names)
+        spread = "".join(f"Object.assign(globalThis, {name});\n" for name in names)
+        answer = "const answer = v => process.stdout.write(JSON.stringify(v));"
+        program = f"{imports}{spread}{answer}\nconst given = {json.dumps(given)};\n{code}"
+        (modules / "program.js").write_text(program)
+        done = subprocess.run([NODE, "program.js"], cwd=modules, capture_output=True, text=True, timeout=30)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+def test_a_pose_is_read_as_it_was_written(node):
     pose = fake.walk(8, hidden=lambda i: {"head": ABSENT, "right_knee": HELD})[7]
     code = """
         const { topic, source, body } = readMessage(bytes(given).buffer), p = body.people[0];
@@ -46,7 +62,7 @@ def test_a_pose_is_read_as_it_was_written():
     assert np.array_equal(np.float32(read["root"]), person.root_cam)
 
 
-def test_every_kind_of_msgpack_value_is_read():
+def test_every_kind_of_msgpack_value_is_read(node):
     value = {
         "positive": [0, 127, 128, 255, 256, 65535, 65536, 2**32 - 1, 2**32, 2**53],
         "negative": [-1, -32, -33, -128, -129, -32768, -32769, -(2**31), -(2**40)],
@@ -61,7 +77,7 @@ def test_every_kind_of_msgpack_value_is_read():
     assert node(["wire"], code, msgpack.packb([1.5], use_single_float=True).hex()) == [1.5]
 
 
-def test_bytes_that_are_no_message_are_refused():
+def test_bytes_that_are_no_message_are_refused(node):
     pose = encode("pose3d", "cam0", fake.walk(1)[0])
     tails = (b"\xc1", b"\x91" * 40, b"\xdd\xff\xff\xff\xff", b"\xd4\x01\x02")
     bad = [pose[:-5], pose + b"\0", b"no zero", *(b"a/b\0" + tail for tail in tails)]
@@ -71,7 +87,7 @@ def test_bytes_that_are_no_message_are_refused():
     assert set(node(["wire"], BYTES + code, [one.hex() for one in bad])) <= {"RangeError", "TypeError"}
 
 
-def test_smoothing_agrees_with_python():
+def test_smoothing_agrees_with_python(node):
     rng = np.random.default_rng(1)
     times = np.cumsum(rng.uniform(0.02, 0.05, 60))
     times[40:] += 1.0  # a gap
@@ -90,12 +106,12 @@ def test_smoothing_agrees_with_python():
 
 
 @pytest.mark.parametrize("up", [(0.0, -1.0, 0.0), (0.1, -0.9, -0.42), (1.0, 0.0, 0.0)])
-def test_the_room_is_as_upright_as_in_exports(up):
+def test_the_room_is_as_upright_as_in_exports(node, up):
     rows = node(["space"], "answer(upright(given));", list(up))
     assert np.allclose(rows, y_up(np.array(up)), atol=1e-6)
 
 
-def test_the_floor_follows_the_feet_not_a_jump_or_a_glitch():
+def test_the_floor_follows_the_feet_not_a_jump_or_a_glitch(node):
     code = "const f = new Floor(); answer(given.map(low => (f.add(low), f.level)));"
     levels = node(["space"], code, [-1.2] * 60 + [-0.9] * 20 + [-3.0] + [-1.2] * 60)
     assert np.allclose(levels, -1.2, atol=0.02)
@@ -103,7 +119,7 @@ def test_the_floor_follows_the_feet_not_a_jump_or_a_glitch():
     assert moved[-1] == pytest.approx(-1.3, abs=0.02)
 
 
-def test_a_point_is_seen_where_it_should_be():
+def test_a_point_is_seen_where_it_should_be(node):
     code = """
         const view = { yaw: 0, pitch: 0, target: [0, 1, -3], distance: 4, width: 800, height: 600 };
         const e = Object.assign(new Eye(), view);

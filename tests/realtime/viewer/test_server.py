@@ -24,6 +24,8 @@ SILENT = "tcp://127.0.0.1:1"
 
 
 def get(viewer, path="", **headers):
+    """As a browser that was let in."""
+    headers = {"Cookie": cookie(viewer)} | headers
     try:
         with urllib.request.urlopen(urllib.request.Request(base(viewer) + path, headers=headers), timeout=5) as answer:
             return answer.status, dict(answer.headers), answer.read()
@@ -36,8 +38,13 @@ def base(viewer):
     return f"http://127.0.0.1:{viewer.access.listen.port}"
 
 
+def cookie(viewer):
+    return f"{viewer.access.cookie_name}={viewer.access.token}"
+
+
 def stream(viewer, origin=None, path="/stream", **headers):
     origin = base(viewer) if origin is None else origin
+    headers = {"Cookie": cookie(viewer)} | headers
     return connect(
         base(viewer).replace("http", "ws") + path, origin=origin or None, additional_headers=headers, close_timeout=1
     )
@@ -142,15 +149,16 @@ def test_there_is_a_limit_of_pages():
         assert refused.value.response.status_code == 503
 
 
-def test_beyond_this_machine_the_token_opens_the_door_and_stays_in_a_cookie():
-    with serving(SILENT, host="0.0.0.0") as viewer:
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_the_token_opens_the_door_and_stays_in_a_cookie(host):
+    with serving(SILENT, host=host) as viewer:
         token, port = viewer.access.token, viewer.access.listen.port
         assert token and token in viewer.address
-        assert get(viewer)[0] == 403 and get(viewer, "/?token=guess")[0] == 403
+        assert get(viewer, Cookie="")[0] == get(viewer, "/?token=guess", Cookie="")[0] == 403
         opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor())
         with opener.open(f"{base(viewer)}/?token={token}", timeout=5) as answer:
             assert answer.status == 200 and "token" not in answer.url
-        with pytest.raises(InvalidStatus), stream(viewer):
+        with pytest.raises(InvalidStatus), stream(viewer, Cookie=""):
             pass
         with stream(viewer, Cookie=f"{viewer.access.cookie_name}={token}") as socket:
             assert told(socket, "server")["pages"] == 1

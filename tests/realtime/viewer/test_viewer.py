@@ -16,6 +16,7 @@ from tests.support.viewing import chromium, count, middle, pixels, serving
 pytestmark = [pytest.mark.browser, pytest.mark.timeout(180)]
 
 OBSERVED_BLUE, INFERRED_ORANGE, HELD_PURPLE, PERSON_1, PERSON_2 = "#0072b2", "#e69f00", "#b8478c", "#7a5cd0", "#5c7a1d"
+PERSON_1_LEFT, PERSON_1_RIGHT = "#b6a5e5", "#4c3981"
 SECOND = 15_000  # ms; a page has this long to show what it is expected to show
 
 
@@ -46,7 +47,9 @@ def look(browser):
         page.on("pageerror", lambda error: page.errors.append(str(error)))
         page.on("console", lambda message: message.type == "error" and page.errors.append(message.text))
         page.goto(viewer.address + path)
-        page.evaluate("$('key').style.visibility = 'hidden'")  # its marks have the colours that are looked for
+        page.evaluate(
+            "document.getElementById('key').style.visibility = 'hidden'"
+        )  # its marks have the colours that are looked for
         opened.append(page)
         return page
 
@@ -94,7 +97,8 @@ def test_bones_are_drawn_and_move(look):
         before = pixels(page)
         wait(page, 12)
         after = pixels(page)
-        assert count(before, PERSON_1) > 1500 and count(before, OBSERVED_BLUE) > 800
+        assert count(before, PERSON_1) > 500 and count(before, OBSERVED_BLUE) > 800
+        assert count(before, PERSON_1_LEFT) > 500 and count(before, PERSON_1_RIGHT) > 500
         moved = (np.abs(before.astype(int) - after).max(-1) > 60).mean()
         assert 0.002 < moved < 0.3
         assert page.errors == []
@@ -104,14 +108,14 @@ def test_poses_before_their_hello_wait_for_it_whatever_is_switched_on(look):
     """A page that joins mid-second has poses first; it called itself live, drew nothing, and trails broke it."""
     with FakePipeline(hello=None) as pipeline, serving(pipeline.address) as viewer:
         page = look(viewer)
-        until(page, "scene.frames.length > 3")
+        until(page, "steadypose.scene.frames.length > 3")
         page.keyboard.press("t")
-        page.wait_for_selector("body[data-state=waiting]", timeout=SECOND)
+        state(page, "joining")
         assert "Joining" in page.locator("#banner").inner_text()
         pipeline.hello = fake.HELLO
         state(page, "live")
         wait(page, 3)
-        assert count(pixels(page), PERSON_1) > 1500 and page.errors == []
+        assert count(pixels(page), PERSON_1) > 500 and page.errors == []
 
 
 def test_a_still_person_stays_still_and_stands_where_they_stand(look):
@@ -140,7 +144,7 @@ def test_hidden_joints_have_their_colour_absent_ones_none_and_swapped_colours_ar
         pipeline.script = hidden_arm
         wait(page, 20)
         hidden = pixels(page)
-        page.evaluate("painter.states = [painter.states[0], painter.states[2], painter.states[1], painter.states[3]]")
+        page.evaluate("(s => [s[1], s[2]] = [s[2], s[1]])(steadypose.painter.states)")
         wait(page, 5)
         swapped = pixels(page)
     for colour in (INFERRED_ORANGE, HELD_PURPLE):
@@ -186,8 +190,8 @@ def test_silence_shows_at_once_an_empty_room_is_none_and_stale_is(look):
         state(page, "nobody")
         assert page.locator("#note").inner_text() == "nobody in view" and page.locator("#banner").is_hidden()
         pipeline.status = "STALE"
-        state(page, "nodata")
-        assert "No data" in page.locator("#banner").inner_text()
+        state(page, "stale")
+        assert "No current pose" in page.locator("#banner").inner_text()
 
 
 def test_without_a_publisher_nothing_is_drawn(look):
@@ -200,21 +204,18 @@ def test_without_a_publisher_nothing_is_drawn(look):
         assert "realtime run --demo" in page.locator("#banner").inner_text()
 
 
-def test_the_pipeline_may_restart_and_the_server_too(look):
+def test_the_pipeline_may_restart_and_a_server_that_is_gone_is_told(look):
     address = free_address()
     with serving(address) as viewer:
-        port = viewer.access.listen.port
         page = look(viewer)
         with FakePipeline(address=address):
             state(page, "live")
         state(page, "nodata")
         with FakePipeline(address=address, stream=2):
             state(page, "live")
-            assert page.evaluate("scene.stream") == 2
+            assert page.evaluate("steadypose.scene.stream") == 2
     state(page, "lost")
     assert "server is gone" in page.locator("#banner").inner_text()
-    with FakePipeline(address=address), serving(address, port=port):
-        state(page, "live")
 
 
 def test_every_request_stays_at_home_and_the_policy_holds(look):
@@ -239,7 +240,11 @@ def test_the_picture_carries_the_keypoints(look):
         wait(page, 20)
         image = pixels(page, "#picture")
         assert count(image, "#b6bec4", 12) > 3000  # the wall
-        assert count(image, PERSON_1, 25) > 60 and count(image, INFERRED_ORANGE, 25) > 10
+        assert (
+            count(image, PERSON_1, 25) > 20
+            and count(image, PERSON_1_LEFT, 25) > 30
+            and count(image, INFERRED_ORANGE, 25) > 10
+        )
 
 
 def test_pause_scrub_live_picture_and_recording(look, tmp_path):
@@ -249,14 +254,14 @@ def test_pause_scrub_live_picture_and_recording(look, tmp_path):
         wait(page, 30)
         page.keyboard.press("Space")
         state(page, "paused")
-        first = page.evaluate("current().pose.seq")
+        first = page.evaluate("steadypose.current().pose.seq")
         page.keyboard.press(",")
         page.keyboard.press(",")
-        assert page.evaluate("current().pose.seq") == first - 2
+        assert page.evaluate("steadypose.current().pose.seq") == first - 2
         page.wait_for_timeout(700)
-        assert page.evaluate("current().pose.seq") == first - 2  # the stream goes on, this picture does not
-        page.evaluate("$('scrub').value = 0; $('scrub').oninput()")
-        assert page.evaluate("current().pose.seq") < first - 20
+        assert page.evaluate("steadypose.current().pose.seq") == first - 2  # the stream goes on, this picture does not
+        page.evaluate("const s = document.getElementById('scrub'); s.value = 0; s.oninput()")
+        assert page.evaluate("steadypose.current().pose.seq") < first - 20
         page.keyboard.press("l")
         state(page, "live")
         with page.expect_download(timeout=SECOND) as download:
@@ -276,21 +281,21 @@ def test_keys_and_buttons(look):
         page = look(viewer)
         state(page, "live")
         for key, option in zip("futsm", ("follow", "sigma", "trail", "smooth", "mirror")):
-            was = page.evaluate(f"options.{option}")
+            was = page.evaluate(f"steadypose.options.{option}")
             page.keyboard.press(key)
             pressed = page.locator(f"[data-toggle={option}]").get_attribute("aria-pressed")
-            assert page.evaluate(f"options.{option}") is not was and pressed == str(not was).lower()
+            assert page.evaluate(f"steadypose.options.{option}") is not was and pressed == str(not was).lower()
         page.click("[data-view=top]")
-        until(page, "Math.abs(eye.pitch - 1.53) < 0.01")
-        yaw = page.evaluate("eye.yaw")
+        until(page, "Math.abs(steadypose.eye.pitch - 1.53) < 0.01")
+        yaw = page.evaluate("steadypose.eye.yaw")
         page.mouse.move(400, 400)
         page.mouse.down()
         page.mouse.move(300, 380, steps=4)
         page.mouse.up()
-        distance = page.evaluate("eye.distance")
+        distance = page.evaluate("steadypose.eye.distance")
         page.mouse.wheel(0, 400)
-        until(page, f"eye.distance > {distance}")
-        assert page.evaluate("eye.yaw") != pytest.approx(yaw)
+        until(page, f"steadypose.eye.distance > {distance}")
+        assert page.evaluate("steadypose.eye.yaw") != pytest.approx(yaw)
         page.keyboard.press("s")
         page.keyboard.press("s")
         page.wait_for_selector("#price:not([hidden])", timeout=SECOND)
