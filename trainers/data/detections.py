@@ -20,6 +20,7 @@ from realtime.occlude.learned import LearnedReliability
 from realtime.occlude.optical_flow import Flow
 from realtime.wire.keypoints import box_size
 from trainers.data.clips import Footage
+from trainers.data.detector_model import one_detector
 from trainers.data.motion import CALIBRATION
 from trainers.data.shards import BOARD, OTHER, OUTSIDE, DetectorClip, read_clips
 from trainers.errors import UserError
@@ -129,6 +130,7 @@ def engine_judge(name: str) -> Judge:
 def read_footage(folders: list[str], judge: Judge) -> tuple[Footage | None, Footage | None]:
     """(training, validation) of rendered shards, told apart by their pool of looks."""
     parts: dict[str, list[tuple[bool, dict[str, Array]]]] = {"train": [], "heldout": []}
+    one_detector(folders)
     for clip in read_clips(*folders):
         if clip.kind != "rendered":
             continue

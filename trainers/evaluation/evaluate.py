@@ -17,7 +17,7 @@ from engines.engine import Engine
 from trainers.data import motion, views
 from trainers.deploy.run_engine import exported, opened, predict
 from trainers.errors import UserError
-from trainers.evaluation import evaluate_views
+from trainers.evaluation import evaluate_reliability, evaluate_views
 from trainers.evaluation.report import MEASURE, write
 from trainers.evaluation.scores import Scores, report
 from trainers.test_clips.from_motion import SUITES, TestClip, from_motion, from_views, noisier
@@ -29,6 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("models", nargs="+", metavar="MODEL", help="engine name, exported folder, run or checkpoint")
     add_data_arguments(parser, required=False)
     evaluate_views.add_arguments(parser)
+    evaluate_reliability.add_arguments(parser)
     parser.add_argument("--protocol", type=int, choices=tuple(MEASURE), default=1, help="1 MPJPE, 2 P-MPJPE, 3 N-MPJPE")
     parser.add_argument("--boards", type=Path, metavar="VIDEO", help="also: boards pasted into this footage")
     parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
@@ -49,8 +50,13 @@ def add_data_arguments(parser: argparse.ArgumentParser, required: bool = True) -
 
 
 def main(args: argparse.Namespace) -> int:
-    if bool(args.views) == bool(args.data):
-        raise UserError("expected either --data DIR (motion, recorded or rendered clips) or --views DIR (real cameras)")
+    if args.occluders and not args.views:
+        return evaluate_reliability.main(args)
+    if bool(args.views) == bool(args.data) or args.occluders:
+        raise UserError(
+            "expected one of --data DIR (motion, recorded or rendered clips), --views DIR (calibrated real cameras), "
+            "--occluders FOLDER (films of people, for reliability models)"
+        )
     if args.views:
         return evaluate_views.main(args)
     if len(args.models) > 1:

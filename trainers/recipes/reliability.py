@@ -16,6 +16,7 @@ from torch.optim import AdamW, Optimizer
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES
 from trainers.data.detections import Cues, DetectionTrack, collect, tracks
+from trainers.data.detector_model import one_detector
 from trainers.data.shards import read_clips
 from trainers.errors import UserError
 from trainers.metrics import area_under_roc
@@ -47,6 +48,12 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Reli
     return ReliabilityRecipe(settings, data, device, steps)
 
 
+def tracks_in(data: list[str]) -> list[DetectionTrack]:
+    """Every track of folders of shards, all of one detector model."""
+    one_detector(data)
+    return [track for folder in data for clip in read_clips(Path(folder)) for track in tracks(clip)]
+
+
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> ReliabilityNet:
     model = ReliabilityNet(settings["channels"], settings["blocks"], settings["dropout"])
     model.load_state_dict(trained)
@@ -54,12 +61,15 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class ReliabilityRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+    def __init__(
+        self, settings: Settings, data: list[str], device: str, steps: int, found: list[DetectionTrack] | None = None
+    ) -> None:
+        """`found`: tracks to learn from instead of those in the folders of `data`."""
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.model = ReliabilityNet(settings.channels, settings.blocks, settings.dropout).to(device)
         self.export = self.model
-        found = [t for folder in data for clip in read_clips(Path(folder)) for t in tracks(clip)]
+        found = tracks_in(data) if found is None else found
         held = [self._held_out(t) for t in found]
         learn = [t for t, h in zip(found, held) if not h]
         if not learn:
@@ -77,7 +87,7 @@ class ReliabilityRecipe:
             raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
         cues = collect(found)
         for name in self.settings.without:
-            cues.features[..., FEATURES.index(name)] = 0
+            cues.joint_features[..., FEATURES.index(name)] = 0
         return cues
 
     def _held_out(self, track: DetectionTrack) -> bool:
@@ -103,7 +113,7 @@ class ReliabilityRecipe:
             )
         at = torch.multinomial(weight, s.batch, replacement=True, generator=generator)
         frames = data.windows(at, s.ticks, generator)
-        features, right, counts = data.features[frames].float(), data.right[frames], data.counts[frames]
+        features, right, counts = data.joint_features[frames].float(), data.right[frames], data.counts[frames]
         flip = torch.rand(s.batch, generator=generator) < 0.5
         order = torch.from_numpy(BLAZEPOSE_33.mirror())
         features[flip] = mirrored(features[flip])
@@ -134,7 +144,7 @@ def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
     """Reliability (N, J) of every frame of every track."""
     parts = []
     for first, length in zip(cues.start.tolist(), cues.length.tolist()):
-        clip = cues.features[first : first + length].float()[None].to(next(model.parameters()).device)
+        clip = cues.joint_features[first : first + length].float()[None].to(next(model.parameters()).device)
         parts.append(torch.sigmoid(model.clip(clip))[0].cpu())
     return torch.cat(parts)
 

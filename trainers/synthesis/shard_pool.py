@@ -11,10 +11,9 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
+from trainers.data.detector_model import SETTINGS
 from trainers.data.shards import shard_path
 from trainers.errors import UserError
-
-SETTINGS = "synthesis.json"
 
 
 def run(

@@ -115,8 +115,8 @@ def test_a_column_behind_the_detector_is_named():
 
 
 @pytest.mark.parametrize("asked, said", [
-    (["hold"], "expected either --data DIR"),
-    (["hold", "--data", "x", "--views", "y"], "expected either --data DIR"),
+    (["hold"], "expected one of --data DIR"),
+    (["hold", "--data", "x", "--views", "y"], "expected one of --data DIR"),
     (["hold", "causal-small", "--data", "x"], "side by side: trainers compare"),
     (["hold", "--views", "nowhere"], "nowhere: no such folder"),
     (["reliability", "--views", "STAGE"], "reliability: task reliability, expected a lifter"),

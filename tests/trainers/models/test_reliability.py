@@ -9,12 +9,11 @@ from engines import open_engine
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES
 from realtime.occlude.learned import LearnedReliability
+from tests.support.made_up_clips import TICKS, WRIST, made_up
 from trainers import cli
-from trainers.data.shards import BOARD, DetectorClip, write_shard
+from trainers.data.shards import write_shard
 from trainers.models.reliability import ReliabilityNet, mirrored
 from trainers.recipes.reliability import area_under_roc, telling
-
-TICKS, WRIST = 60, BLAZEPOSE_33.index("left_wrist")
 
 
 def test_e13_steps_equal_the_clip():
@@ -50,23 +49,6 @@ def test_telling_counts_flags_against_covered_joints():
     found = telling(torch.tensor([0.1, 0.2, 0.9, 0.4]), torch.tensor([1, 0, 0, 1]) > 0, torch.tensor([1, 1, 0, 1]) > 0)
     assert found["precision"] == pytest.approx(2 / 3) and found["recall"] == 1.0
     assert found["precision, covered or wrong"] == 1.0
-
-
-def made_up(name: str, pool: str, seed: int) -> DetectorClip:
-    """A person who walks; behind a board the detector's wrist wanders off and its visibility drops."""
-    rng = np.random.default_rng(seed)
-    base = rng.uniform(100, 400, (33, 2))
-    truth = (base + np.arange(TICKS)[:, None, None] * [2.0, 0.0]).astype(np.float32)
-    hidden = np.zeros((TICKS, 50), np.uint8)
-    hidden[20:40, 17 + WRIST] = BOARD
-    xy, score = truth + rng.normal(0, 1, truth.shape).astype(np.float32), np.full((TICKS, 33), 0.97, np.float32)
-    xy[20:40, WRIST] += 80
-    score[20:40, WRIST] = 0.4
-    flat, solid = np.zeros((TICKS, 33), np.float32), np.zeros((TICKS, 33, 3), np.float32)
-    t = np.arange(TICKS, dtype=np.float32) / 30
-    return DetectorClip(name, "01", "rendered", pool, 30.0, 640, 480, 500.0, 320.0, 240.0, t, np.ones(TICKS, bool), xy,
-                score, score, solid, solid[..., :2], truth, flat, flat, flat > 1, truth,
-                np.tile(np.float32([0, 0, 3]), (TICKS, 1)), solid[:, :17], solid, hidden, flat < 1)  # fmt: skip
 
 
 def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):

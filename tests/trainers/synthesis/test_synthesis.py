@@ -17,6 +17,7 @@ from realtime.demo.motion import draw_motion
 from realtime.demo.skeleton import Bones
 from realtime.detect.mediapipe_detector import Detection
 from trainers import cli
+from trainers.data.detector_model import SETTINGS
 from trainers.data.motion import Segment, save, write_index
 from trainers.data.shards import BOARD, OUTSIDE, DetectorClip, read_clips, read_shard, write_shard
 from trainers.errors import UserError
@@ -122,7 +123,7 @@ def test_other_settings_and_unasked_overwriting_are_refused(motion_folder, tmp_p
 
 def test_settings_of_a_time_before_a_setting_existed_go_on(motion_folder, tmp_path, fast):
     render(motion_folder, tmp_path / "out", frames=12)
-    note = tmp_path / "out" / shard_pool.SETTINGS
+    note = tmp_path / "out" / SETTINGS
     older = {k: v for k, v in json.loads(note.read_text()).items() if k != "mix"}
     note.write_text(json.dumps(older))
     render(motion_folder, tmp_path / "out", frames=12, resume=True)
@@ -318,7 +319,7 @@ def test_a_pasted_clip_carries_the_reference_as_truth():
 
 def test_settings_lie_beside_the_shards(motion_folder, tmp_path, fast):
     render(motion_folder, tmp_path / "out", frames=12)
-    note = json.loads((tmp_path / "out" / shard_pool.SETTINGS).read_text())
+    note = json.loads((tmp_path / "out" / SETTINGS).read_text())
     assert note["kind"] == "rendered" and note["seed"] == 0 and note["part"] == "train"
 
 

@@ -1,0 +1,35 @@
+"""Tell which detector model made a folder of shards, and refuse to mix two: each model errs in its own way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from trainers.errors import UserError
+
+SETTINGS = "synthesis.json"
+USUAL = "full"  # what `auto` stands for
+
+
+def detector_of(folder: Path) -> str | None:
+    """The model's name or bundle; None where the folder does not say."""
+    note = folder / SETTINGS
+    if not note.is_file():
+        return None
+    try:
+        model = str(json.loads(note.read_text()).get("model", "auto"))
+    except (ValueError, AttributeError):
+        raise UserError(f"{note}: no settings of trainers synthesize; synthesize the folder anew") from None
+    return USUAL if model == "auto" else model
+
+
+def one_detector(folders: Sequence[str | Path]) -> None:
+    """Every folder that says so was made with the same model."""
+    made = {str(folder): model for folder in folders if (model := detector_of(Path(folder))) is not None}
+    if len(set(made.values())) > 1:
+        said = ", ".join(f"{folder} {model}" for folder, model in made.items())
+        raise UserError(
+            f"mixed detector models: {said}; a network is for one model: give folders of one, or make the others anew "
+            "with trainers synthesize ... --model"
+        )
