@@ -126,7 +126,7 @@ def swap_sides(
     )
 
 
-def judged_worse(
+def degrade_reliability(
     reliability: Tensor, hidden: Tensor, more: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
 ) -> Tensor:
     """A judge's reliability (B, T, J) on people it never saw: `more` is hidden too, and it errs more often."""

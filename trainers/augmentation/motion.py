@@ -124,7 +124,7 @@ def perturb_angles(xyz: Tensor, arms_deg: float, legs_deg: float, generator: Gen
     """Every limb swung at its root and bent at its hinge by slow noise; hinges stay within limits, stance feet put."""
     bone = bones(xyz)
     for limb, deg in ((L_ARM, arms_deg), (R_ARM, arms_deg), (L_LEG, legs_deg), (R_LEG, legs_deg)):
-        noise = torch.deg2rad(deg * slow_noise(*xyz.shape[:2], 4, generator))
+        noise = torch.deg2rad(deg * slow_noise(xyz.shape[0], xyz.shape[1], 4, generator))
         bone = _bend(bone, limb, noise)
     new = joints(bone)
     new = pick(~deeper_inside(new, xyz), new, xyz)

@@ -26,7 +26,9 @@ def find(root: Path) -> tuple[list[Take], list[str]]:
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in (".amc", ".bvh"))
     if not files:
         raise UserError(f"--root {root}: no .amc or .bvh file below it; expected raw motion, one file a take")
-    actions, takes, doubles = descriptions(root), {}, []
+    actions = descriptions(root)
+    takes: dict[str, Take] = {}
+    doubles: list[str] = []
     for path in sorted(files, key=lambda p: p.suffix.lower()):
         if path.stem in takes:
             doubles.append(f"{path.relative_to(root)}: the same take as {takes[path.stem].path.relative_to(root)}")

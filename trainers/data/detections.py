@@ -82,7 +82,7 @@ def cues_of(clip: DetectorClip, first: int, last: int) -> Array:
 class Cues:
     """All tracks one after the other."""
 
-    joint_features: Tensor  # (N, 33, F) half precision
+    features: Tensor  # (N, 33, F) half precision
     right: Tensor  # (N, 33)
     covered: Tensor
     counts: Tensor

@@ -118,5 +118,6 @@ def viewed(message: Keypoints2D, joints2d: str, fov: float) -> dict[Key, Viewed]
         if told.shape == weights.shape[1:]:
             rays = ((weights @ person.xy - size / 2) / focal).astype(np.float32)
             world = NOTHING[2] if person.world is None else (weights @ person.world).astype(np.float32)
-            found[(*stamp(message), person.id)] = (rays, map_reliability(told, weights).clip(0, 1), world)
+            key = (*stamp(message), person.id)
+            found[key] = (rays, map_reliability(told, weights).clip(0, 1), world)
     return found

@@ -148,13 +148,13 @@ def write_shard(folder: Path, number: int, clips: list[DetectorClip]) -> Path:
     path = shard_path(folder, number)
     partial = path.with_suffix(".partial")
     with partial.open("wb") as file:
+        arrays: dict[str, Any] = heads | frames
         np.savez_compressed(
             file,
             start=np.cumsum([0] + [len(c) for c in clips]).astype(np.int32),
             fps=np.array([c.fps for c in clips], np.float32),
             camera=np.array([(c.width, c.height, c.focal, c.cx, c.cy) for c in clips], np.float32).reshape(-1, 5),
-            **heads,
-            **frames,
+            **arrays,
         )
     partial.replace(path)
     return path
@@ -180,10 +180,10 @@ def read_shard(path: Path) -> list[DetectorClip]:
 
 def _clip(data: dict[str, Array], i: int, a: int, b: int) -> DetectorClip:
     width, height, focal, cx, cy = (float(v) for v in data["camera"][i])
-    heads = {name: str(data[name][i]) for name in ("name", "subject", "kind", "pool")}
-    frames = {name: _coded(_DECODE, name, data[name][a:b]) for name in _DECODE}
+    rest: dict[str, Any] = {name: str(data[name][i]) for name in ("name", "subject", "kind", "pool")}
+    rest |= {name: _coded(_DECODE, name, data[name][a:b]) for name in _DECODE}
     return DetectorClip(
-        **heads, fps=float(data["fps"][i]), width=int(width), height=int(height), focal=focal, cx=cx, cy=cy, **frames
+        fps=float(data["fps"][i]), width=int(width), height=int(height), focal=focal, cx=cx, cy=cy, **rest
     )
 
 

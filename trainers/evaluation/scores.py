@@ -26,6 +26,9 @@ BY_PICTURE = ("limbs", "limbs seen", "limbs hidden")  # parts told apart so
 MEASURES = {"mpjpe": "error", "p_mpjpe": "aligned", "n_mpjpe": "scaled", "mpjve": "speed", "acceleration": "jerk"}
 
 
+Mask = NDArray[np.bool_]  # (N, 17)
+
+
 @dataclass
 class Scores:
     """Per frame and joint, clips one after the other; NaN where a clip has no answer (its first frames)."""
@@ -57,7 +60,7 @@ class Scores:
     def column(self, name: str) -> Array:
         return np.concatenate(self.columns[name])
 
-    def flags(self, of: Callable[[TestClip], Array]) -> Array:
+    def flags(self, of: Callable[[TestClip], Mask]) -> Mask:
         return np.concatenate([of(t) for t, _, _ in self.clips])
 
 
@@ -104,7 +107,7 @@ def report(scores: Scores) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def absent(trial: TestClip) -> Array:
+def absent(trial: TestClip) -> Mask:
     """(T, 17): hidden for more than 2 s, or never seen: a live run says so and promises nothing."""
     frames = np.arange(len(trial.hidden))[:, None]
     seen = np.maximum.accumulate(np.where(trial.hidden, -1, frames), 0)
@@ -120,7 +123,7 @@ def pictures(scores: Scores) -> dict[str, NDArray[np.bool_]]:
     return {ALL_INSIDE: ~cut, CUT_OFF: cut}
 
 
-def figures(scores: Scores, where: Array, aligned_by_limbs: bool) -> dict[str, float]:
+def figures(scores: Scores, where: Mask, aligned_by_limbs: bool) -> dict[str, float]:
     """The papers' measures over chosen frames and joints (N, 17)."""
     error = torch.from_numpy(scores.column("error")[where] / 1000)
     if not len(error):
@@ -144,7 +147,7 @@ def _only(joint: int) -> Array:
 
 
 def _by(
-    scores: Scores, key: Callable[[TestClip], str], where: Array, aligned_by_limbs: bool = False
+    scores: Scores, key: Callable[[TestClip], str], where: Mask, aligned_by_limbs: bool = False
 ) -> dict[str, dict[str, float]]:
     """Figures of the clips that share a word, over chosen frames and joints."""
     words = np.concatenate([np.full(len(t.counts), key(t)) for t, _, _ in scores.clips])
@@ -177,7 +180,7 @@ def sides_exchanged(scores: Scores) -> Array:
     return np.concatenate([flag.numpy() for flag in flags]).astype(np.float32)
 
 
-def coverage(scores: Scores, where: Array) -> dict[str, float]:
+def coverage(scores: Scores, where: Mask) -> dict[str, float]:
     """Shares of coordinates within 1 and 1.96 sigma; nothing for networks without sigma."""
     if any(s is None for _, _, s in scores.clips):
         return {}

@@ -78,7 +78,7 @@ def _view(axis: Any, view: View, which: int) -> None:
     covered, rays = hidden(view)[which].numpy(), view.rays[which].numpy()
     step = 1.1 * max(float(np.ptp(pose[:, 0])) for pose in rays)
     for k, (pose, away) in enumerate(zip(rays, covered)):
-        pose = pose - pose[0] + np.float32([k * step, 0])
+        pose = pose - pose[0] + np.array([k * step, 0], np.float32)
         _bones(axis, pose)
         axis.plot(*pose[~away].T, ".", color="black", markersize=3)
         axis.plot(*pose[away].T, "o", color="tab:orange", markersize=4, fillstyle="none")

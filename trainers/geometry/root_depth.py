@@ -42,6 +42,8 @@ def from_bone(rays: Tensor, depth: Tensor, bone: tuple[int, int], length: Tensor
 class RootDepth(nn.Module):
     """Mean log depth over the last second, weighted by how well the reference bones show it."""
 
+    length: Tensor  # m, of the reference bones
+
     def __init__(self, references: tuple[str, ...] = ("trunk",)) -> None:
         super().__init__()
         if not references or set(references) - set(REFERENCES):

@@ -5,7 +5,7 @@ Shapes: B clips, T ticks, J = 17 joints of H36M.  Axes: camera (x right, y down,
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -35,6 +35,8 @@ def lift_mapped(
 class LiveLifter(nn.Module):
     """Front end + causal TCN + sigma.  Receptive field 1 + 2 (1 + 3 + 9 + …) ticks."""
 
+    sigma_gain: Tensor  # (2,) for seen and for hidden joints
+
     def __init__(
         self, channels: int = 384, blocks: int = 3, dropout: float = 0.1, threshold: float = 0.5,
         use_world: bool = True, hold: bool = True, lengths: bool = True, joints_in: str = "blazepose33",
@@ -53,12 +55,14 @@ class LiveLifter(nn.Module):
         # one factor for seen joints, one for hidden ones, set on validation after training
         self.register_buffer("sigma_gain", torch.ones(2))
 
+    def _layers(self) -> list[tuple[str, CausalConv]]:
+        return [("expand", self.expand), *((f"block{i}", cast(Block, b).wide) for i, b in enumerate(self.blocks))]
+
     def receptive_field(self) -> int:
-        return 1 + 2 * (1 + sum(b.wide.dilation for b in self.blocks))
+        return 1 + 2 * sum(conv.dilation for _, conv in self._layers())
 
     def state_shapes(self) -> tuple[tuple[str, tuple[int, ...]], ...]:
-        layers = [("expand", self.expand), *((f"block{i}", b.wide) for i, b in enumerate(self.blocks))]
-        return self.front.state + tuple((n, (2 * c.dilation, c.channels_in)) for n, c in layers)
+        return self.front.state + tuple((n, (2 * c.dilation, c.channels_in)) for n, c in self._layers())
 
     def contract(self) -> Contract:
         return Contract(
@@ -72,7 +76,7 @@ class LiveLifter(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
             f = features.transpose(1, 2)
             y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
-            for block in self.blocks:
+            for block in cast("list[Block]", self.blocks):
                 y = block.clip(y)
             out, skip = self.head(y).transpose(1, 2).float(), self.skip(f).transpose(1, 2).float()
         return self._answer(out, skip, rotation, reliability)
@@ -85,7 +89,7 @@ class LiveLifter(nn.Module):
         f, rotation, _, new = self.front.step(x, reliability, dt, world, start, state)
         y, new["expand"] = self.expand.step(f, state["expand"], start)
         y = torch.relu(self.norm(y.unsqueeze(-1))).squeeze(-1)
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(cast("list[Block]", self.blocks)):
             y, new[f"block{i}"] = block.step(y, state[f"block{i}"], start)
         out, skip = self.head(y.unsqueeze(-1)).squeeze(-1), self.skip(f.unsqueeze(-1)).squeeze(-1)
         xyz, log_sigma = self._answer(out, skip, rotation, reliability)

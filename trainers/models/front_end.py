@@ -22,6 +22,8 @@ GLOBAL_FEATURES = 4  # direction of the person (2), log scale, whether the detec
 class FrontEnd(nn.Module):
     """Everything between the detector's keypoints and the network, causal, without weights."""
 
+    reach2: Tensor
+
     def __init__(
         self, threshold: float = 0.5, use_world: bool = True, hold: bool = True, lengths: bool = False
     ) -> None:  # fmt: skip

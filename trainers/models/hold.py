@@ -26,6 +26,8 @@ class HoldLifter(nn.Module):
     open than right ones gain.  Sigma from the age, measured on validation people.
     """
 
+    doubted: Tensor  # (17,) reliability below which a joint is held
+
     def __init__(self, threshold: float = 0.5, joints_in: str = "blazepose33") -> None:
         super().__init__()
         self.joint_map, self.front = JointMap(joints_in), FrontEnd(threshold)

@@ -69,6 +69,9 @@ def shares(neighbours: Tensor) -> Tensor:
 class Neighbours(nn.Module):
     """Whom each joint listens to, in the style asked for; `over_time`: between two frames, by how joints move."""
 
+    ties: Tensor
+    given: Tensor
+
     def __init__(self, style: Style, count: int, edge: float, over_time: bool) -> None:
         super().__init__()
         if style not in STYLES or not 1 <= count <= JOINTS:

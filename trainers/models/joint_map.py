@@ -11,6 +11,9 @@ from engines.skeleton import H36M_17, mapping
 class JointMap(nn.Module):
     """Detector joints -> the 17 of the pose: points by weights, reliability by the worst source."""
 
+    weights: Tensor  # (17, J_in)
+    unused: Tensor
+
     def __init__(self, source: str) -> None:
         super().__init__()
         weights = torch.from_numpy(mapping(source, H36M_17.name))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 
@@ -32,12 +34,14 @@ class ReliabilityNet(nn.Module):
         self.own = nn.Conv1d(width, 16 * joints, 1, groups=joints)  # each joint's cues, by themselves
         self.judge = nn.Conv1d(16 * joints, joints, 1, groups=joints)
 
+    def _layers(self) -> list[tuple[str, CausalConv]]:
+        return [("expand", self.expand), *((f"block{i}", cast(Block, b).wide) for i, b in enumerate(self.blocks))]
+
     def receptive_field(self) -> int:
-        return 1 + 2 * (1 + sum(b.wide.dilation for b in self.blocks))
+        return 1 + 2 * sum(conv.dilation for _, conv in self._layers())
 
     def contract(self) -> Contract:
-        layers = [("expand", self.expand), *((f"block{i}", b.wide) for i, b in enumerate(self.blocks))]
-        state = tuple((n, (2 * c.dilation, c.channels_in)) for n, c in layers)
+        state = tuple((n, (2 * c.dilation, c.channels_in)) for n, c in self._layers())
         return Contract(
             "reliability", "step", BLAZEPOSE_33.name, BLAZEPOSE_33.name, self.receptive_field(), sigma=False,
             reliability_source="learned", threshold=0.5, features=FEATURES, state=state,
@@ -47,7 +51,7 @@ class ReliabilityNet(nn.Module):
         """(B, T, J, F) -> logits (B, T, J)."""
         f = features.flatten(2).transpose(1, 2)
         y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
-        for block in self.blocks:
+        for block in cast("list[Block]", self.blocks):
             y = block.clip(y)
         return (self.head(y) + self.judge(torch.relu(self.own(f)))).transpose(1, 2)
 
@@ -57,7 +61,7 @@ class ReliabilityNet(nn.Module):
         f = given["features"].flatten(1) + 0 * given["dt"][:, None]  # dt: every network is told, this one needs it not
         y, after["expand"] = self.expand.step(f, state["expand"], start)
         y = torch.relu(self.norm(y.unsqueeze(-1))).squeeze(-1)
-        for i, block in enumerate(self.blocks):
+        for i, block in enumerate(cast("list[Block]", self.blocks)):
             y, after[f"block{i}"] = block.step(y, state[f"block{i}"], start)
         logits = self.head(y.unsqueeze(-1)) + self.judge(torch.relu(self.own(f.unsqueeze(-1))))
         return (torch.sigmoid(logits.squeeze(-1)),), after

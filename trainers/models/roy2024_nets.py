@@ -47,6 +47,8 @@ def spatial() -> Tensor:
 class RelationGCN(nn.Module):
     """One kind of edge: three layers, each a mean over neighbours and a linear map; 2,688 parameters."""
 
+    links: Tensor
+
     def __init__(self, links: Tensor, over_time: bool) -> None:
         super().__init__()
         self.over_time = over_time

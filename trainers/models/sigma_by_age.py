@@ -45,6 +45,8 @@ def age_window(seen: Tensor) -> Tensor:
 
 
 class SigmaTable(nn.Module):
+    metres: Tensor  # (17, K)
+
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("metres", torch.tensor(UNKNOWN).repeat(len(H36M_17), 1))  # (17, K)

@@ -14,7 +14,7 @@ from torch.optim import AdamW, Optimizer
 
 from engines.skeleton import H36M_17
 from trainers.augmentation import occlusion_masks
-from trainers.augmentation.detector_noise import NoiseRange, judged_worse
+from trainers.augmentation.detector_noise import NoiseRange, degrade_reliability
 from trainers.augmentation.motion import Augmentation, augment
 from trainers.augmentation.repose_clips import Change, repose
 from trainers.augmentation.virtual_detections import MaskShares, halves, seen_by_detector
@@ -212,7 +212,7 @@ def weighted(values: Tensor, weight: Tensor) -> Tensor:
 
 def add_occlusion(clips: Clips, settings: Settings, g: Generator) -> Clips:
     """More of synthesized clips hidden: what is not believed needs no picture."""
-    chosen = torch.rand((len(clips.x), 1, 1), generator=g, device=g.device) < settings.hidden_anew
+    chosen = torch.rand((len(clips.x), 1, 1), generator=g, device=g.device) < settings.add_occlusion
     more = occlusion_masks.mixed(clips.x, g, vars(settings.masks)) & chosen
-    worse = judged_worse(clips.reliability, clips.hidden, more, settings.noise, g)
+    worse = degrade_reliability(clips.reliability, clips.hidden, more, settings.noise, g)
     return replace(clips, reliability=torch.where(chosen, worse, clips.reliability), hidden=clips.hidden | more)

@@ -106,7 +106,7 @@ def paste(
             covered[k] |= board.covers(k, xy)
     seen = observe(shown, times, detector)
     height, width = images[0].shape[:2]
-    outside = (xy < 0).any(-1) | (xy >= (width, height)).any(-1)
+    outside = np.asarray((xy < 0).any(-1) | (xy >= (width, height)).any(-1))
     return DetectorClip(
         name=stretch.name, subject=Path(stretch.video).stem, kind="boards", pool="footage", fps=stretch.fps,
         width=width, height=height, focal=0.0, cx=width / 2, cy=height / 2, t=times, **seen, truth_xy=xy,

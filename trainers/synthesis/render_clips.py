@@ -35,7 +35,7 @@ class RenderedSettings:
     model: str = "auto"
     kind: str = "rendered"
     mix: float = 0.0  # share of clips that take limbs and angles from another one
-    clip: tuple[int, ...] = CLIP_FRAMES
+    clip: tuple[int, int] = CLIP_FRAMES
 
     @property
     def pool(self) -> Pool:

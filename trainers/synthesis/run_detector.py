@@ -31,15 +31,15 @@ def observe(images: Iterable[Image], times: NDArray[Any], detector: Detector) ->
     """Arrays of `shards.Clip` that the detector answers for, (T, ...); a new track begins with the first picture."""
     detector.reset()
     rows: list[dict[str, Any]] = []
-    last_grey, last_xy = None, None
+    last_grey: Any = None
+    last_xy: Any = None
     for image, t in zip(images, times):
         grey, scale = grey_copy(image)
         people = detector.detect(image, round(float(t) * 1000))
         seen = people[0] if people else None
         patch = sample_patch(grey, seen.xy, scale) if seen else None
-        flow = (
-            trace(last_grey, grey, last_xy, scale) if seen and last_xy is not None and last_grey is not None else None
-        )
+        traced = seen and last_xy is not None and last_grey is not None
+        flow: Flow | None = trace(last_grey, grey, last_xy, scale) if traced else None
         rows.append(_row(seen, flow, patch))
         last_grey, last_xy = grey, seen.xy if seen else None
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}

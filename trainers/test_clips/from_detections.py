@@ -53,7 +53,11 @@ def engine_judge(name: str) -> Judge:
         grid, rows = TimeGrid(10**9), []
         for k, cues in enumerate(track.cues):
             for step in grid.steps(round(float(track.clip.t[track.first + k]) * 1e9)):
-                given = {"features": cues[None], "dt": np.float32([step.dt_s]), "reset": np.float32([k == 0])}
+                given = {
+                    "features": cues[None],
+                    "dt": np.array([step.dt_s], np.float32),
+                    "reset": np.array([k == 0], np.float32),
+                }
                 answer = engine.run(given, commit=step.commit)["reliability"][0].copy()
             rows.append(answer)
         return np.stack(rows)
@@ -63,14 +67,15 @@ def engine_judge(name: str) -> Judge:
 
 def trial(track: DetectionTrack, judge: Judge) -> TestClip:
     clip, part = track.clip, slice(track.first, track.last)
-    rays = (clip.xy[part] - np.float32([clip.cx, clip.cy])) / np.float32(believed_focal(clip))
+    rays = (clip.xy[part] - np.array([clip.cx, clip.cy], np.float32)) / np.float32(believed_focal(clip))
     bits = clip.hidden[part, : len(H36M_17)]
-    hidden = (bits & COVERED) > 0
+    hidden = np.asarray((bits & COVERED) > 0)
     counts = np.ones(hidden.shape, bool) if clip.kind == "rendered" else sure(clip.trusted[part])
     return TestClip(
         clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
-        clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden, ((bits & OWN) > 0) & ~hidden,
-        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"}, (bits & OUTSIDE) > 0,
+        clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden,
+        np.asarray(((bits & OWN) > 0) & ~hidden),
+        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"}, np.asarray((bits & OUTSIDE) > 0),
     )  # fmt: skip
 
 

@@ -8,7 +8,14 @@ torch = pytest.importorskip("torch")
 
 from engines.skeleton import H36M_17
 from tests.support.engine import MAN
-from trainers.augmentation.detector_noise import Detections, NoiseRange, judged_worse, observe, stretches, swap_sides
+from trainers.augmentation.detector_noise import (
+    Detections,
+    NoiseRange,
+    degrade_reliability,
+    observe,
+    stretches,
+    swap_sides,
+)
 from trainers.geometry.virtual_cameras import CameraRange, mirrored, rotation, sample_views, tick_times
 
 CLIPS, TICKS = 200, 20
@@ -103,7 +110,7 @@ def test_sides_are_exchanged_in_2d_and_3d_and_some_clips_have_it_often():
 def test_a_judge_errs_more_on_people_it_never_saw():
     g = torch.Generator().manual_seed(5)
     hidden, more = (torch.rand(200, 90, 17, generator=g) < share for share in (0.2, 0.1))
-    worse = judged_worse(torch.where(hidden, 0.1, 0.9), hidden, more, NoiseRange(), g)
+    worse = degrade_reliability(torch.where(hidden, 0.1, 0.9), hidden, more, NoiseRange(), g)
     believed = worse >= 0.5
     assert 0.05 < believed[hidden & ~more].float().mean() < 0.2
     assert believed[more].float().mean() < 0.35 and 0.85 < believed[~hidden & ~more].float().mean() < 0.97
