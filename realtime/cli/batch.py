@@ -22,7 +22,8 @@ from realtime.cli import batch_film
 from realtime.cli.batch_film import HIDDEN, OVERLAY, Job
 from realtime.cli.film import add_film_arguments, film_config, film_progress
 from realtime.clock import now_ns
-from realtime.export.job import FORMATS
+from realtime.export.formats import FORMATS
+from realtime.export.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.supervise.worker import signals_blocked
 
@@ -42,6 +43,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, metavar="N", help="films at a time (default: half the cores)")
     parser.add_argument("--side-by-side", action="store_true", help=f"{OVERLAY}: a 3D view beside the picture")
     parser.add_argument("--keep", choices=("observed", "inferred", "held"), default="inferred", help="as of export")
+    parser.add_argument("--smooth", nargs="?", choices=SMOOTHERS, const="one-euro", help="as of export")
+    parser.add_argument("--foot-lock", action="store_true", help="as of export")
     parser.add_argument("--force", action="store_true", help="everything anew, also what is done already")
     add_film_arguments(parser)
 
@@ -79,7 +82,18 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
     found = films(args.films)
     names = names_of(found)
     return [
-        Job(film, name, args.out, args.to, film_config(film, args), args.side_by_side, args.force, args.keep)
+        Job(
+            film,
+            name,
+            args.out,
+            args.to,
+            film_config(film, args),
+            args.side_by_side,
+            args.force,
+            args.keep,
+            args.smooth,
+            args.foot_lock,
+        )
         for film, name in zip(found, names)
     ]
 

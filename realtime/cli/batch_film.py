@@ -1,4 +1,4 @@
-"""One film of a batch, in a process of its own: recorded, exported, drawn, and marked as done piece by piece.
+"""Process one film of a batch: recorded, exported, drawn, and marked as done piece by piece.
 
 Every piece is made in a hidden folder and moved once it is whole: whatever kills the process, what lies in the
 output folder is whole, and the next run goes on behind it.
@@ -18,6 +18,7 @@ from realtime.cli.film import record_film
 from realtime.cli.main import exit_code
 from realtime.cli.render import draw_on_film
 from realtime.config.schema import RunConfig, config_hash
+from realtime.export.formats import FORMATS
 from realtime.export.job import Options, export
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
@@ -40,6 +41,12 @@ class Job:
     side_by_side: bool = False
     force: bool = False
     keep: str = "inferred"
+    smooth: str | None = None
+    foot_lock: bool = False
+
+    def how(self, to: str) -> str:
+        """What else a piece depends on."""
+        return f"{self.side_by_side}" if to == OVERLAY else f"{self.keep} {self.smooth} {self.foot_lock}"
 
 
 @dataclass
@@ -51,6 +58,7 @@ class Mark:
     settings: str = ""
     recorded: bool = False
     files: dict[str, list[str]] = field(default_factory=dict)  # format -> names in the output folder
+    how: dict[str, str] = field(default_factory=dict)  # format -> what else it was made with
 
     def of_same(self, other: Mark) -> bool:
         return (self.size, self.mtime_ns, self.settings) == (other.size, other.mtime_ns, other.settings)
@@ -83,7 +91,12 @@ def left_to_do(job: Job, mark: Mark) -> list[str]:
     """Formats whose files are not all there."""
     if not mark.of_same(fresh_mark(job)) or job.force:
         return list(job.to)
-    return [to for to in job.to if to not in mark.files or not all((job.out / n).exists() for n in mark.files[to])]
+    return [to for to in job.to if not is_done(job, mark, to)]
+
+
+def is_done(job: Job, mark: Mark, to: str) -> bool:
+    there = to in mark.files and all((job.out / name).exists() for name in mark.files[to])
+    return there and mark.how.get(to) == job.how(to)
 
 
 def do(job: Job, tell: Tell) -> list[str]:
@@ -127,7 +140,7 @@ def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pos
             raise RecordingError(
                 f"{job.out / name} exists and is none of this batch; move it, or --force to replace it"
             )
-    mark.files[to] = names
+    mark.files[to], mark.how[to] = names, job.how(to)
     write_mark(job, mark)
     for name in names:
         (aside / name).replace(job.out / name)
@@ -140,7 +153,9 @@ def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pos
 def make(job: Job, to: str, aside: Path, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
     hello, poses = found
     if to != OVERLAY:
-        return export(hello, poses, Options(to, aside / f"{job.name}.{to}", keep=job.keep)).notes
+        out = aside / f"{job.name}{FORMATS[to].suffix}"
+        options = Options(to, out, keep=job.keep, smooth=job.smooth, foot_lock=job.foot_lock)
+        return export(hello, poses, options).notes
     out = aside / f"{job.name}.{OVERLAY}.mp4"
     check_out(out, False)
     draw_on_film(out, job.film, job.config, hello, poses, job.side_by_side, lambda n: tell("drawing", n, len(poses)))

@@ -1,4 +1,4 @@
-"""`realtime export`: a recording or a film to bvh, trc, c3d, csv, json or npz."""
+"""`realtime export`: a recording or a film to bvh, glb, trc, c3d, mot, angles, csv, json or npz."""
 
 from __future__ import annotations
 
@@ -10,7 +10,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from realtime.cli.film import add_film_arguments, film_progress, is_recording, recording_of
-from realtime.export.job import FORMATS, Options, export
+from realtime.export.formats import ALL_NAMES, FORMATS
+from realtime.export.job import Options, export
+from realtime.export.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--person", type=int, metavar="ID", help="only this one; `realtime info` lists them")
     parser.add_argument(
         "--keep", choices=("observed", "inferred", "held"), default="inferred",
-        help="bvh, trc, c3d: what counts as a value; the rest is left empty (bvh: keeps its last rotation)",
+        help="what counts as a value where a format knows no states; the rest is empty (bvh, glb: as last seen)",
     )  # fmt: skip
     parser.add_argument("--min-frames", type=int, metavar="N", help="leave out who was seen in fewer (default 10)")
     parser.add_argument(
@@ -30,7 +32,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="one time axis and one floor for everybody (default), or each person's own",
     )  # fmt: skip
     parser.add_argument("--rate", type=float, metavar="HZ", help="resample; else the frames as they were captured")
-    parser.add_argument("--smooth", action="store_true", help="One-Euro; tells its delay and what it removes")
+    parser.add_argument(
+        "--smooth", nargs="?", choices=SMOOTHERS, const="one-euro",
+        help="one-euro: as a live client, with its delay; offline: no delay, it uses the future; tells its price",
+    )  # fmt: skip
+    parser.add_argument(
+        "--foot-lock", action="store_true", help="hold standing feet where they stand; tells what it moved"
+    )
+    parser.add_argument(
+        "--names", choices=ALL_NAMES, metavar="KIND",
+        help="bvh, glb: mixamo (default), unity, cmu, or h36m for every joint by its own name; trc: opensim",
+    )  # fmt: skip
     parser.add_argument("--unit", choices=("m", "cm"), default="m", help="bvh only; the others are in metres")
     parser.add_argument("--force", action="store_true", help="replace files that exist")
     add_film_arguments(parser)
@@ -56,12 +68,10 @@ def main(args: argparse.Namespace) -> int:
 def options_of(args: argparse.Namespace) -> Options:
     if args.rate is not None and not 1 <= args.rate <= 1000:
         raise RecordingError(f"--rate is 1 to 1000 Hz, found {args.rate:g}")
-    if args.unit == "cm" and args.to != "bvh":
-        raise RecordingError(f"--unit cm is for bvh; {args.to} is in metres")
-    out = args.out or args.file.with_suffix("." + args.to)
+    out = args.out or args.file.with_suffix(FORMATS[args.to].suffix)
     return Options(
-        args.to, out, args.person, args.keep, args.rate, args.smooth, args.unit == "cm", args.force, args.align,
-        args.min_frames,
+        args.to, out, args.person, args.keep, args.rate, args.smooth, args.foot_lock, args.unit == "cm", args.force,
+        args.align, args.min_frames, args.names,
     )  # fmt: skip
 
 

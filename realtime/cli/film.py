@@ -1,4 +1,4 @@
-"""Films without a running pipeline: every picture with its answer, recorded where that is asked for."""
+"""Run films without a pipeline: every picture with its answer, recorded where that is asked for."""
 
 from __future__ import annotations
 

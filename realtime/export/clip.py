@@ -19,6 +19,7 @@ from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 Real = NDArray[np.float64]
 STATE_BY_NAME = {"observed": OBSERVED, "inferred": INFERRED, "held": HELD}
 LONGEST_BRIDGED_S = 0.25  # resampling never invents across a longer gap
+ANKLE_HEIGHT_M = 0.08  # of the ankle joint above the sole
 MOST_FRAMES = 2_000_000  # 18 hours at 30 Hz; more is a damaged time stamp
 
 

@@ -2,28 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from realtime.export import bvh, c3d, tables, trc
-from realtime.export.clip import ExportClip, padded, resampled
-from realtime.export.steady import one_euro
+from realtime.export.clip import ExportClip, resampled
+from realtime.export.formats import FORMATS, Format, marks_path, write_marks
+from realtime.export.steady import SMOOTHERS, foot_locked, one_euro, smoothed_clips
 from realtime.export.tracks import clips
 from realtime.recording.file_format import RecordingError
 from realtime.wire.messages import Hello, Pose3D
 
-ALL_PEOPLE: dict[str, Callable[[Path, list[ExportClip]], None]] = {
-    "csv": tables.write_csv,
-    "json": tables.write_json,
-    "npz": tables.write_npz,
-}
-ONE_PERSON = ("bvh", "trc", "c3d")
-FORMATS = (*ONE_PERSON, *ALL_PEOPLE)
-WITHOUT_MARKS = ("bvh", "trc")  # these cannot mark a hidden joint: a file of states goes beside them
-OF_WHOLE_AXIS = ("bvh", "c3d")  # these cannot say when a person begins: they hold every frame of the recording
 FLASH_FRAMES = 10  # whoever was seen for fewer is taken for a detector's mistake, unless --min-frames says otherwise
 LESS_CERTAIN = {"observed": "inferred, held or absent", "inferred": "held or absent", "held": "absent"}
 
@@ -33,13 +23,29 @@ class Options:
     to: str
     out: Path
     person: int | None = None  # None: everybody
-    keep: str = "inferred"  # bvh, trc, c3d: the least certain state that still counts as a value
+    keep: str = "inferred"  # the least certain state that still counts as a value, where a format has one value only
     rate_hz: float | None = None  # None: the frames as they were captured
-    smooth: bool = False
+    smooth: str | None = None  # one-euro, offline
+    foot_lock: bool = False
     centimetres: bool = False  # bvh only
     force: bool = False
     align: str = "recording"  # one time axis and floor for everybody; "person": each on their own
     min_frames: int | None = None  # None: FLASH_FRAMES, where anybody was seen for so many
+    names: str | None = None  # of a rig's bones or of markers; None: the format's own
+
+    def __post_init__(self) -> None:
+        found = FORMATS[self.to]
+        if self.names is not None and self.names not in found.names:
+            known = ", ".join(found.names) or "none: they are the recording's own"
+            raise RecordingError(f"--names {self.names} is not for {self.to}; there are {known}")
+        if self.centimetres and self.to != "bvh":
+            raise RecordingError(f"--unit cm is for bvh; {self.to} is in metres")
+        if self.smooth not in (None, *SMOOTHERS):
+            raise RecordingError(f"--smooth is {' or '.join(SMOOTHERS)}, found {self.smooth}")
+
+    @property
+    def format(self) -> Format:
+        return FORMATS[self.to]
 
 
 @dataclass(frozen=True)
@@ -49,33 +55,47 @@ class Done:
 
 
 def export(hello: Hello, poses: list[Pose3D], options: Options) -> Done:
-    notes = []
-    if options.smooth:
+    """Write the files that the options ask for; answers them and what is to be said."""
+    chosen, notes = prepared(hello, poses, options)
+    if options.format.write_all:
+        refuse_existing([options.out], options.force)
+        options.format.write_all(options.out, chosen, options.keep)
+        return Done([options.out], notes)
+    targets = {clip.person: one_of(options.out, clip, chosen) for clip in chosen}
+    files = [file for target in targets.values() for file in files_of(target, options)]
+    refuse_existing(files, options.force)
+    for clip in chosen:
+        write_one(targets[clip.person], clip, options)
+        notes += notes_on(clip, options)
+    return Done(files, notes)
+
+
+def prepared(hello: Hello, poses: list[Pose3D], options: Options) -> tuple[list[ExportClip], list[str]]:
+    """Whom the options mean, smoothed, feet locked, resampled; and what is to be said about it."""
+    notes: list[str] = []
+    if options.smooth == "one-euro":
         poses, note = one_euro(hello, poses)
         notes.append(note)
     chosen, left_out = chosen_clips(clips(hello, poses, options.align), options)
     notes += left_out
-    if options.to in ALL_PEOPLE:
-        refuse_existing([options.out], options.force)
-        ALL_PEOPLE[options.to](options.out, chosen)
-        return Done([options.out], notes)
-    targets = {clip.person: one_of(options.out, clip, chosen) for clip in chosen}
-    refuse_existing([file for target in targets.values() for file in files_of(target, options)], options.force)
-    for clip in chosen:
-        write_one(targets[clip.person], clip, options)
-        notes += notes_on(clip, options)
-    return Done([file for target in targets.values() for file in files_of(target, options)], notes)
+    if options.smooth == "offline":
+        chosen, note = smoothed_clips(chosen)
+        notes.append(note)
+    if options.foot_lock:
+        chosen, more = foot_locked(chosen)
+        notes += more
+    return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes
 
 
 def chosen_clips(everybody: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
-    """Whom the options mean, resampled, and who was left out."""
+    """Whom the options mean, and who was left out."""
     ids = ", ".join(str(clip.person) for clip in everybody)
     chosen = [clip for clip in everybody if options.person in (None, clip.person)]
     if not chosen:
         raise RecordingError(f"nobody with id {options.person} in this recording; there are: {ids}")
     chosen, notes = seen_for_long(chosen, options)
     chosen, more = worth_writing(chosen, options)
-    return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes + more
+    return chosen, notes + more
 
 
 def seen_for_long(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
@@ -96,7 +116,7 @@ def seen_for_long(found: list[ExportClip], options: Options) -> tuple[list[Expor
 
 def worth_writing(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
     """Of formats with one file a person: those with a joint that is certain enough."""
-    if options.to in ALL_PEOPLE:
+    if options.format.write_all:
         return found, []
     shown = [clip for clip in found if np.isfinite(clip.kept(options.keep)).any()]
     if not shown:
@@ -106,20 +126,16 @@ def worth_writing(found: list[ExportClip], options: Options) -> tuple[list[Expor
 
 
 def write_one(path: Path, clip: ExportClip, options: Options) -> None:
-    if options.to == "bvh":
-        bvh.write(path, clip, options.keep, 100.0 if options.centimetres else 1.0)
-    else:
-        {"trc": trc.write, "c3d": c3d.write}[options.to](path, clip, options.keep)
-    if options.to in WITHOUT_MARKS:
-        tables.write_states(states_beside(path), padded(clip) if options.to in OF_WHOLE_AXIS else clip)
+    found = options.format
+    assert found.write_one is not None
+    names = options.names or (found.names[0] if found.names else "")
+    found.write_one(path, clip, options.keep, names, 100.0 if options.centimetres else 1.0)
+    if found.marks_beside:
+        write_marks(marks_path(path), clip, found.whole_axis)
 
 
 def files_of(path: Path, options: Options) -> list[Path]:
-    return [path, states_beside(path)] if options.to in WITHOUT_MARKS else [path]
-
-
-def states_beside(path: Path) -> Path:
-    return path.with_suffix(".states.csv")
+    return [path, marks_path(path)] if options.format.marks_beside else [path]
 
 
 def one_of(out: Path, clip: ExportClip, chosen: list[ExportClip]) -> Path:
@@ -137,10 +153,10 @@ def notes_on(clip: ExportClip, options: Options) -> list[str]:
     notes = []
     missing = float(np.isnan(clip.kept(options.keep)).any(-1).mean())
     if missing > 0:
-        how = "keep their last rotation" if options.to == "bvh" else "are left empty"
+        how = "keep their last rotation" if options.format.rig else "are left empty"
         worse = LESS_CERTAIN[options.keep]
         notes.append(f"person {clip.person}: {100 * missing:.1f} % of the joints were {worse} and {how}")
-    if options.to in OF_WHOLE_AXIS and not even(clip):
+    if options.format.even_only and not even(clip):
         notes.append(f"person {clip.person}: frames are not evenly spaced; --rate {clip.rate_hz:.0f} makes them so")
     if not clip.absolute:
         notes.append(f"person {clip.person}: no position in the room; joints are relative to {clip.joints[0]}")

@@ -15,10 +15,11 @@ from typing import Any
 import numpy as np
 
 from realtime.export.clip import ExportClip
+from realtime.export.contact import FOOT_PARTS, SIDES, contact
 from realtime.wire.messages import ABSENT, JOINT_STATES
 
 COLUMNS = (
-    "person", "frame", "time_s", "joint", "state", "x_m", "y_m", "z_m", "sigma_m", "age_ms", "reliability",
+    "person", "frame", "time_s", "joint", "state", "x_m", "y_m", "z_m", "sigma_m", "age_ms", "reliability", "contact",
 )  # fmt: skip
 AXES = "x to the camera's right, y up by gravity, z towards the camera, right-handed; y = 0 is the floor; metres"
 
@@ -28,21 +29,32 @@ def write_csv(path: Path, clips: list[ExportClip]) -> None:
         rows = csv.writer(file)
         rows.writerow(COLUMNS)
         for clip in clips:
+            stands = contact_of_joints(clip)
             for at in range(len(clip)):
-                rows.writerows(csv_rows(clip, at))
+                rows.writerows(csv_rows(clip, at, stands[at]))
 
 
-def csv_rows(clip: ExportClip, at: int) -> list[list[Any]]:
+def csv_rows(clip: ExportClip, at: int, stands: Any) -> list[list[Any]]:
     sigma = np.where(clip.state[at] == ABSENT, np.nan, clip.sigma[at])
     frame, time_s = int(clip.frames[at]), f"{clip.times_s[at]:.6f}"
     return [
         [
             clip.person, frame, time_s, joint, JOINT_STATES[clip.state[at, j]],
             *(cell(value) for value in clip.xyz[at, j]), cell(sigma[j]),
-            cell(clip.age_ms[at, j], 0), cell(clip.reliability[at, j], 3),
+            cell(clip.age_ms[at, j], 0), cell(clip.reliability[at, j], 3), cell(stands[j], 0),
         ]
         for j, joint in enumerate(clip.joints)
     ]  # fmt: skip
+
+
+def contact_of_joints(clip: ExportClip) -> Any:
+    """(T, J) of the feet's joints, whether their foot stands: 1, 0; NaN where it is not known, and for all others."""
+    found, of_feet = np.full(clip.state.shape, np.nan), contact(clip)
+    for i, side in enumerate(SIDES):
+        for part in FOOT_PARTS:
+            if f"{side}_{part}" in clip.joints:
+                found[:, clip.joints.index(f"{side}_{part}")] = of_feet[:, i]
+    return found
 
 
 def marked(clip: ExportClip, values: Any) -> Any:
@@ -58,9 +70,12 @@ def write_states(path: Path, clip: ExportClip) -> None:
     """The companion of formats that cannot mark a hidden joint: frame by joint, the state by name."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
-        rows.writerow(["frame", "time_s", *clip.joints])
-        for frame, (time_s, states) in enumerate(zip(clip.times_s, clip.state), clip.first + 1):
-            rows.writerow([frame, f"{time_s:.6f}", *(JOINT_STATES[s] for s in states)])
+        rows.writerow(["frame", "time_s", *clip.joints, *(f"{side}_foot_contact" for side in SIDES)])
+        stands = contact(clip)
+        for frame, (time_s, states, feet) in enumerate(zip(clip.times_s, clip.state, stands), clip.first + 1):
+            rows.writerow(
+                [frame, f"{time_s:.6f}", *(JOINT_STATES[s] for s in states), *(cell(foot, 0) for foot in feet)]
+            )
 
 
 def write_json(path: Path, clips: list[ExportClip]) -> None:
@@ -86,6 +101,7 @@ def json_person(clip: ExportClip) -> dict[str, Any]:
         "state": clip.state.tolist(),
         "age_ms": nulls(clip.age_ms, 0),
         "reliability": nulls(clip.reliability, 3),
+        "contact": dict(zip(SIDES, nulls(contact(clip).T, 0))),
     }
 
 
@@ -120,6 +136,7 @@ def npz_person(clip: ExportClip) -> dict[str, Any]:
         "state": clip.state,
         "age_ms": clip.age_ms.astype(np.float32),
         "reliability": clip.reliability.astype(np.float32),
+        "contact": contact(clip).astype(np.float32),
         "absolute": np.array(clip.absolute),
         "metric": np.array(clip.metric),
     }

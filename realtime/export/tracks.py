@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.export.clip import Axis, ExportClip, Real
+from realtime.export.clip import ANKLE_HEIGHT_M, Axis, ExportClip, Real
 from realtime.export.names import plain
 from realtime.recording.file_format import RecordingError
 from realtime.rotations import y_up
@@ -123,14 +123,16 @@ def own_axis(clip: ExportClip) -> ExportClip:
 
 def on_floor(found: list[ExportClip]) -> list[ExportClip]:
     """The clips with y = 0 at the floor that those with a place in the room share; the others stand on their own."""
-    heights = [lowest(clip.xyz) for clip in found if clip.absolute]
+    heights = [lowest(clip) for clip in found if clip.absolute]
     shared = floor_of(np.concatenate(heights)) if heights else 0.0
-    return [lowered(clip, shared if clip.absolute else floor_of(lowest(clip.xyz))) for clip in found]
+    return [lowered(clip, shared if clip.absolute else floor_of(lowest(clip))) for clip in found]
 
 
-def lowest(xyz: Real) -> NDArray[np.float64]:
-    """Height of the lowest joint of each frame that has one."""
-    heights = xyz[..., 1]
+def lowest(clip: ExportClip) -> NDArray[np.float64]:
+    """Height of the lowest point of each frame that has one: of the soles, where only ankles are known."""
+    heights = np.array(clip.xyz[..., 1])
+    if not any(name.endswith(("heel", "foot_index")) for name in clip.joints):
+        heights[:, [name.endswith("ankle") for name in clip.joints]] -= ANKLE_HEIGHT_M
     return np.asarray(np.nanmin(heights[~np.isnan(heights).all(-1)], axis=-1))
 
 

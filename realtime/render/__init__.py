@@ -1,0 +1,4 @@
+"""Draw poses into films.
+
+Knows messages and recordings, drawing, encoders.  Does not know stages, engines, sockets.
+"""

@@ -1,4 +1,4 @@
-"""Draws moment after moment into a video file that appears once it is whole."""
+"""Draw moment after moment into a video file that appears once it is whole."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One frame of the film: the picture with the skeletons, beside it the 3D view, a caption and a legend."""
+"""Compose one frame of the film: the picture with skeletons, the 3D view beside it, a caption and a legend."""
 
 from __future__ import annotations
 

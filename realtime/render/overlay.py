@@ -1,4 +1,4 @@
-"""The people of one frame on its picture."""
+"""Draw the people of one frame on its picture."""
 
 from __future__ import annotations
 

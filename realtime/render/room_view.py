@@ -1,4 +1,4 @@
-"""A 3D view of the people of one frame: floor, shadows and skeletons, seen from aside.
+"""Draw a 3D view of the people of one frame: floor, shadows and skeletons, seen from aside.
 
 Room axes: metres, y up, x to the camera's right, z towards the camera.
 """

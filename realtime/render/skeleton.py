@@ -1,4 +1,4 @@
-"""Draws one person's skeleton from projected joints: halos of uncertainty, bones, marks, in this order."""
+"""Draw one person's skeleton from projected joints: halos of uncertainty, bones, marks, in this order."""
 
 from __future__ import annotations
 

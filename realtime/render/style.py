@@ -1,4 +1,4 @@
-"""Colours, marks and text of drawn skeletons: left and right tinted, unseen joints hollow."""
+"""Define colours, marks and text of drawn skeletons: left and right tinted, unseen joints hollow."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which pose goes with which picture: by frame number for films, by time where there are no pictures."""
+"""Pair poses with pictures: by frame number for films, by time where there are no pictures."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Writes a video file: H.264 by ffmpeg or by OpenCV, else what OpenCV has, and says which."""
+"""Write a video file: H.264 by ffmpeg or by OpenCV, else what OpenCV has, and say which."""
 
 from __future__ import annotations
 

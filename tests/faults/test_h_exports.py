@@ -17,6 +17,8 @@ from tests.support import walker as fake
 
 FRAMES, ENTERS, LEAVES = 90, 30, 60  # person 2 enters at 1 s, on a step 0.4 m above the floor; person 1 leaves at 2 s
 
+ANKLE = 0.08  # m above the floor, where the soles are
+
 
 def raised(xyz, by_m):
     return xyz + np.array([0.0, by_m, 0.0])
@@ -55,7 +57,7 @@ def test_h23_csv_has_one_time_axis_and_one_floor(tmp_path):
     assert (first["1"]["frame"], first["1"]["time_s"]) == ("0", "0.000000")
     assert (first["2"]["frame"], float(first["2"]["time_s"])) == (str(ENTERS), pytest.approx(1.0))
     lowest = {i: min(float(r["y_m"]) for r in rows if r["person"] == i and r["y_m"]) for i in "12"}
-    assert lowest["1"] == pytest.approx(0.0, abs=0.02) and lowest["2"] == pytest.approx(0.4, abs=0.02)
+    assert lowest["1"] == pytest.approx(ANKLE, abs=0.02) and lowest["2"] == pytest.approx(0.4 + ANKLE, abs=0.02)
 
 
 def test_h23_frames_that_were_never_answered_keep_their_numbers(tmp_path):
@@ -80,18 +82,18 @@ def test_h23_c3d_holds_the_whole_recording_for_everybody(tmp_path):
     assert one.shape == two.shape == (3, 17, FRAMES)
     assert np.isnan(two[..., :ENTERS]).all() and np.isfinite(two[..., ENTERS:]).all()
     assert np.isnan(one[..., LEAVES:]).all() and np.isfinite(one[..., :LEAVES]).all()
-    assert np.nanmin(two[1]) == pytest.approx(0.4, abs=0.02)
+    assert np.nanmin(two[1]) == pytest.approx(0.4 + ANKLE, abs=0.02)
 
 
 def test_h23_bvh_files_of_one_recording_run_together(tmp_path):
-    export(recording(tmp_path / "a.sp"), "bvh")
+    export(recording(tmp_path / "a.sp"), "bvh", "--names", "h36m")
     read = {i: bvh_reader.parse((tmp_path / f"a.p{i}.bvh").read_text()) for i in (1, 2)}
     assert len(read[1][2]) == len(read[2][2]) == FRAMES
     at = bvh_reader.positions(read[2][0], read[2][2][ENTERS])
     assert at["pelvis"][0] - bvh_reader.positions(read[1][0], read[1][2][ENTERS])["pelvis"][0] == pytest.approx(
         1, abs=0.02
     )
-    states = csv_rows(tmp_path / "a.p2.states.csv")
+    states = csv_rows(tmp_path / "a.p2.bvh.states.csv")
     assert [row["head"] for row in states] == ["ABSENT"] * ENTERS + ["OBSERVED"] * (FRAMES - ENTERS)
 
 
@@ -106,7 +108,7 @@ def test_h23_align_person_is_each_on_their_own(tmp_path):
     people = json.loads(export(recording(tmp_path / "a.sp"), "json", "--align", "person").read_text())["people"]
     assert [p["time_s"][0] for p in people] == [0, 0] and [p["frame"][0] for p in people] == [0, 0]
     assert people[1]["start_unix_ns"] - people[0]["start_unix_ns"] == pytest.approx(1e9, abs=1e6)
-    assert [min(j[1] for f in p["xyz_m"] for j in f) for p in people] == pytest.approx([0, 0], abs=0.02)
+    assert [min(j[1] for f in p["xyz_m"] for j in f) for p in people] == pytest.approx([ANKLE, ANKLE], abs=0.02)
 
 
 HOSTILE = {"pelvis": "=1+1", "head": "\x1b[2Jhead", "nose": "@SUM(A1)", "spine": "a{b}\nc", "thorax": "ähm\u202e"}
@@ -118,14 +120,14 @@ def hostile(tmp_path):
     return recording(tmp_path / "h.sp", replace(fake.HELLO, joints=joints))
 
 
-@pytest.mark.parametrize("to", ["csv", "json", "trc", "bvh", "c3d"])
+@pytest.mark.parametrize("to", ["csv", "json", "trc", "bvh", "c3d", "glb"])
 def test_h13_names_are_escaped_in_what_is_exported(hostile, to):
-    export(hostile, to)
+    export(hostile, to, *(("--names", "h36m") if to in ("bvh", "glb") else ()))
     written = [p for p in hostile.parent.iterdir() if p != hostile]
     assert written
     for path in written:
-        data = path.read_bytes() if to != "c3d" else path.read_bytes()[:4096]
-        assert b"\x1b" not in data or to == "c3d"
+        data = path.read_bytes() if path.suffix not in (".c3d", ".glb") else path.read_bytes()[:4096]
+        assert b"\x1b" not in data or path.suffix in (".c3d", ".glb")
         assert b"[2Jhead" not in data or b"\\x1b[2Jhead" in data or b"_x1b_2Jhead" in data
         if path.suffix == ".csv":
             cells = [c for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) for c in row]
@@ -133,7 +135,7 @@ def test_h13_names_are_escaped_in_what_is_exported(hostile, to):
 
 
 def test_h13_names_are_one_word_where_words_are_separated_by_space(hostile):
-    export(hostile, "bvh")
+    export(hostile, "bvh", "--names", "h36m")
     nodes, _, values = bvh_reader.parse((hostile.parent / "h.p1.bvh").read_text("ascii"))
     assert len(values) == FRAMES and all(set(n.name) <= set(BVH_WORD) for n in nodes)
 

@@ -53,7 +53,7 @@ def test_a_folder_becomes_recordings_exports_and_overlays(folder, tmp_path, caps
     film(folder / "a.avi"), film(folder / "b.avi")
     out = tmp_path / "out"
     assert run(folder / "*.avi", "--to", "bvh,csv,overlay", "--out", out, "--workers", 2) == 0
-    per_film = ("{}.bvh", "{}.csv", "{}.overlay.mp4", "{}.sp", "{}.states.csv")
+    per_film = ("{}.bvh", "{}.csv", "{}.overlay.mp4", "{}.sp", "{}.bvh.states.csv")
     assert names(out) == sorted(name.format(f) for f in "ab" for name in per_film)
     assert "2 of 2 films done" in capsys.readouterr().out
     _, poses = hello_and_poses(Recorded(out / "a.sp"))

@@ -79,7 +79,7 @@ def test_what_was_left_empty_is_told(tmp_path, capsys):
     path = record(tmp_path / "h.poses", fake.walk(40, hidden=lambda i: {"head": ABSENT} if i < 20 else {}))
     assert run("export", path, "--to", "trc") == 0
     assert "2.9 % of the joints were held or absent and are left empty" in capsys.readouterr().err
-    assert (tmp_path / "h.states.csv").read_text().count("ABSENT") == 20
+    assert (tmp_path / "h.trc.states.csv").read_text().count("ABSENT") == 20
 
 
 @pytest.mark.parametrize(

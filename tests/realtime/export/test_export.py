@@ -40,7 +40,7 @@ def room_truth(count=90):
 
 def test_a_clip_stands_upright_on_the_floor(clip):
     truth = room_truth()
-    truth[..., 1] -= np.percentile(truth[..., 1].min(-1), 2)
+    truth[..., 1] -= np.percentile(truth[..., 1].min(-1), 2) - 0.08  # the ankles stand so high above their soles
     moved = clip.xyz - clip.xyz[:, :1] - (truth - truth[:, :1])
     assert np.nanmax(np.abs(moved)) < 1e-5
     assert np.nanmax(np.abs(clip.xyz[..., 1] - truth[..., 1])) < 1e-4

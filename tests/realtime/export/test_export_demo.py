@@ -40,7 +40,8 @@ def clip(recording):
 
 
 def exported(recording, to):
-    assert cli.main(["export", str(recording), "--to", to, "--force"]) == 0
+    names = ["--names", "h36m"] if to == "bvh" else []
+    assert cli.main(["export", str(recording), "--to", to, "--force", *names]) == 0
     return recording.with_suffix(f".{to}")
 
 

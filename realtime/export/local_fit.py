@@ -1,0 +1,55 @@
+"""Smooth a recorded track without lag: at every frame the best local parabola through past and future.
+
+Weights fall with distance in time (Gaussian) and with the joint's own variance, sigma^2: what was not seen leans on
+what was.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from realtime.export.clip import ExportClip, Real
+
+BANDWIDTH_S = 0.07  # standard deviation of the weights in time
+REACH = 3.0  # standard deviations looked at to both sides
+FUTURE_S = BANDWIDTH_S * REACH
+LEAST_SIGMA_M = 0.01  # nothing is trusted more
+RIDGE = 1e-6  # keeps a parabola through fewer than three frames finite; it becomes a line or a constant
+
+
+def smoothed_offline(clip: ExportClip) -> ExportClip:
+    """The clip with its places and sigmas smoothed; states stay, and what is missing stays missing."""
+    if len(clip) < 3:
+        return clip
+    return replace(clip, xyz=local_parabola(clip.times_s, clip.xyz, clip.sigma))
+
+
+def local_parabola(times_s: Real, xyz: Real, sigma: Real) -> Real:
+    """(T,), (T, J, 3), (T, J) -> (T, J, 3): value at each frame of a weighted quadratic fit around it."""
+    known = np.asarray(np.isfinite(xyz).all(-1))
+    trust = np.where(known, 1 / np.maximum(np.nan_to_num(sigma, nan=1.0), LEAST_SIGMA_M) ** 2, 0.0)
+    trust = trust / max(float(trust.max()), 1e-12)
+    values = np.nan_to_num(xyz)
+    moments = np.zeros((*known.shape, 5))  # sums of w, w dt, ..., w dt^4
+    sums = np.zeros((*known.shape, 3, 3))  # sums of w x, w dt x, w dt^2 x
+    for offset in offsets(times_s):
+        low, high = max(0, -offset), len(times_s) - max(0, offset)
+        here, there = slice(low, high), slice(low + offset, high + offset)
+        dt = (times_s[there] - times_s[here]) / BANDWIDTH_S
+        weight = np.where(np.abs(dt) <= REACH, np.exp(-0.5 * dt**2), 0.0)[:, None] * trust[there]
+        powers = dt[:, None] ** np.arange(5)
+        moments[here] += weight[..., None] * powers[:, None]
+        sums[here] += weight[..., None, None] * powers[:, None, :3, None] * values[there][:, :, None]
+    normal = moments[..., [[0, 1, 2], [1, 2, 3], [2, 3, 4]]]
+    normal = normal + RIDGE * np.maximum(moments[..., :1, None], 1e-12) * np.diag([0.0, 1.0, 1.0]) + 1e-15 * np.eye(3)
+    fitted = np.linalg.solve(normal, sums)[..., 0, :]
+    return np.asarray(np.where(known[..., None], fitted, np.nan))
+
+
+def offsets(times_s: Real) -> range:
+    """How many frames before and after lie within reach, at most."""
+    step = float(np.min(np.diff(times_s)[np.diff(times_s) > 0], initial=1.0))
+    count = min(int(np.ceil(FUTURE_S / max(step, 1e-3))), len(times_s) - 1)
+    return range(-count, count + 1)
