@@ -5,7 +5,8 @@ Stages with the same `process` share one and hand over in memory.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,16 @@ PUBLIC = ("pose3d", "keypoints2d", "truth", "health", "hello")
 
 LIVE: Table = {
     "capture": Stage("realtime.capture.stage:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
-    "detect": Stage("realtime.detect.stage:main", "detect", ("frame",), ("keypoints_raw",), 2.0, 120.0),
-    "occlude": Stage("realtime.occlude.stage:main", "estimate", ("keypoints_raw",), ("keypoints",), 1.0, 120.0),
+    "detect": Stage("realtime.detect.stage:main", "estimate", ("frame",), ("taken", "keypoints_raw"), 2.0, 120.0),
+    "occlude": Stage("realtime.occlude.stage:main", "estimate", ("taken", "keypoints_raw"), ("keypoints",), 1.0, 120.0),
     "lift": Stage("realtime.lift.stage:main", "estimate", ("keypoints",), ("pose",), 1.0, 120.0),
     "publish": Stage("realtime.publish.stage:main", "publish", ("keypoints", "pose", "truth"), PUBLIC, 1.0, 30.0),
 }
+
+# The detector in a process of its own: one hop more, for machines with cores to spare.
+APART: Table = LIVE | {"detect": replace(LIVE["detect"], process="detect")}
+LAYOUTS = {"joined": LIVE, "apart": APART}
+MANY_CORES = 8  # from here on `auto` is apart
 
 FILE: Table = {
     "file": Stage("realtime.offline.stage:main", "file", (), PUBLIC, 5.0, 120.0),
@@ -38,6 +44,18 @@ FILE: Table = {
 RECORD: Table = {
     "record": Stage("realtime.recording.stage:main", "record", (), (), 5.0, 30.0),
 }
+
+
+def live(layout: str) -> Table:
+    """Choose the table of a live run: joined, apart, or auto by the cores this process may use."""
+    if layout != "auto":
+        return LAYOUTS[layout]
+    return APART if cores() >= MANY_CORES else LIVE
+
+
+def cores() -> int:
+    """Count the cores this process may run on."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def processes(table: Table) -> dict[str, dict[str, Stage]]:
@@ -53,3 +71,8 @@ def handed_over(table: Table, process: str) -> frozenset[str]:
     inside = [(name, stage) for name, stage in table.items() if stage.process == process]
     pairs = [(a, b) for name, a in inside for other, b in inside if name != other]
     return frozenset(topic for a, b in pairs for topic in a.produces if topic in b.consumes)
+
+
+def is_private(table: Table, process: str, topic: str) -> bool:
+    """Tell whether nobody outside this process consumes a topic: it never becomes bytes."""
+    return not any(topic in stage.consumes for stage in table.values() if stage.process != process)

@@ -25,8 +25,9 @@ def film_capture(ctx: Context) -> None:
     capture_stage.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
 
 
-def table() -> Table:
-    return pipeline.LIVE | {"capture": replace(pipeline.LIVE["capture"], main="realtime.bench.live:film_capture")}
+def table(config: RunConfig) -> Table:
+    chosen = pipeline.live(config.pipeline.processes)
+    return chosen | {"capture": replace(chosen["capture"], main="realtime.bench.live:film_capture")}
 
 
 def settings(given: dict[str, object]) -> RunConfig:
@@ -35,7 +36,7 @@ def settings(given: dict[str, object]) -> RunConfig:
 
 def main(given: str) -> int:
     config = settings(json.loads(given))
-    return supervisor.run(config, table(), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True))
+    return supervisor.run(config, table(config), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True))
 
 
 if __name__ == "__main__":

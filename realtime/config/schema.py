@@ -12,6 +12,7 @@ from json import dumps
 from typing import Any, Literal
 
 Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"]
+Processes = Literal["joined", "apart", "auto"]
 Smoothing = Literal["keep", "undo", "avoid"]
 Looks = Literal["train", "heldout"]
 DemoMotion = Literal["mix", "walk", "stand", "wave", "squat", "sit", "gestures", "reach", "turn"]
@@ -115,6 +116,7 @@ class PublishConfig:
 
 @dataclass(frozen=True)
 class PipelineConfig:
+    processes: Processes = "joined"  # apart: the detector in a process of its own; auto: by the number of cores
     frame_slots: int = quantity(8, "pictures", 3, 256)  # of the FrameRing
     max_restarts: int = quantity(5, "restarts in 60 s", 0, 1000)
     lagging_s: float = quantity(1.0, "s", 0.1, 60)  # behind for so long: DEGRADED, lagging

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 
 from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import DetectorConfig
+from realtime.detect.deferred_import import deferred
 from realtime.detect.model_download import COMMAND, ModelError, ensure_model, is_bundle
 from realtime.wire.arrays import F32
 
@@ -120,6 +121,13 @@ class Unfilter:
         return [Detection(people[0].xy, score, people[0].presence, people[0].world)]
 
 
+def mediapipe_tasks() -> Any:
+    """The package, loaded without what only draws and records."""
+    with deferred("matplotlib", "matplotlib.pyplot", "sounddevice"):
+        import mediapipe
+    return mediapipe
+
+
 def _run(landmarker: Any, image: NDArray[np.uint8], stamp: int) -> list[Detection]:
     import mediapipe
 
@@ -136,37 +144,29 @@ def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
 
 
 def _landmarker(model: Path, config: DetectorConfig) -> Any:
-    """A pose landmarker in video mode, its networks run once.  The remarks of its native code come with an error."""
+    """A pose landmarker in video mode that has looked at an empty picture.  The remarks of its native code come with an error."""
     with _chatter() as said:
         try:
-            _find_anything(model)
             landmarker = _create(model, config)
+            _run(landmarker, np.full((128, 128, 3), 127, np.uint8), 0)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"MediaPipe refuses {model}: {error}. {said()} The default model: {COMMAND}") from error
     _landmarkers.add(landmarker)
     return landmarker
 
 
-def _find_anything(model: Path) -> None:
-    """Runs both networks once where nobody is, so that the first real person costs what every other costs."""
-    with _create(model, DetectorConfig(min_detection=0.0, min_presence=0.0, min_tracking=0.0)) as landmarker:
-        for stamp in range(2):
-            _run(landmarker, np.full((128, 128, 3), 127, np.uint8), stamp)
-
-
 def _create(model: Path, config: DetectorConfig) -> Any:
     """MediaPipe smooths only when it is asked for one person."""
-    from mediapipe.tasks.python import BaseOptions, vision
-
-    options = vision.PoseLandmarkerOptions(
-        base_options=BaseOptions(model_asset_path=str(model)),
-        running_mode=vision.RunningMode.VIDEO,
+    tasks = mediapipe_tasks().tasks
+    options = tasks.vision.PoseLandmarkerOptions(
+        base_options=tasks.BaseOptions(model_asset_path=str(model)),
+        running_mode=tasks.vision.RunningMode.VIDEO,
         num_poses=max(2, config.people) if config.smoothing == "avoid" else config.people,
         min_pose_detection_confidence=config.min_detection,
         min_pose_presence_confidence=config.min_presence,
         min_tracking_confidence=config.min_tracking,
     )
-    return vision.PoseLandmarker.create_from_options(options)
+    return tasks.vision.PoseLandmarker.create_from_options(options)
 
 
 @atexit.register

@@ -23,7 +23,8 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, detector: Detector) -> None:
-    frames, keypoints = ctx.messages("frame"), ctx.bus.publisher("keypoints_raw")
+    frames, taken = ctx.messages("frame"), ctx.bus.publisher("taken")
+    keypoints = ctx.bus.publisher("keypoints_raw")
     tracker = Tracker(ctx.config.detector.people, ctx.config.tracking.lost_s, ctx.first_id)
     ctx.set_info(detector=detector.name, joints2d=detector.joints.joints, parents2d=detector.joints.parents)
     ctx.ready()
@@ -34,6 +35,7 @@ def run(ctx: Context, detector: Detector) -> None:
                 detector.reset()
                 ctx.beat()
             last = frame.stamp
+            taken.send(frame)
             found = answer(frame, pixels, detector, tracker)
             if found is None:
                 continue

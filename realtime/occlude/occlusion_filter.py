@@ -21,7 +21,7 @@ from realtime.occlude.optical_flow import Flow, Grey, trace
 from realtime.occlude.rule_based import NOWHERE, SEEN, Evidence, gather, reliability, same_threshold, within
 from realtime.wire.arrays import F32
 from realtime.wire.keypoints import sane, sane_world
-from realtime.wire.messages import Keypoints2D, Person2D
+from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 
 FLOW_GAP_S = 0.25  # pixels are not traced across a longer gap
 
@@ -33,6 +33,15 @@ class Person:
     swaps: SwapRepair
     past: FeatureMemory | None = None
     t_ns: int = 0
+
+
+@dataclass(frozen=True)
+class Traced:
+    """Flow from the frame before into a frame whose keypoints are not known yet."""
+
+    stamp: Stamp
+    people: tuple[int, ...]  # in the order of the flow's points
+    flow: Flow
 
 
 @dataclass
@@ -47,6 +56,14 @@ class OcclusionFilter:
     _stream: int | None = None
     _grey: Grey | None = None
     _grey_ns: int = 0
+    _traced: Traced | None = None
+
+    def prepare(self, stamp: Stamp, grey: Grey, scale: float) -> None:
+        """Trace everybody of the last frame into this one, before it is known who is seen in it; changes no answer."""
+        self._traced = None
+        pasts = {i: self._past(i) for i in self._people if self._just_seen(i, stamp.t_capture_ns)}
+        if stamp.stream == self._stream and self._grey is not None and pasts:
+            self._traced = Traced(stamp, tuple(pasts), self._trace(pasts, grey, scale))
 
     def update(self, found: Keypoints2D, grey: Grey | None, scale: float) -> Keypoints2D:
         """`grey` is this frame's picture, `scale` its width over the frame's; None when it was overwritten."""
@@ -72,9 +89,15 @@ class OcclusionFilter:
         self.without_flow += len(pasts) if grey is None or self._grey is None else 0
         if grey is None or self._grey is None or not pasts:
             return {}
-        flow = trace(self._grey, grey, np.concatenate([past.xy for past in pasts.values()]), scale)
+        ahead = self._traced
+        same = ahead is not None and ahead.stamp == found.stamp and ahead.people == tuple(pasts)
+        flow = ahead.flow if ahead and same else self._trace(pasts, grey, scale)
         count = len(self.joints)
         return {i: flow.part(slice(k * count, (k + 1) * count)) for k, i in enumerate(pasts)}
+
+    def _trace(self, pasts: dict[int, FeatureMemory], grey: Grey, scale: float) -> Flow:
+        assert self._grey is not None
+        return trace(self._grey, grey, np.concatenate([past.xy for past in pasts.values()]), scale)
 
     def _just_seen(self, person: int, t_ns: int) -> bool:
         known = self._people.get(person)

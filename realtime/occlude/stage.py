@@ -1,18 +1,22 @@
-"""Run the occlude stage: keypoints and the grey picture they were found in -> keypoints with reliabilities."""
+"""Run the occlude stage: keypoints and the grey picture they were found in -> keypoints with reliabilities.
+
+While the detector looks at a frame, the flow into it is traced already: that needs last frame's keypoints only.
+"""
 
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from realtime import clock
 from realtime.supervise.stage_runner import Context
 from realtime.transport.frame_ring import FrameReader
-from realtime.wire.messages import Keypoints2D
+from realtime.wire.messages import Frame, Keypoints2D
 
 if TYPE_CHECKING:
     from realtime.occlude.occlusion_filter import OcclusionFilter
+    from realtime.occlude.optical_flow import Grey
 
 
 def main(ctx: Context) -> None:
@@ -22,18 +26,39 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, occlusion: OcclusionFilter) -> None:
-    raw, keypoints = ctx.messages("keypoints_raw"), ctx.bus.publisher("keypoints")
-    ctx.ready()
     with closing(FrameReader()) as pixels:
+        filtering = Filtering(pixels, occlusion)
+        raw, keypoints = ctx.messages("keypoints_raw", ("taken", filtering.prepare)), ctx.bus.publisher("keypoints")
+        ctx.ready()
         for found in raw:
-            judged = answer(found, pixels, occlusion)
+            judged = filtering.answer(found)
             dropped = ctx.answered(found.stamp, judged.stage_us["occlude"] * 1000, len(found.people))
             keypoints.send(replace(judged, dropped=dropped))
 
 
-def answer(found: Keypoints2D, pixels: FrameReader, occlusion: OcclusionFilter) -> Keypoints2D:
-    """Without the grey picture, when it was overwritten, there is no flow this time."""
-    began = clock.now_ns()
-    grey, scale = pixels.grey(found) or (None, 1.0)
-    judged = occlusion.update(found, grey, scale)
-    return replace(judged, stage_us=found.stage_us | {"occlude": (clock.now_ns() - began) // 1000})
+@dataclass
+class Filtering:
+    """The filter, and the grey picture of the frame that the detector works on."""
+
+    pixels: FrameReader
+    occlusion: OcclusionFilter
+    _frame: Frame | None = None
+    _grey: tuple[Grey, float] | None = None
+
+    def prepare(self, frame: Frame) -> None:
+        """Do all that needs the picture and not yet the detector's answer."""
+        self._frame, self._grey = frame, self.pixels.grey(frame)
+        if self._grey:
+            self.occlusion.prepare(frame.stamp, *self._grey)
+
+    def answer(self, found: Keypoints2D) -> Keypoints2D:
+        """Without the grey picture, when it was overwritten, there is no flow this time."""
+        began = clock.now_ns()
+        grey, scale = self._grey_of(found) or (None, 1.0)
+        judged = self.occlusion.update(found, grey, scale)
+        return replace(judged, stage_us=found.stage_us | {"occlude": (clock.now_ns() - began) // 1000})
+
+    def _grey_of(self, found: Keypoints2D) -> tuple[Grey, float] | None:
+        frame = self._frame
+        same = frame is not None and (frame.ring, frame.generation) == (found.ring, found.generation)
+        return self._grey if same and self._grey else self.pixels.grey(found)

@@ -35,9 +35,14 @@ class StageMetrics:
         self.row["people"] = people
         self._answers.append((now_s, (now_ns - stamp.t_capture_ns) * 1e-6, 1 + missed))
         self._took_ms.append(took_ns * 1e-6)
-        if now_s - self._refreshed >= REFRESH_S:
-            self.refresh(now_s)
         return int(self.row["dropped"])
+
+    def refresh_when_due(self, now_s: float) -> bool:
+        """Bring the row up to date a few times a second; for moments in which nobody waits for an answer."""
+        due = now_s - self._refreshed >= REFRESH_S
+        if due:
+            self.refresh(now_s)
+        return due
 
     def refresh(self, now_s: float) -> None:
         """Bring the row up to date, also when nothing was answered of late."""

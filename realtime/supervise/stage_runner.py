@@ -12,7 +12,7 @@ import threading
 import traceback
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any, Literal
@@ -21,6 +21,7 @@ from realtime import clock
 from realtime.config.schema import RunConfig
 from realtime.pipeline import Table
 from realtime.supervise import status_board
+from realtime.supervise.garbage import Garbage
 from realtime.supervise.logs import start_logging
 from realtime.supervise.parent_death import die_with, obey
 from realtime.supervise.stage_metrics import StageMetrics
@@ -34,10 +35,12 @@ from realtime.wire.messages import Health, Stamp
 EXIT_REPORT_LIMIT = 65_536  # bytes
 TURN_MS = 100  # a stage beats at least so often
 IDS_PER_START = 100_000  # people
+SWITCH_S = 0.0005  # a stage that wakes up waits no longer for another one of its process that computes
 JOIN_S = 0.7  # for the other stages of a process whose end has come
 
 _LEAVING = threading.Lock()
 Kind = Literal["refused", "lost", "crash"]
+Early = tuple[str, Callable[[Any], None]]  # a topic, and what is done with its messages
 
 
 @dataclass(frozen=True)
@@ -70,8 +73,9 @@ def decode_exit_report(data: bytes) -> ExitReport:
 class Context:
     """What a stage's main is given."""
 
-    def __init__(self, stage: str, plan: Plan, bus: GroupBus, stop: threading.Event) -> None:
+    def __init__(self, stage: str, plan: Plan, bus: GroupBus, stop: threading.Event, garbage: Garbage) -> None:
         self.stage, self.config, self.bus, self.stop = stage, plan.config, bus, stop
+        self._garbage = garbage
         self.directory, self.table = plan.directory, plan.table
         self.log = logging.getLogger(stage)
         self._board, self._row = plan.board, plan.board.row(stage)
@@ -100,8 +104,11 @@ class Context:
         return int(self._row["stream"]), int(self._row["seq"])
 
     def beat(self) -> None:
-        """A sign of life: before anything that blocks, at least every 100 ms."""
+        """A sign of life: before anything that blocks, at least every 100 ms; and what can be done between frames."""
         self._row["beat"] += 1
+        if self._meter.refresh_when_due(clock.now_ns() * 1e-9):
+            self._show()
+        self._garbage.collect_when_due(self.stage)
 
     def ready(self) -> None:
         """Started; from here on silence counts."""
@@ -115,20 +122,36 @@ class Context:
         self._reason = reason
         self.beat()  # before it is ready: a long start is no silence
         self._row["ready"] = self._row["ready_once"] = 1
+        self._garbage.settled(self.stage)
         self._show()
 
-    def messages(self, topic: str) -> Iterator[Any]:
-        """Read a topic until the stage has to stop: the newest message, in the order of frames, beating in between."""
-        return self._messages(self.bus.latest(topic), Order(self.log))  # subscribed now, before the stage is ready
+    def messages(self, topic: str, early: Early | None = None) -> Iterator[Any]:
+        """Read a topic until the stage has to stop: the newest message, in the order of frames, beating in between.
 
-    def _messages(self, reader: Any, order: Order) -> Iterator[Any]:
+        `early` is another topic of the same producer, and what is done with it while the first has nothing.
+        """
+        reader = self.bus.latest(topic)  # subscribed now, before the stage is ready
+        get = partial(reader.get, TURN_MS) if early is None else self._get_with(reader, *early)
+        return self._messages(get, Order(self.log))
+
+    def _get_with(self, reader: Any, early_topic: str, prepare: Callable[[Any], None]) -> Callable[[], Any]:
+        early = self.bus.latest(early_topic)
+
+        def get() -> Any:
+            self.bus.wait_any((reader, early), TURN_MS)
+            message = reader.get(0)
+            if message is None and (hint := early.get(0)) is not None:
+                prepare(hint)
+            return message
+
+        return get
+
+    def _messages(self, get: Callable[[], Any], order: Order) -> Iterator[Any]:
         while not self.stop.is_set():
             self.beat()
-            message = reader.get(timeout_ms=TURN_MS)
-            if message is None or not order.takes(message.stamp):
-                self.idle()
-                continue
-            yield message
+            message = get()
+            if message is not None and order.takes(message.stamp):
+                yield message
 
     def answered(self, stamp: Stamp, took_ns: int, people: int = 0) -> int:
         """One frame is done; answers how many frames of this run were never answered so far."""
@@ -178,11 +201,12 @@ def main(plan: Plan, control: Connection) -> None:
 def run_stages(plan: Plan, stop: threading.Event, fail: Callable[[ExitReport], None]) -> None:
     """Until all of them have ended; the first that fails takes its process with it at once."""
     stages = {name: stage for name, stage in plan.table.items() if stage.process == plan.process}
-    bus = GroupBus(Bus(plan.directory), plan.table, plan.process)
+    bus, garbage = GroupBus(Bus(plan.directory), plan.table, plan.process), Garbage(stages)
+    sys.setswitchinterval(SWITCH_S)
 
     def run_one(name: str) -> None:
         try:
-            load(stages[name].main)(Context(name, plan, bus, stop))
+            load(stages[name].main)(Context(name, plan, bus, stop, garbage))
         except BaseException as error:  # noqa: BLE001 - whatever ends a stage is its last words
             fail(exit_report(name, error, plan.board))
         finally:

@@ -63,7 +63,7 @@ class End:
 
 def run(config: RunConfig, table: Table | None = None, report: Report | None = None) -> int:
     """The whole run, from the first process to the last; answers the exit code.  Says what is wrong in one line."""
-    chosen = table or (pipeline.FILE if source_spec.is_file_run(config.source) else pipeline.LIVE)
+    chosen = table or table_for(config)
     if config.record.file:
         chosen = chosen | RECORD
     source_spec.check(config.source)
@@ -72,6 +72,11 @@ def run(config: RunConfig, table: Table | None = None, report: Report | None = N
     if end.line:
         sys.stderr.write(end.line.rstrip() + "\n")
     return end.code
+
+
+def table_for(config: RunConfig) -> Table:
+    """The stages of this run and the processes that hold them."""
+    return pipeline.FILE if source_spec.is_file_run(config.source) else pipeline.live(config.pipeline.processes)
 
 
 class Supervisor:

@@ -19,6 +19,7 @@ class Topic:
 
 TOPICS: dict[str, Topic] = {
     "frame": Topic(messages.Frame, 30, 150, public=False),
+    "taken": Topic(messages.Frame, 30, 150, public=False),  # detect -> occlude: the detector works on it from now on
     "keypoints_raw": Topic(messages.Keypoints2D, 30, 150, public=False),  # detect -> occlude
     "keypoints": Topic(messages.Keypoints2D, 30, 150, public=False),  # occlude -> lift, publish
     "pose": Topic(messages.Pose3D, 30, 150, public=False),  # lift -> publish

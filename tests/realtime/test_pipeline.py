@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from realtime.pipeline import FILE, LIVE, RECORD, Stage, handed_over, processes
+from realtime import pipeline
+from realtime.pipeline import APART, FILE, LIVE, MANY_CORES, RECORD, Stage, handed_over, is_private, live, processes
 from realtime.supervise import stage_runner
 from realtime.wire.topics import TOPICS
 
 
-@pytest.mark.parametrize("table", [LIVE, FILE, RECORD])
+@pytest.mark.parametrize("table", [LIVE, APART, FILE, RECORD])
 def test_every_main_exists_and_every_topic_is_declared(table):
     for stage in table.values():
         assert callable(stage_runner.load(stage.main))
@@ -20,8 +23,13 @@ def test_what_is_consumed_is_produced_by_another_stage():
         assert set(stage.consumes) <= made
 
 
-def test_four_processes_by_default():
-    assert {name: list(stages) for name, stages in processes(LIVE).items()} == {
+def test_three_processes_by_default_and_four_apart():
+    assert {name: list(stages) for name, stages in processes(live("joined")).items()} == {
+        "capture": ["capture"],
+        "estimate": ["detect", "occlude", "lift"],
+        "publish": ["publish"],
+    }
+    assert {name: list(stages) for name, stages in processes(live("apart")).items()} == {
         "capture": ["capture"],
         "detect": ["detect"],
         "estimate": ["occlude", "lift"],
@@ -29,9 +37,27 @@ def test_four_processes_by_default():
     }
 
 
+def test_auto_goes_by_the_cores_this_process_may_use(monkeypatch):
+    for count, table in ((2, LIVE), (MANY_CORES, APART)):
+        monkeypatch.setattr(pipeline, "cores", lambda count=count: count)
+        assert live("auto") is table
+
+
+def test_layouts_differ_in_processes_only():
+    assert list(LIVE) == list(APART)
+    assert all(replace(LIVE[name], process="") == replace(APART[name], process="") for name in LIVE)
+
+
 def test_only_what_stays_inside_is_handed_over():
-    assert handed_over(LIVE, "estimate") == {"keypoints"}
-    assert handed_over(LIVE, "publish") == handed_over(LIVE, "capture") == frozenset()
+    assert handed_over(LIVE, "estimate") == {"taken", "keypoints_raw", "keypoints"}
+    assert handed_over(APART, "estimate") == {"keypoints"}
+    assert handed_over(LIVE, "publish") == handed_over(LIVE, "capture") == handed_over(APART, "detect") == frozenset()
+
+
+def test_what_another_process_consumes_is_not_private():
+    assert is_private(LIVE, "estimate", "keypoints_raw") and is_private(LIVE, "estimate", "taken")
+    assert not is_private(LIVE, "estimate", "keypoints")
+    assert not is_private(APART, "detect", "keypoints_raw")
 
 
 def test_a_stage_never_hands_over_to_itself():

@@ -87,6 +87,8 @@ class PlainLifter:
 class PlainFilter:
     """Reliability is the score."""
 
+    def prepare(self, stamp, grey, scale) -> None: ...
+
     def update(self, found: Keypoints2D, grey, scale) -> Keypoints2D:
         return replace(found, people=tuple(replace(one, reliability=one.score) for one in found.people))
 

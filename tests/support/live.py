@@ -17,8 +17,8 @@ import msgpack
 import numpy as np
 import zmq
 
-from realtime.config.source_spec import is_file_run
-from realtime.pipeline import FILE, LIVE, Table
+from realtime.pipeline import Table
+from realtime.supervise import supervisor
 from realtime.supervise.supervisor import End, Supervisor
 from realtime.transport.runtime_dir import run_directory
 from tests.support.run import faked, settings
@@ -105,7 +105,7 @@ class Live:
     def __init__(self, values: dict, table: Table | None = None) -> None:
         self.bind = f"tcp://127.0.0.1:{free_port()}"
         self.config = settings({"publish.bind": self.bind} | values)
-        self.table = table or faked(FILE if is_file_run(self.config.source) else LIVE)
+        self.table = table or faked(supervisor.table_for(self.config))
         self.end: End | None = None
         self.supervisor: Supervisor | None = None
         self._made = threading.Event()

@@ -11,8 +11,7 @@ from dataclasses import asdict, replace
 
 from realtime.config.loader import load
 from realtime.config.schema import RunConfig
-from realtime.config.source_spec import is_file_run
-from realtime.pipeline import FILE, LIVE, Table
+from realtime.pipeline import Table
 from realtime.supervise import supervisor
 
 FAKE_MAINS = {
@@ -41,7 +40,7 @@ def main() -> int:
     try:
         return supervisor.run(
             config,
-            faked(FILE if is_file_run(config.source) else LIVE),
+            faked(supervisor.table_for(config)),
             lambda shot: print(json.dumps(plain(shot)), flush=True),
         )
     except Exception as error:

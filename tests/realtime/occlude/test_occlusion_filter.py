@@ -8,9 +8,14 @@ import pytest
 
 from engines.skeleton import COCO_17
 from realtime.config.schema import CueConfig, OcclusionConfig
+from realtime.detect.tracker import Tracker
+from realtime.occlude import occlusion_filter
 from realtime.occlude.occlusion_filter import OcclusionFilter, open_filter
+from realtime.occlude.optical_flow import trace
 from realtime.occlude.rule_based import same_threshold
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
+from tests.replay import clip
+from tests.replay.clip import SIZE
 from tests.support.detector import STANDING
 from tests.support.texture import cloth
 
@@ -145,3 +150,32 @@ def test_joints_of_another_detector_are_refused_with_both_named():
     occlusion = open_filter(OcclusionConfig(engine=""), people=1, joints=COCO_17)
     with pytest.raises(ValueError, match=r"33 joints.*coco17"):
         occlusion.update(found(0), picture(0), 1.0)
+
+
+def two_filters(clip):
+    """The same clip for two filters: (moment, its keypoints, filter to be told ahead, plain filter)."""
+    told, plain = (open_filter(OcclusionConfig(engine=""), 1) for _ in range(2))
+    tracker = Tracker(1, 2.5, 1)
+    for moment in clip:
+        yield moment, tracker.update(moment.people, moment.stamp, *SIZE), told, plain
+
+
+def test_flow_traced_ahead_changes_no_answer_and_is_not_traced_again(monkeypatch):
+    traced = []
+    monkeypatch.setattr(occlusion_filter, "trace", lambda *a: traced.append(1) or trace(*a))
+    for number, (moment, found, told, plain) in enumerate(two_filters(clip.load()[:20])):
+        told.prepare(moment.stamp, moment.grey, clip.SCALE)
+        assert len(traced) == min(number, 1)
+        a, b = (one.update(found, moment.grey, clip.SCALE).people[0] for one in (told, plain))
+        assert np.array_equal(a.reliability, b.reliability)
+        assert np.array_equal(a.flow, b.flow)
+        assert len(traced) == (2 if number else 0)  # once ahead, once by the other filter
+        traced.clear()
+
+
+def test_what_was_traced_into_another_frame_is_not_used():
+    moments = clip.load()[:15]
+    for (moment, found, told, plain), other in zip(two_filters(moments[:12]), moments[3:]):
+        told.prepare(other.stamp, other.grey, clip.SCALE)
+        a, b = (one.update(found, moment.grey, clip.SCALE).people[0] for one in (told, plain))
+        assert np.array_equal(a.flow, b.flow)

@@ -23,6 +23,7 @@ def feed(meter: StageMetrics, seqs, period_ms: float = 33.3, age_ms: float = 5.0
     for seq in seqs:
         t_ms = 1000 + seq * period_ms
         meter.answered(stamp(seq, t_ms), int(took_ms * MS), int((t_ms + age_ms) * MS))
+        meter.refresh_when_due((t_ms + age_ms) / 1000)
 
 
 def test_gaps_are_drops(row):

@@ -4,9 +4,9 @@ import threading
 import time
 from contextlib import closing
 
-from realtime.pipeline import LIVE
-from realtime.transport.bus import Bus
-from realtime.transport.in_process import GroupBus, Slot
+from realtime.pipeline import APART, LIVE
+from realtime.transport.bus import Bus, TopicPublisher
+from realtime.transport.in_process import GroupBus, Slot, SlotPublisher
 from realtime.transport.runtime_dir import run_directory
 from realtime.wire.messages import replace
 from tests.support.peer import free_address, keypoints, until_heard
@@ -46,6 +46,26 @@ def test_a_message_reaches_the_stage_inside_and_the_process_outside():
             heard = until_heard(lambda: publisher.send(sent), lambda: far.get(10))
             assert heard.stamp == sent.stamp
             assert near.get(0) is sent  # the object itself
+
+
+def test_a_topic_of_one_process_never_becomes_bytes_and_one_of_two_does():
+    with run_directory(free_address()) as directory:
+        for table, kind in ((LIVE, SlotPublisher), (APART, TopicPublisher)):
+            with closing(GroupBus(Bus(directory), table, "estimate" if table is LIVE else "detect")) as bus:
+                assert isinstance(bus.publisher("keypoints_raw"), kind)
+
+
+def test_a_stage_waits_for_all_that_it_is_handed_at_once():
+    with run_directory(free_address()) as directory, closing(GroupBus(Bus(directory), LIVE, "estimate")) as bus:
+        taken, keypoints_raw, other = bus.latest("taken"), bus.latest("keypoints_raw"), bus.latest("keypoints")
+        assert taken.bell is keypoints_raw.bell is not other.bell
+        began = time.monotonic()
+        waiting = threading.Timer(0.05, lambda: bus.publisher("keypoints_raw").send("found"))
+        waiting.start()
+        bus.wait_any((taken, keypoints_raw), 5000)
+        assert time.monotonic() - began < 2
+        assert (taken.get(0), keypoints_raw.get(0)) == (None, "found")
+        waiting.join()
 
 
 def test_what_is_not_finite_stays_where_it_was_made():
