@@ -36,7 +36,9 @@ def settings(given: dict[str, object]) -> RunConfig:
 
 def main(given: str) -> int:
     config = settings(json.loads(given))
-    return supervisor.run(config, table(config), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True))
+    return supervisor.run(
+        config, table(config), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True)
+    )
 
 
 if __name__ == "__main__":

@@ -144,7 +144,7 @@ def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
 
 
 def _landmarker(model: Path, config: DetectorConfig) -> Any:
-    """A pose landmarker in video mode that has looked at an empty picture.  The remarks of its native code come with an error."""
+    """Open a pose landmarker in video mode and show it an empty picture; its native remarks come with an error."""
     with _chatter() as said:
         try:
             landmarker = _create(model, config)
