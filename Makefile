@@ -1,5 +1,6 @@
 # make demo   environment, installation, the demo: live poses here, the viewer's address for a browser
 # make test   everything `make check` does, then all tests
+# make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
 # Another interpreter or place: make demo PYTHON=python3.12 VENV=/tmp/venv
 
@@ -15,7 +16,7 @@ endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check bench clean
+.PHONY: demo test check docs bench clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
@@ -28,6 +29,10 @@ check: $(VENV)/.tests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: $(VENV)/.tests
+	$(BIN)/python docs/generate.py
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: $(VENV)/.runs
 	$(BIN)/realtime bench

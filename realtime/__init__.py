@@ -16,6 +16,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from realtime.capture.source import Picture, Source, Stamper
     from realtime.client.pose_client import PoseClient
     from realtime.offline.chain import process
     from realtime.recording.recording import Recording, load_recording
@@ -25,7 +26,20 @@ if TYPE_CHECKING:
 
 __version__ = "0.1.0"
 
-__all__ = ["Hello", "Joint", "JointState", "Person", "Pose", "PoseClient", "Recording", "load_recording", "process"]
+__all__ = [
+    "Hello",
+    "Joint",
+    "JointState",
+    "Person",
+    "Picture",
+    "Pose",
+    "PoseClient",
+    "Recording",
+    "Source",
+    "Stamper",
+    "load_recording",
+    "process",
+]
 
 _HOMES = {  # public name -> where it lives
     "PoseClient": ("realtime.client.pose_client", "PoseClient"),
@@ -37,6 +51,9 @@ _HOMES = {  # public name -> where it lives
     "Joint": ("realtime.wire.messages", "Joint"),
     "JointState": ("realtime.wire.messages", "JointState"),
     "Hello": ("realtime.wire.messages", "Hello"),
+    "Picture": ("realtime.capture.source", "Picture"),
+    "Source": ("realtime.capture.source", "Source"),
+    "Stamper": ("realtime.capture.source", "Stamper"),
 }
 
 

@@ -20,12 +20,16 @@ class BadPicture(Exception):
 
 @dataclass(frozen=True)
 class Picture:
-    image: Image
+    """One picture and its stamp."""
+
+    image: Image  # (H, W, 3) BGR
     stamp: Stamp
-    truth: Truth | None = None
+    truth: Truth | None = None  # demo only
 
 
 class Source(Protocol):
+    """What pictures can be read from: a camera, a file, or a program of your own (examples/own_source.py)."""
+
     live: bool  # pictures come by themselves, whether somebody reads or not
     fps: float  # as the driver or the file declares; 0 or NaN where it does not know
     size: tuple[int, int]  # as declared, before rotation; (0, 0) where unknown
@@ -55,6 +59,7 @@ class Stamper:
         self.seq += 1
 
     def stamp(self, shape: tuple[int, ...], t_capture_ns: int, t_unix_ns: int) -> Stamp:
+        """The next picture's identity and time of capture."""
         if self.shape is None:
             self.shape = shape
         elif self.shape != shape:

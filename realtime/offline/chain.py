@@ -106,13 +106,15 @@ def answers(source: Source, chain: Chain) -> Iterator[Answer]:
     yield from chain.flush()
 
 
-def process(source: str | Path, config: RunConfig | str | Path | None = None, **settings: Any) -> Iterator[Pose3D]:
+def process(
+    source: str | Path | Source, config: RunConfig | str | Path | None = None, **settings: Any
+) -> Iterator[Pose3D]:
     """Poses of a video file, one for every frame, in order: `for pose in process("clip.mp4", people=2): ...`
 
     Nothing else runs: no server, no socket, no other process.
 
     Args:
-        source: path of a video file.
+        source: path of a video file, or pictures of your own (`realtime.Source`, examples/own_source.py).
         config: a file of settings (docs/configuration.md), or the name of one that ships, such as "live".
         settings: keywords in their place: the flags of `realtime run` that matter to a film (people, height, fov,
             tilt, intrinsics, rotate, engine, device, seed) and every other key of its settings (held_ms=3000).
@@ -125,17 +127,19 @@ def process(source: str | Path, config: RunConfig | str | Path | None = None, **
         SourceError: there is no such film, or it cannot be read.
         EngineError, ModelError: the lifter or the detector cannot be opened.
     """
-    base = configured(config, settings)
-    chosen = replace(base, source=replace(base.source, spec=str(source), every_frame=True))
+    chosen = configured(config, settings)
+    if not isinstance(source, (str, Path)):
+        return _poses(source, chosen)
+    chosen = replace(chosen, source=replace(chosen.source, spec=str(source), every_frame=True))
     if not is_file_run(chosen.source):
         raise SourceError(f"source {source}: no file; for a camera: realtime run, then realtime.PoseClient")
     check(chosen.source)
-    return _poses(chosen)
+    return _poses(None, chosen)
 
 
-def _poses(config: RunConfig) -> Iterator[Pose3D]:
+def _poses(source: Source | None, config: RunConfig) -> Iterator[Pose3D]:
     with ExitStack() as stack:
-        opened = stack.enter_context(closing(open_source(config)))
+        opened = stack.enter_context(closing(source or open_source(config)))
         chain = stack.enter_context(closing(open_chain(config)))
         names = tuple(chain.info()["joints"])
         for answer in answers(opened, chain):

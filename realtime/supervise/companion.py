@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import _thread
 import os
-import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -20,15 +18,12 @@ Main = Callable[[list[str]], int]  # a command line's; a function of a module, s
 
 
 @contextmanager
-def beside(main: Main, command: list[str], end_s: float = END_S, asked: bool = False) -> Iterator[None]:
-    """`realtime COMMAND ...` for as long as the block lasts.
-
-    `asked`: the command is told by SIGTERM's handler to end, and has `end_s` for it; else it is gone at once.
-    """
+def beside(main: Main, command: list[str]) -> Iterator[None]:
+    """`realtime COMMAND ...` for as long as the block lasts."""
     context = get_context("spawn")
     control, theirs = context.Pipe()
     process = context.Process(
-        target=_main, args=(main, command, theirs, os.getpid(), asked), name=f"realtime-{command[0]}", daemon=True
+        target=_main, args=(main, command, theirs, os.getpid()), name=f"realtime-{command[0]}", daemon=True
     )
     with signals_blocked():
         process.start()
@@ -37,28 +32,25 @@ def beside(main: Main, command: list[str], end_s: float = END_S, asked: bool = F
         yield
     finally:
         control.close()
-        process.join(end_s)
+        process.join(END_S)
         if process.is_alive():
             process.kill()
             process.join()
         process.close()
 
 
-def _main(main: Main, command: list[str], control: Connection, parent_pid: int, asked: bool) -> None:
+def _main(main: Main, command: list[str], control: Connection, parent_pid: int) -> None:
 
     die_with(parent_pid)
     sys.stdout = sys.stderr  # the run's own output may be JSON that somebody reads
-    threading.Thread(target=_end_with, args=(control, asked), daemon=True).start()
+    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
     code = main(command)
     sys.stderr.flush()
     os._exit(code)
 
 
-def _end_with(control: Connection, asked: bool) -> None:
+def _end_with(control: Connection) -> None:
     """The pipe's other end closes with the run, however that ends."""
     with suppress(EOFError, OSError):
         control.recv_bytes(16)
-    if asked:
-        _thread.interrupt_main(signal.SIGTERM)
-    else:
-        os._exit(0)
+    os._exit(0)

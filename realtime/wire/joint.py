@@ -14,7 +14,10 @@ from realtime.wire.arrays import F32
 
 
 class JointState(IntEnum):
-    """How a joint is known; the value that travels as `state`."""
+    """How a joint is known: OBSERVED 0, INFERRED 1, HELD 2, ABSENT 3; the value that travels as `state`.
+
+    The larger, the less is known: `person.state <= JointState.INFERRED` are the joints a program may act on.
+    """
 
     OBSERVED = 0  # the camera sees it now
     INFERRED = 1  # unseen up to 1 s: the network's answer

@@ -37,8 +37,8 @@ class Stamp:
     source: str  # stable name: cam0
     stream: int  # new for every opened source; a change means: forget all state
     seq: int  # +1 per captured frame; gaps are drops
-    t_capture_ns: int  # monotonic, at grab
-    t_capture_unix_ns: int
+    t_capture_ns: int  # ns of the sender's monotonic clock, when the picture was grabbed
+    t_capture_unix_ns: int  # ns of its wall clock, the same moment
 
 
 @dataclass(frozen=True)
@@ -55,25 +55,29 @@ class Frame:
 
 @dataclass(frozen=True)
 class Person2D:
-    id: int
+    """One person's keypoints; J is the number of `Hello.joints2d`."""
+
+    id: int  # the same as in pose3d
     xy: Annotated[F32, "J", 2]  # px
     score: Annotated[F32, "J"]  # the detector's visibility; 0 for a lost track
     presence: Annotated[F32, "J"]  # the detector's belief that the joint is in the picture
-    world: Annotated[F32, "J", 3] | None = None  # m, the detector's own 3D, camera axes
+    world: Annotated[F32, "J", 3] | None = None  # m, the detector's own 3D, camera axes; or null
     flow: Annotated[F32, "J"] | None = None  # flow residual, in box heights; NaN-free, -1 where unknown
-    reliability: Annotated[F32, "J"] | None = None  # in [0, 1]
+    reliability: Annotated[F32, "J"] | None = None  # in [0, 1]; counts as observed from 0.5 on
 
 
 @dataclass(frozen=True)
 class Keypoints2D:
+    """The 2D keypoints that the poses of a frame were made from."""
+
     stamp: Stamp = field(metadata={"flat": True})
-    width: int
-    height: int
-    people: tuple[Person2D, ...] = ()
-    slot: int = -1  # where the pixels of this frame lie, for flow
-    generation: int = -1
-    ring: str = ""
-    stage_us: dict[str, int] = field(default_factory=dict)  # time spent per stage so far
+    width: int  # px, of the picture
+    height: int  # px
+    people: tuple[Person2D, ...] = ()  # everybody in the frame
+    slot: int = -1  # where the pixels of this frame lie in shared memory
+    generation: int = -1  # of that slot; another one: the pixels are gone
+    ring: str = ""  # name of the shared memory segment
+    stage_us: dict[str, int] = field(default_factory=dict)  # µs, time spent per stage so far
     dropped: int = 0  # frames of this stream never answered, so far
 
 
@@ -84,16 +88,16 @@ class Person3D:
     Arrays have one row for each of the J joints, in the order of `joints`.
     """
 
-    id: int
-    status: PersonStatus
-    xyz: Annotated[F32, "J", 3]  # m, root-relative, camera axes: x right, y down, z forward
-    sigma: Annotated[F32, "J"]  # m per coordinate
-    state: Annotated[U8, "J", Below(4)]  # OBSERVED | INFERRED | HELD | ABSENT
-    age_ms: Annotated[F32, "J"]  # since last observed; since the track began where it never was
-    reliability: Annotated[F32, "J"]  # as the lifter used it
-    xy: Annotated[F32, "J", 2]  # px
-    root_cam: Annotated[F32, 3] | None = None  # m, position of the root in the camera
-    metric: bool = False  # intrinsics and height were given
+    id: int  # stable through crossings and short absences, never used twice
+    status: PersonStatus  # TRACKED; OCCLUDED while fewer than four joints are observed
+    xyz: Annotated[F32, "J", 3]  # m, relative to the root; camera axes: x right, y down, z forward
+    sigma: Annotated[F32, "J"]  # m per coordinate: about 68 % of errors lie within one, 95 % within 1.96
+    state: Annotated[U8, "J", Below(4)]  # 0 OBSERVED, 1 INFERRED, 2 HELD, 3 ABSENT: xyz and sigma mean nothing
+    age_ms: Annotated[F32, "J"]  # ms since last observed; since the track began where it never was
+    reliability: Annotated[F32, "J"]  # in [0, 1], of the keypoint, as the lifter used it
+    xy: Annotated[F32, "J", 2]  # px, where the joint is in the picture
+    root_cam: Annotated[F32, 3] | None = None  # m, where the root is, camera axes; or null
+    metric: bool = False  # root_cam is in true metres: field of view and height were given
     joints: tuple[str, ...] = field(default=(), metadata={"wire": False})  # names, from Hello; they do not travel here
 
     def __getitem__(self, name: str) -> Joint:
@@ -127,16 +131,16 @@ class Pose3D:
     """
 
     stamp: Stamp = field(metadata={"flat": True})
-    width: int
-    height: int
-    status: Status
-    people: tuple[Person3D, ...] = ()
-    up: tuple[float, float, float] = (0.0, -1.0, 0.0)  # unit vector, camera axes
-    up_source: UpSource = "assumed"
-    look_ahead_ms: float = 0.0
-    t_publish_ns: int = 0
-    dropped: int = 0
-    stage_us: dict[str, int] = field(default_factory=dict)
+    width: int  # px, of the picture
+    height: int  # px
+    status: Status  # OK; NO_PERSON: looked, nobody there; STALE: no current pose, people is empty
+    people: tuple[Person3D, ...] = ()  # everybody in the frame
+    up: tuple[float, float, float] = (0.0, -1.0, 0.0)  # unit vector against gravity, camera axes
+    up_source: UpSource = "assumed"  # where `up` comes from: given, estimated or assumed
+    look_ahead_ms: float = 0.0  # how much future the engine waits for
+    t_publish_ns: int = 0  # ns of the sender's monotonic clock, when the message left
+    dropped: int = 0  # frames of this stream never answered, so far
+    stage_us: dict[str, int] = field(default_factory=dict)  # µs, time spent per stage
     live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
 
     def with_joints(self, names: tuple[str, ...]) -> Pose3D:
@@ -151,38 +155,42 @@ class Pose3D:
 
 @dataclass(frozen=True)
 class Health:
-    stage: str
-    state: StageState
+    """How one stage of the pipeline does."""
+
+    stage: str  # capture, detect, occlude, lift, publish, file or record
+    state: StageState  # what the stage does now
     reason: str = ""  # frozen, lagging, stalled, mismatch, ...
-    rate_hz: float = 0.0
-    dropped: int = 0
-    restarts_1h: int = 0
-    reconnects_1h: int = 0
-    p50_ms: float = 0.0
-    p99_ms: float = 0.0
+    rate_hz: float = 0.0  # answers a second
+    dropped: int = 0  # frames of this stream never answered, so far
+    restarts_1h: int = 0  # restarts in the last hour
+    reconnects_1h: int = 0  # times the source was opened anew in the last hour
+    p50_ms: float = 0.0  # median time for one frame
+    p99_ms: float = 0.0  # its 99th percentile
 
 
 @dataclass(frozen=True)
 class Hello:
-    boot: str
-    source: str
-    joints: tuple[str, ...]  # of pose3d
-    parents: tuple[int, ...]
-    joints2d: tuple[str, ...]  # of keypoints2d
-    reliability_source: str  # eq2 | learned
-    threshold: float
-    engine: str
-    engine_sha256: str
-    detector: str
-    look_ahead_ms: float
-    config_hash: str
-    max_age_ms: float = 150.0
-    parents2d: tuple[int, ...] = ()
+    """Who publishes: all that a reader must know to use the other topics."""
+
+    boot: str  # new at every start
+    source: str  # stable name: cam0
+    joints: tuple[str, ...]  # names, in the order of pose3d's arrays
+    parents: tuple[int, ...]  # index of each joint's parent; -1: the root
+    joints2d: tuple[str, ...]  # names, in the order of keypoints2d's arrays
+    reliability_source: str  # eq2 or learned: what reliabilities are made of
+    threshold: float  # of the reliability: from here on a keypoint counts as observed
+    engine: str  # name of the lifting network
+    engine_sha256: str  # digest of its file
+    detector: str  # name of the 2D detector
+    look_ahead_ms: float  # how much future the engine waits for
+    config_hash: str  # over every setting that can change a pose
+    max_age_ms: float = 150.0  # an older pose is published as STALE
+    parents2d: tuple[int, ...] = ()  # of keypoints2d
     clock: str = ""  # whose monotonic clock the stamps are of
-    axes: str = "camera"
-    unit: str = "m"
+    axes: str = "camera"  # x right, y down, z forward
+    unit: str = "m"  # of every length
     medium: Medium = "live"  # what the frames come from; of a film and a recording, time passes at its own pace
-    version: int = VERSION
+    version: int = VERSION  # of the schema
 
 
 @dataclass(frozen=True)
