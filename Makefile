@@ -2,6 +2,7 @@
 # make test   everything `make check` does, then all tests
 # make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
+# make bench-training   steps and windows a second of every recipe on this machine
 # Another interpreter or place: make demo PYTHON=python3.12 VENV=/tmp/venv
 
 PYTHON ?= python3
@@ -16,7 +17,7 @@ endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check docs bench clean
+.PHONY: demo test check docs bench bench-training clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
@@ -36,6 +37,9 @@ docs: $(VENV)/.tests
 
 bench: $(VENV)/.runs
 	$(BIN)/realtime bench
+
+bench-training: $(VENV)/.tests
+	$(BIN)/trainers bench
 
 $(VENV)/.runs: pyproject.toml | $(BIN)/python
 	@echo "installing steadypose into $(VENV)"

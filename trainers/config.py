@@ -1,13 +1,14 @@
 """configs/train/*.yaml -> the loop's settings and the recipe's own, every key checked.
 
-A file may hold `rows`: named experiments, the file's settings with some changed (`trainers train FILE --row NAME`).
+A file may hold `variants`: named experiments, the file's settings with some changed (`trainers train
+FILE --variant NAME`).
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +32,7 @@ class Loop:
     validate_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     checkpoint_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     clip_gradient: float = 1.0  # norm; 0 leaves gradients as they are
+    bf16: bool = False  # networks of the papers' recipes multiply in bfloat16 while they train
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,15 @@ class TrainConfig:
     recipe: str
     loop: Loop
     settings: Any  # the recipe's own dataclass
-    row: str = ""  # of the file, where it is one of several experiments
+    variant: str = ""  # of the file, where it is one of several experiments
+    seeded: bool = False  # the seed was given on the command line
 
     @property
     def command(self) -> str:
         """What trains it again."""
-        stem = self.name.removesuffix(f".{self.row}")
-        return f"trainers train {stem}" + (f" --row {self.row}" if self.row else "")
+        stem = self.name.removesuffix(f".{self.variant}")
+        chosen = f" --variant {self.variant}" if self.variant else ""
+        return f"trainers train {stem}{chosen}" + (f" --seed {self.loop.seed}" if self.seeded else "")
 
     def fingerprint(self) -> str:
         """Checkpoints of another fingerprint are not resumed; length and pace of the run do not count."""
@@ -53,21 +57,21 @@ class TrainConfig:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def load(path: str, row: str = "") -> TrainConfig:
-    """Settings of a file, or of one that ships under this name; of one of its rows if it is named."""
+def load(path: str, variant: str = "", seed: int | None = None) -> TrainConfig:
+    """Settings of a file, or of one that ships under this name; of one of its variants if it is named."""
     try:
         path = TRAIN.locate(path)
         tree = read_yaml(path)
         values = dict(tree.values)
-        rows = values.pop("rows", None) or {}
-        if row:
-            values = merged(values, row_of(rows, row, path))
+        variants = values.pop("variants", None) or {}
+        if variant:
+            values = merged(values, variant_of(variants, variant, path))
         name = values.pop("recipe", None)
         if name not in RECIPES:
             raise UserError(f"{path}: recipe: expected one of {', '.join(RECIPES)}, found {name!r}")
 
         def origin(key: tuple[str, ...]) -> str:
-            key = ("rows", row, *key) if ("rows", row, *key) in tree.lines else key
+            key = ("variants", variant, *key) if ("variants", variant, *key) in tree.lines else key
             return f"{path}:{tree.lines.get(key, 1)}: {'.'.join(key)}"
 
         loop = build(Loop, values.pop("loop", None) or {}, origin, ("loop",))
@@ -75,15 +79,16 @@ def load(path: str, row: str = "") -> TrainConfig:
     except ConfigError as error:
         raise UserError(str(error)) from None
     stem = Path(path).stem
-    return TrainConfig(f"{stem}.{row}" if row else stem, name, loop, settings, row)
+    loop = loop if seed is None else replace(loop, seed=seed)
+    return TrainConfig(f"{stem}.{variant}" if variant else stem, name, loop, settings, variant, seed is not None)
 
 
-def row_of(rows: Any, row: str, path: str) -> dict[str, Any]:
-    """The changes that a row makes."""
-    if not isinstance(rows, dict) or not isinstance(rows.get(row), dict):
-        known = ", ".join(map(str, rows)) if isinstance(rows, dict) else ""
-        raise UserError(f"{path}: no row {row!r}; it has {known or 'no rows'}")
-    return dict(rows[row])
+def variant_of(variants: Any, variant: str, path: str) -> dict[str, Any]:
+    """The changes that a variant makes."""
+    if not isinstance(variants, dict) or not isinstance(variants.get(variant), dict):
+        known = ", ".join(map(str, variants)) if isinstance(variants, dict) else ""
+        raise UserError(f"{path}: no variant {variant!r}; it has {known or 'no variants'}")
+    return dict(variants[variant])
 
 
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -22,8 +22,10 @@ class NoiseRange:
     drift: float = 0.018
     drift_s: float = 0.4
     bias: float = 0.020  # the detector's idea of a joint is not the truth's
-    invented: float = 0.12  # error of a hidden joint that is reported all the same
+    invented: float = 0.12  # error of a hidden joint that is reported all the same, in the end
     invented_s: float = 0.5
+    invented_first: float = 0.3  # share of that error in the first frame
+    invented_grows_s: float = 0.3
     quality: tuple[float, float] = (0.4, 2.0)  # log-uniform factor per clip
     believed: float = 0.25  # share of hidden stretches taken for seen
     doubted: float = 0.06  # share of seen stretches taken for hidden
@@ -72,9 +74,17 @@ def keypoints(view: View, limits: NoiseRange, hidden: Tensor, g: torch.Generator
     quality = uniform(low, high, (shape[0], 1, 1, 1), g).exp()
     error = limits.white * normal(shape, g) + limits.drift * drifting(shape, limits.drift_s * hz, g)
     error = quality * (error + limits.bias * normal((shape[0], 1, *shape[2:]), g))
-    wild = limits.invented * drifting(shape, limits.invented_s * hz, g)
+    wild = limits.invented * drifting(shape, limits.invented_s * hz, g) * astray(hidden, limits, hz).unsqueeze(-1)
     error = error + torch.where(hidden.unsqueeze(-1), wild, torch.zeros_like(wild))
     return view.rays + error * view.metres[..., None, None]
+
+
+def astray(hidden: Tensor, limits: NoiseRange, hz: float = 30.0) -> Tensor:
+    """How much of its final error a hidden keypoint (B, T, 17) has, by the time it has been hidden: 0 to 1."""
+    ticks = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[:, None]
+    last_seen = torch.where(hidden, torch.zeros_like(ticks), ticks).cummax(1).values
+    age = (ticks - last_seen).to(torch.float32) / hz
+    return 1 - (1 - limits.invented_first) * torch.exp(-age / limits.invented_grows_s)
 
 
 def doubts(hidden: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0) -> Tensor:

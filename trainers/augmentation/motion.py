@@ -79,18 +79,25 @@ def exchange_arm(xyz: Tensor, arm: Sequence[int], share: float, generator: Gener
 
 def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float, generator: Generator) -> Tensor:
     partners = torch.randperm(len(xyz), device=xyz.device, generator=generator)
-    rows = chosen(len(xyz), share, generator).nonzero()[:, 0]
+    taken = chosen(len(xyz), share, generator)
+    if xyz.device.type != "cpu":  # counting rows would wait for the device: all are mixed, some are kept
+        new = _mixed(xyz, xyz[partners], part, frame_of)
+        return pick(taken & ~deeper_inside(new, xyz), new, xyz)
+    rows = taken.nonzero()[:, 0]
     if not len(rows):
         return xyz
-    mine, other = xyz[rows], xyz[partners[rows]]
+    new, out = _mixed(xyz[rows], xyz[partners[rows]], part, frame_of), xyz.clone()
+    out[rows] = pick(~deeper_inside(new, xyz[rows]), new, xyz[rows])
+    return out
+
+
+def _mixed(mine: Tensor, other: Tensor, part: Sequence[int], frame_of: FrameOf) -> Tensor:
+    """The other's part on this one's bones, as it stands to its frame."""
     turn = frame_of(mine) @ frame_of(other).mT  # (B, T, 3, 3)
     turned = unit(bones(other)[..., list(part), :] @ turn.mT)
     mixed = bones(mine)
     mixed[..., list(part), :] = turned * mixed[..., list(part), :].norm(dim=-1, keepdim=True)
-    new = joints(mixed)
-    out = xyz.clone()
-    out[rows] = pick(~deeper_inside(new, mine), new, mine)
-    return out
+    return joints(mixed)
 
 
 def deeper_inside(new: Tensor, old: Tensor) -> Tensor:

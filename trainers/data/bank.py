@@ -37,11 +37,13 @@ def bank(motion: MotionSet, device: str | torch.device = "cpu", shortest_s: floa
     )
 
 
-def sample(source: Bank, times: Tensor, generator: torch.Generator, keep: Iterable[int] | None = None) -> Tensor:
+def sample(
+    source: Bank, times: Tensor, generator: torch.Generator, keep: Iterable[int] | None = None, whole: bool = False
+) -> Tensor:
     """Windows (B, T, J, 3) of motion seen at `times` (B, T) seconds, which rise from about 0; places drawn at random.
 
     Every second of motion is equally likely.  A window longer than its segment turns back at the end (the motion runs
-    backwards from there), so nothing ever jumps.
+    backwards from there), so nothing ever jumps.  With `whole` windows begin at a frame, not between two.
     """
     device, batch = source.xyz.device, len(times)
     weight = (source.length / source.fps).to(torch.float32)
@@ -52,6 +54,7 @@ def sample(source: Bank, times: Tensor, generator: torch.Generator, keep: Iterab
     frames = times.to(device) * source.fps[which, None]  # (B, T)
     room = (last - frames.amax(1)).clamp_min(0)
     offset = torch.rand(batch, device=device, generator=generator) * room
+    offset = offset.round() if whole else offset
     return gather(source, which, reflect(frames + offset[:, None], last[:, None]))
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from engines.contract import TICK_HZ
 from trainers.data import bank as banks
 from trainers.data.bank import Bank
 from trainers.data.clips import Clips, varied
@@ -27,6 +28,12 @@ class RecordedBank:
     """For every camera at once 34 points: 17 joints in its axes, then 17 keypoints as (ray x, ray y, score)."""
 
     points: Bank
+    hz: float = TICK_HZ  # ticks a second; a network counts them as if they were the runtime's
+
+    @property
+    def native(self) -> bool:
+        """Every tick is a frame of the set."""
+        return self.hz != TICK_HZ
 
     @property
     def xyz(self) -> Tensor:
@@ -34,9 +41,9 @@ class RecordedBank:
         return self.points.xyz[:, :JOINTS]
 
 
-def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S) -> RecordedBank:
+def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S, hz: float = TICK_HZ) -> RecordedBank:
     """Of what `seen` made."""
-    return RecordedBank(banks.bank(seen, device, shortest_s))
+    return RecordedBank(banks.bank(seen, device, shortest_s), hz)
 
 
 def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
@@ -71,7 +78,12 @@ def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = Tr
 
 def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
     """The same windows as every camera saw them, mirrored for all or for none; which camera comes first is drawn."""
-    found = banks.sample(source.points, times, g).unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
+    return as_seen(banks.sample(source.points, times, g, whole=source.native), times * source.hz / TICK_HZ, g, mirrors)
+
+
+def as_seen(points: Tensor, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
+    """Windows of points (B, T, 34 a camera, 3) as every camera saw them; times (B, T) s of the runtime's ticks."""
+    found = points.unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
     order = torch.rand(found.shape[0], found.shape[2], generator=g, device=g.device).argsort(1)
     found = found.take_along_dim(order[:, None, :, None, None], 2)
     drawn, views = g.get_state(), []

@@ -6,16 +6,18 @@ MODEL is an engine of the store, an exported folder, or a run's folder or checkp
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from rich.progress import Progress
 
+from engines.contract import TICK_HZ
 from engines.engine import Engine
 from trainers.data import motion, views
-from trainers.deploy.run_engine import exported, opened, predict
+from trainers.deploy.run_engine import Answer, exported, opened, predict
 from trainers.errors import UserError
 from trainers.evaluation import evaluate_reliability, evaluate_views
 from trainers.evaluation.report import MEASURE, write
@@ -34,6 +36,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--boards", type=Path, metavar="VIDEO", help="also: boards pasted into this footage")
     parser.add_argument("--noise-px", type=float, default=0.0, metavar="PX", help=f"more Gaussian error: {NOISE_HELP}")
     parser.add_argument("--flip", action="store_true", help="mean of the clip and its mirror image")
+    parser.add_argument(
+        "--native", action="store_true", help="every frame is a tick: recorded sets at their own rate (trained with hz)"
+    )
+    parser.add_argument("--true-root", action="store_true", help="the true distance is given, as in Roy 2024's tests")
+    parser.add_argument("--lifted-only", action="store_true", help="LNet without its refinement: Roy 2024's own test")
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
 
 
@@ -63,6 +70,12 @@ def main(args: argparse.Namespace) -> int:
         raise UserError(f"{len(args.models)} models with --data; side by side: trainers compare MODEL... --data DIR")
     (model,) = args.models
     trials = [noisier(t, args.noise_px, args.seed) for t in islice(gather(args), args.limit or None)]
+    if args.native:
+        trials = [replace(t, fps=TICK_HZ) for t in trials]
+    if args.true_root or args.lifted_only:
+        found = with_distance_given(model, trials, args) | {"model": model, "settings": settings(args)}
+        write(found, args.out or Path("runs/evaluate") / Path(model).name, args.protocol)
+        return 0
     with exported(model) as folder:
         engine = opened(folder)
         found = report(evaluate(engine, trials, args.flip))
@@ -73,6 +86,16 @@ def main(args: argparse.Namespace) -> int:
             found["boards"] = judge_video(args.boards, engine, args.reliability, args.seed)
     write(found, args.out or Path("runs/evaluate") / Path(model).name, args.protocol)
     return 0
+
+
+def with_distance_given(model: str, trials: list[TestClip], args: argparse.Namespace) -> dict[str, Any]:
+    """The report of a trained model that is told the distance, or answers with its lifting network alone."""
+    from trainers.evaluation.true_distance import lifted, with_distance
+
+    if args.boards:
+        raise UserError("--boards needs an engine as it runs live: leave --true-root and --lifted-only out")
+    trained = with_distance(model, args.lifted_only)
+    return report(measured(lifted(trained, trials, args.true_root, args.lifted_only, args.flip), len(trials)))
 
 
 def settings(args: argparse.Namespace) -> dict[str, Any]:
@@ -97,12 +120,16 @@ def gather(args: argparse.Namespace) -> Iterator[TestClip]:
 
 def evaluate(engine: Engine, trials: list[TestClip], flip: bool = False) -> Scores:
     """Answers to every frame of every trial, measured."""
-    if not trials:
+    return measured(predict(engine, trials, flip), len(trials))
+
+
+def measured(answers: Iterable[tuple[TestClip, Answer]], count: int) -> Scores:
+    if not count:
         raise UserError("no clip to evaluate; prepare more data or drop --subjects and --limit")
     scores = Scores()
     with Progress() as bar:
-        task = bar.add_task("clips", total=len(trials))
-        for trial, (xyz, sigma) in predict(engine, trials, flip):
+        task = bar.add_task("clips", total=count)
+        for trial, (xyz, sigma) in answers:
             scores.add(trial, xyz, sigma)
             bar.update(task, advance=1)
     return scores

@@ -33,6 +33,8 @@ ROWS: dict[str, Settings | None] = {
     **{name: Settings(name) for name in ("constant", "confidence", "calibrated")},  # type: ignore[arg-type]
     **{f"hard {t:g}": Settings("hard", threshold=t) for t in (0.3, 0.5, 0.7, 0.9)},
     **{f"soft {s:g}": Settings("soft", sigma=s) for s in (0.3, 0.5, 1.0, 2.0, 3.0)},
+    "w = 0": Settings("constant", reprojection_weight=0.0),
+    "soft 1, lambda2 = 0": Settings("soft", smooth_weight=0.0),
 }
 LIMBS = list(LIMB_JOINTS)
 
@@ -61,11 +63,13 @@ def main(args: argparse.Namespace) -> int:
     with exported(args.model) as folder:
         answers = [(trial, xyz) for trial, (xyz, _) in predict(opened(folder), trials)]
     found: dict[str, dict[str, float]] = {}
+    before = errors(answers)
     with Progress() as bar:
         task = bar.add_task("weights", total=len(ROWS))
         for name, how in ROWS.items():
             chosen = how and replace(how, iterations=args.iterations)
-            found[name] = figures([(t, better(t, xyz, chosen, critic, calibration)) for t, xyz in answers])
+            after = [(t, better(t, xyz, chosen, critic, calibration)) for t, xyz in answers]
+            found[name] = figures(after) | paired(before, errors(after))
             bar.update(task, advance=1)
     show(found, with_critic=critic is not None)
     if args.out:
@@ -98,10 +102,26 @@ def figures(answers: list[tuple[TestClip, Array]]) -> dict[str, float]:
     return {name: float(values.mean()) if values.numel() else 0.0 for name, values in places.items()}
 
 
+def errors(answers: list[tuple[TestClip, Array]]) -> Array:
+    """(clips, 2) mm of each clip's limbs, open and hidden, after half a second; NaN where nothing is hidden."""
+    each = [figures([answer]) for answer in answers]
+    return np.array([[one["open"], one["hidden"] or np.nan] for one in each])
+
+
+def paired(before: Array, after: Array) -> dict[str, float]:
+    """Change against the same clips without optimisation, mm, and its standard error over clips."""
+    change, found = after - before, {}
+    for k, name in enumerate(("open", "hidden")):
+        there = change[~np.isnan(change[:, k]), k]
+        spread = float(there.std(ddof=1) / np.sqrt(len(there))) if len(there) > 1 else float("nan")
+        found |= {f"{name}, change": float(there.mean()) if len(there) else 0.0, f"{name}, its error": spread}
+    return found
+
+
 def show(found: dict[str, dict[str, float]], with_critic: bool) -> None:
     table = Table(title="inference stage optimisation, mm" + ("" if with_critic else ", without a critic (--run RUN)"))
     for title in ("weights", *next(iter(found.values()))):
         table.add_column(title, justify="left" if title == "weights" else "right")
     for name, row in found.items():
         table.add_row(name, *(f"{value:.1f}" for value in row.values()))
-    Console().print(table)
+    Console(width=160).print(table)

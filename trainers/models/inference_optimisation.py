@@ -32,6 +32,7 @@ class Settings:
     rate: float = 0.003  # m an iteration at most, roughly (Adam)
     critic_weight: float = 0.1  # lambda 1 of Eq. 10
     smooth_weight: float = 0.05  # lambda 2
+    reprojection_weight: float = 1.0  # 0: critic and smoothness alone, the paper's w = 0
 
 
 @dataclass(frozen=True)
@@ -108,7 +109,7 @@ def objective(
     """Eq. 10; windows follow each other in time."""
     steps = pose.flatten(0, 1).diff(dim=0) / CELL_M
     smooth = steps.square().sum() / max(len(steps), 1)
-    value = reprojection(pose, seen, how, calibration) + how.smooth_weight * smooth
+    value = how.reprojection_weight * reprojection(pose, seen, how, calibration) + how.smooth_weight * smooth
     return value + how.critic_weight * convinced(critic, pose) if critic and pose.shape[1] > 2 else value
 
 

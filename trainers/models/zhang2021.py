@@ -1,5 +1,8 @@
 """Build Zhang 2021, DG-Net: fixed and dynamic graph convolutions over four frames.
 
+The paper answers all four frames of a window; here one is answered, `answered`: the last one (now), which no later
+frame tells anything, or an inner one that comes late.
+
 Shapes: B clips, T frames of a window, J = 17.  Every frame is seen by a camera that looks at its pelvis, keypoints
 scaled to [-1, 1], so that a person's place in the picture does not matter.  A head answers four numbers per joint:
 the root-relative position, and its depth once more; the depth, the ray and the root's depth make a second position
@@ -15,7 +18,7 @@ from torch import Tensor, nn
 
 from engines.contract import Contract
 from engines.skeleton import H36M_17
-from trainers.geometry.person_frame import PELVIS
+from trainers.geometry.person_frame import PELVIS, toward
 from trainers.geometry.root_depth import RootDepth
 from trainers.models.inputs import checked, facing, mapped, pushed
 from trainers.models.joint_graphs import DynamicSpatial, DynamicTemporal, FixedSpatial, FixedTemporal, Style
@@ -24,6 +27,7 @@ from trainers.models.sigma_by_age import SigmaTable, age_clip, age_step
 
 JOINTS = len(H36M_17)
 CHUNK = 256  # windows at once
+LATE = 4 * JOINTS + 2  # rays, ages, what is seen and where the pelvis lies, of frames that wait for their future
 Convolution = Callable[[], nn.Module]
 
 
@@ -125,19 +129,27 @@ class Zhang2021(nn.Module):
     def __init__(
         self, net: DGNet, frames: int = 4, balanced: bool = True, zero_hidden: bool = False,
         references: tuple[str, ...] = ("trunk",), threshold: float = 0.5, joints_in: str = "blazepose33",
+        answered: int = -1,
     ) -> None:  # fmt: skip
         super().__init__()
-        if frames < 1:
-            raise ValueError(f"a window of {frames} frames, expected at least one")
+        if frames < 1 or not -frames <= answered < frames:
+            raise ValueError(f"a window of {frames} frames that answers frame {answered}, expected one of them")
         self.net, self.frames, self.balanced, self.zero_hidden = net, frames, balanced, zero_hidden
+        self.answered = answered % frames
         self.threshold, self.joints_in = threshold, joints_in
         self.joint_map, self.root, self.sigma = JointMap(joints_in), RootDepth(references), SigmaTable()
 
+    @property
+    def look_ahead(self) -> int:
+        return self.frames - 1 - self.answered
+
     def contract(self) -> Contract:
         window = (("window", (self.frames - 1, 2 * JOINTS)),) if self.frames > 1 else ()
+        late = (("late", (self.look_ahead, LATE)),) if self.look_ahead else ()
         return Contract(
-            "lift", "step", self.joints_in, H36M_17.name, self.frames, reliability_source="learned",
-            threshold=self.threshold, state=(*window, ("age", (JOINTS,)), ("root", (2,))),
+            "lift", "step", self.joints_in, H36M_17.name, self.frames, look_ahead=self.look_ahead,
+            reliability_source="learned", threshold=self.threshold,
+            state=(*window, ("age", (JOINTS,)), ("root", (2,)), *late),
         )  # fmt: skip
 
     # --- the parts ---
@@ -164,10 +176,10 @@ class Zhang2021(nn.Module):
         return pose @ rotation.transpose(-1, -2)
 
     def windows(self, values: Tensor) -> Tensor:
-        """(B, T, ...) -> (B, T, frames, ...): up to each frame, before the first one copies of it."""
-        steps = torch.arange(values.shape[1], device=values.device)
+        """(B, T, ...) -> (B, T + look-ahead, frames, ...): one a call; before the first and after the last copies."""
+        steps = torch.arange(values.shape[1] + self.look_ahead, device=values.device)
         back = torch.arange(self.frames, device=values.device) - (self.frames - 1)
-        return values[:, (steps[:, None] + back).clamp_min(0)]
+        return values[:, (steps[:, None] + back).clamp(0, values.shape[1] - 1)]
 
     # --- whole clips ---
 
@@ -179,10 +191,11 @@ class Zhang2021(nn.Module):
         given = self.windows(self.keypoints(rays, seen)).flatten(0, 1)
         if not len(given):
             return x.new_zeros(*x.shape[:3], 3), self.sigma(age_clip(seen, time))
-        out = torch.cat([self.net(part)[:, -1] for part in given.split(CHUNK)]).unflatten(0, x.shape[:2])
+        out = torch.cat([self.net(part)[:, self.answered] for part in given.split(CHUNK)]).unflatten(0, (len(x), -1))
         if root is None:
-            root = self.root.clip(rays, out[..., 3], seen.to(rays.dtype))
-        return self.place(out, rays, root, rotation), self.sigma(age_clip(seen, time))
+            at = (torch.arange(out.shape[1], device=x.device) - self.look_ahead).clamp_min(0)
+            root = self.root.clip(rays[:, at], out[..., 3], seen[:, at].to(rays.dtype))[:, self.look_ahead :]
+        return self.place(out[:, self.look_ahead :], rays, root, rotation), self.sigma(age_clip(seen, time))
 
     # --- one frame at a time ---
 
@@ -191,15 +204,21 @@ class Zhang2021(nn.Module):
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
         """x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
         start, seen, after = reset > 0.5, reliability >= self.threshold, {}
-        rays, rotation = facing(x)
+        rays, _ = facing(x)
         window = self.keypoints(rays, seen).flatten(1).unsqueeze(1)  # (B, 1, 34)
         if self.frames > 1:
             window = pushed(state["window"], window[:, 0], start)
             after["window"] = window[:, 1:]
-        out = self.net(window.unflatten(-1, (JOINTS, 2)))[:, -1]
-        after["age"] = age_step(state["age"], seen, dt, start)
-        root, after["root"] = self.root.step(rays, out[..., 3], seen.to(rays.dtype), state["root"], start)
-        return self.place(out, rays, root, rotation), self.sigma(after["age"]), after
+        out = self.net(window.unflatten(-1, (JOINTS, 2)))[:, self.answered]
+        age = after["age"] = age_step(state["age"], seen, dt, start)
+        known, centre = seen.to(rays.dtype), x[:, PELVIS]
+        if self.look_ahead:
+            waiting = pushed(state["late"], torch.cat([rays.flatten(1), age, known, centre], -1), start)
+            after["late"] = waiting[:, 1:]
+            flat, age, known, centre = waiting[:, 0].split((2 * JOINTS, JOINTS, JOINTS, 2), -1)
+            rays = flat.unflatten(1, (JOINTS, 2))
+        root, after["root"] = self.root.step(rays, out[..., 3], known, state["root"], start)
+        return self.place(out, rays, root, toward(centre)), self.sigma(age), after
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""

@@ -7,6 +7,7 @@ Losses are sums over joints or bones and means over frames, as the equations are
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,14 +23,16 @@ from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.view_bank import RecordedBank
+from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, View, tick_times
+from trainers.geometry.virtual_cameras import CameraRange, View
 from trainers.losses import symmetry
+from trainers.models.batch_norm import frozen_statistics
 from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
 from trainers.models.inputs import facing
 from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.labels import divided
-from trainers.recipes.virtual import Source, errors, fit_sigma, open_people, views, within
+from trainers.recipes.virtual import Source, errors, fit_sigma, joints_in, open_people, ticks_of, views, within
 from trainers.test_clips.from_motion import facing as turned_to
 
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -62,7 +65,10 @@ class Settings:
     masks: MaskShares = field(default_factory=MaskShares)
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 24
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    judged_every: int = field(default=8, metadata={"low": 1, "high": 128, "unit": "frames"})  # discriminator, Eq. 8
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones alone
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
+    virtual: float = 0.5  # share of labelled recorded windows seen by virtual cameras (4.2), where augmented
 
 
 @dataclass(frozen=True)
@@ -78,7 +84,7 @@ class Windows:
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2019:
-    return Cheng2019(**{k: settings[k] for k in MODEL_KEYS})
+    return Cheng2019(**{k: settings[k] for k in MODEL_KEYS}, joints_in=joints_in(settings))
 
 
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ChengRecipe:
@@ -102,6 +108,8 @@ class ChengRecipe:
         with_3d = settings.labelled or tuple(s for i, s in enumerate(people) if not self._withheld(i, len(people)))
         known, unknown = divided(found.train, with_3d)
         self.bank = found.source(known, device)
+        moving = found.motion.only(known.subjects) if found.motion and settings.augmented else None
+        self.room = banks.bank(moving, device) if moving and moving.segments and settings.virtual > 0 else None
         self.other = found.source(unknown, device) if unknown.segments and settings.unlabelled > 0 else None
         self.fitted, self.judged = found.fitted, found.judged
 
@@ -120,15 +128,22 @@ class ChengRecipe:
 
     # --- batches ---
 
+    @property
+    def without_3d(self) -> int:
+        """Windows at the end of a batch whose people have no 3D: counted without asking the device."""
+        return round(self.settings.batch * self.settings.unlabelled) if self.other else 0
+
     def batch(self, step: int, generator: Generator) -> Windows:
         s = self.settings
-        others = round(s.batch * s.unlabelled) if self.other else 0
-        parts = [self._windows(self.bank, s.batch - others, True, generator)]
+        others = self.without_3d
+        turned = round((s.batch - others) * s.virtual) if self.room else 0
+        parts = [self._windows(self.bank, s.batch - others - turned, True, generator)]
+        parts += [self._windows(self.room, turned, True, generator)] if self.room and turned else []
         parts += [self._windows(self.other, others, False, generator)] if self.other and others else []
         return Windows(*(torch.cat(column) for column in zip(*parts)))
 
     def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
-        times = tick_times(count, WINDOW, g)
+        times = ticks_of(source, count, WINDOW, g)
         drawn = self._recorded if isinstance(source, RecordedBank) else self._virtual
         x, reliability, rays, seen, pose = drawn(source, times, g)
         at = begun(count, self.settings.cut, g)
@@ -146,11 +161,12 @@ class ChengRecipe:
         return found.x, found.reliability, view.rays, (~hidden).float(), view.pose
 
     def _recorded(self, source: RecordedBank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
-        """Where keypoints are is where the true joints project; masks hide some more of them."""
+        """Where keypoints are is where the true joints project; masks and the cylinder man hide some more of them."""
         clips, root = view_bank.sample(source, times, g)
         masked = torch.zeros_like(clips.hidden)
         if self.settings.augmented:
-            masked = occlusion_masks.mixed(clips.x, g, vars(self.settings.masks))
+            ray = root[..., :2] / root[..., 2:].clamp_min(view_bank.NEAREST)
+            masked = occlusion_masks.mixed(clips.x, g, vars(self.settings.masks)) | ~visible(clips.pose @ toward(ray))
         reliability = torch.where(masked, 0.0, clips.reliability)
         return clips.x, reliability, view_bank.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
 
@@ -164,13 +180,14 @@ class ChengRecipe:
     # --- losses ---
 
     def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
-        with torch.set_grad_enabled(which == 0):
+        with torch.set_grad_enabled(which == 0), frozen_statistics(self.export) if which else nullcontext():
             seen = self.export.seen(batch.reliability)
             keypoints, size, centre, rotation = self.export.normalised(batch.x, seen)
             smoothed, pose = self.export.poses(keypoints, seen)
             truth = batch.pose @ rotation
         if which == 1:
-            return {"discriminator": judged(self.judge, truth[batch.labelled], pose)}
+            known = truth[: len(truth) - self.without_3d]
+            return {"discriminator": judged(self.judge, known, pose, self.settings.judged_every)}
         exact = facing(batch.rays, centre)[0] / size[:, None, None, None]
         return self._lifter_losses(batch, pose, truth, smoothed, seen, exact)
 
@@ -189,9 +206,9 @@ class ChengRecipe:
         if s.symmetry:
             found["symmetry"] = s.pose_weight * s.symmetry * symmetry(pose)
         if s.adversarial:
-            found["adversarial"] = s.pose_weight * s.adversarial * fooled(self.judge, pose)
-        if s.regularisation and not bool(batch.labelled.all()):
-            found["regularisation"] = s.regularisation * explained(pose, seen, 1 - zeta)
+            found["adversarial"] = s.pose_weight * s.adversarial * fooled(self.judge, pose, s.judged_every)
+        if s.regularisation and self.without_3d:
+            found["regularisation"] = s.regularisation * explained(pose, seen, 1 - zeta, s.judged_every)
         return found
 
     # --- validation ---

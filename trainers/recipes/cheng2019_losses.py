@@ -12,7 +12,6 @@ from torch import Tensor, nn
 from trainers.geometry.person_frame import PELVIS
 from trainers.geometry.self_occlusion import visibility
 
-SPARSE = 8  # the discriminator and the cylinder man look at every eighth frame
 WIDEST = 3.0  # keypoints are in about metres: no fitted scale is further from 1
 
 
@@ -32,25 +31,25 @@ def projected(pose: Tensor, keypoints: Tensor, seen: Tensor) -> Tensor:
     return seen * (flat - found * scale[:, None, None, None]).square().sum(-1)
 
 
-def sparse(pose: Tensor) -> Tensor:
-    return pose[:, SPARSE // 2 :: SPARSE].flatten(0, 1)
+def sparse(pose: Tensor, every: int) -> Tensor:
+    return pose[:, every // 2 :: every].flatten(0, 1)
 
 
-def judged(judge: nn.Module, real: Tensor, made: Tensor) -> Tensor:
-    """L_dis: real poses are 1, made ones 0."""
-    yes, no = judge(sparse(real - real[..., PELVIS : PELVIS + 1, :])), judge(sparse(made))
+def judged(judge: nn.Module, real: Tensor, made: Tensor, every: int = 1) -> Tensor:
+    """L_dis: real poses are 1, made ones 0; of every `every`-th frame."""
+    yes, no = judge(sparse(real - real[..., PELVIS : PELVIS + 1, :], every)), judge(sparse(made, every))
     return F.binary_cross_entropy_with_logits(yes, torch.ones_like(yes)) + F.binary_cross_entropy_with_logits(
         no, torch.zeros_like(no)
     )
 
 
-def fooled(judge: nn.Module, made: Tensor) -> Tensor:
+def fooled(judge: nn.Module, made: Tensor, every: int = 1) -> Tensor:
     """What the lifter wants of the judge: that made poses pass for real."""
-    said = judge(sparse(made))
+    said = judge(sparse(made, every))
     return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
 
 
-def explained(pose: Tensor, seen: Tensor, weight: Tensor) -> Tensor:
+def explained(pose: Tensor, seen: Tensor, weight: Tensor, every: int = 1) -> Tensor:
     """Eq. 8: unreliable keypoints that nothing hides; (N, T, 17, 3), (N, T, 17), weight (N,) 1 - zeta."""
-    some = slice(SPARSE // 2, None, SPARSE)
+    some = slice(every // 2, None, every)
     return per_pose((1 - seen[:, some]) * visibility(pose[:, some]), weight)

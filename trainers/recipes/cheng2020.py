@@ -29,14 +29,16 @@ from trainers.data.clips import Clips
 from trainers.data.motion import MotionSet
 from trainers.data.view_bank import RecordedBank
 from trainers.errors import UserError
-from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
+from trainers.geometry.person_frame import toward
+from trainers.geometry.self_occlusion import visible
+from trainers.geometry.virtual_cameras import CameraRange, sample_views
 from trainers.losses import projected, squared
 from trainers.models.cheng2020 import FRAMES, Cheng2020
 from trainers.models.inference_optimisation import fit_calibration, in_metres, orthogonal
 from trainers.models.inputs import facing
 from trainers.models.motion_critic import Critic, convinced, told_apart, turned, turns
 from trainers.recipes.labels import divided
-from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, within
+from trainers.recipes.virtual import Source, detected, errors, fit_by_age, joints_in, open_people, ticks_of, within
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order
 MODEL_KEYS = ("strides", "embedding", "channels", "answered")
@@ -57,6 +59,7 @@ class Settings:
     occlusion: float = 0.25  # share of clips that each of the four kinds falls on
     shifted: float = 0.03  # share of keypoints
     shift_m: float = 0.1  # 10 of 256 pixels around a person
+    own_body: bool = True  # keypoints behind the own body (cylinder man, 3.4) have empty heatmaps in training
     swapped: float = 0.03  # share of pairs of keypoints that exchange sides
     withheld: float = 0.2  # share of training people without 3D
     unlabelled: float = 0.25  # share of a batch that is theirs
@@ -70,6 +73,7 @@ class Settings:
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
     recorded: bool = False  # learns from what pairs of real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)
@@ -93,16 +97,23 @@ class Look:
     pose: Tensor  # (N, T, 17, 3) m, root-relative
     rays: Tensor  # (N, T, 17, 2)
     inside: Tensor  # (N, T, 17) bool
+    own: Tensor  # (N, T, 17) bool: behind the own body (section 3.4)
     metres: Tensor  # (N, T) rays a metre
 
 
 def recorded_look(said: Clips, root: Tensor) -> Look:
     metres = 1 / root[..., 2].clamp_min(view_bank.NEAREST)
-    return Look(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, metres)
+    own = behind_body(said.pose, root)
+    return Look(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, own, metres)
+
+
+def behind_body(pose: Tensor, root: Tensor) -> Tensor:
+    """(N, T, 17) bool: the cylinder man of a pose (N, T, 17, 3) at root (N, T, 3) m hides the joint."""
+    return ~visible(pose @ toward(root[..., :2] / root[..., 2:].clamp_min(view_bank.NEAREST)))
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2020:
-    return Cheng2020(**{k: settings[k] for k in MODEL_KEYS})
+    return Cheng2020(**{k: settings[k] for k in MODEL_KEYS}, joints_in=joints_in(settings))
 
 
 def critic_of(settings: Mapping[str, Any]) -> Critic | None:
@@ -162,23 +173,24 @@ class ChengRecipe:
         s, g = self.settings, generator
         alone = round(s.batch * s.unlabelled) if self.other else 0
         first, second = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)
-        seen, plane, visible = [first, second], first.pose.new_zeros(0), first.pose.new_zeros(0)
+        seen, plane, shown = [first, second], first.pose.new_zeros(0), first.pose.new_zeros(0)
         if self.other and alone:
             seen += self._looks(self.other, alone, 1, g)
-            plane, visible = self._answered(seen[2].rays), self._answered(seen[2].inside).float()
+            plane, shown = self._answered(seen[2].rays), self._answered(seen[2].inside & ~seen[2].own).float()
         given = [self._given(look, g) for look in seen]
         x, reliability, time = (torch.cat(column) for column in zip(*given))
         pose = torch.cat([self._answered(look.pose) for look in (first, second)])
-        return Windows(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, visible)
+        return Windows(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, shown)
 
     def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[Look]:
         """The same people by so many cameras at once."""
-        s, times = self.settings, tick_times(clips, FRAMES - 1 + self.settings.run, g)
+        s, times = self.settings, ticks_of(source, clips, FRAMES - 1 + self.settings.run, g)
         if isinstance(source, RecordedBank):
             return [recorded_look(*seen) for seen in view_bank.sample_views(source, times, g)[:cameras]]
         motion = augment(banks.sample(source, times, g), s.augment, g)
         views = [sample_views(motion, s.cameras, g) for _ in range(cameras)]
-        return [Look(detected(v, times, s, g), v.pose, v.rays, v.inside, v.metres) for v in views]
+        own = [behind_body(v.pose, v.xyz[:, :, 0]) for v in views]
+        return [Look(detected(v, times, s, g), v.pose, v.rays, v.inside, o, v.metres) for v, o in zip(views, own)]
 
     def _answered(self, values: Tensor) -> Tensor:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
@@ -189,6 +201,7 @@ class ChengRecipe:
         x = shifted(clips.x, look.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
         hidden = occlusion_masks.mixed(look.rays, g, dict.fromkeys(KINDS, s.occlusion))
+        hidden = hidden | look.own if s.own_body else hidden
         return x, torch.where(hidden, 0.0, reliability), clips.time
 
     # --- losses ---

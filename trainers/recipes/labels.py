@@ -24,10 +24,10 @@ def divided(motion: MotionSet, labelled: tuple[str, ...]) -> tuple[MotionSet, Mo
     return motion.only(theirs), motion.only(set(motion.subjects) - theirs)
 
 
-def windows(source: banks.Bank, times: Tensor, target: int, every: int, g: Generator) -> Tensor:
+def windows(source: banks.Bank, times: Tensor, target: int, every: int, g: Generator, whole: bool = False) -> Tensor:
     """(B, T, 17, 3) seen at `times` (B, T) s; frame `target` of each is one of the bank's every `every`-th frames."""
     if every <= 1:
-        return banks.sample(source, times, g)
+        return banks.sample(source, times, g, whole=whole)
     weight = source.length / source.fps
     which = torch.multinomial(weight, len(times), replacement=True, generator=g)
     last = (source.length[which] - 1).to(torch.float32)

@@ -19,9 +19,8 @@ from trainers.errors import UserError
 from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import mpjpe
 from trainers.models.pavllo import VARIANTS, PavlloLifter
-from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
+from trainers.recipes.virtual import errors, fit_by_age, joints_in, open_people, people_seen, within
 
-HZ = 30.0
 ORDER = torch.from_numpy(H36M_17.mirror())
 
 
@@ -45,6 +44,7 @@ class Settings:
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 64
     recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 def network(settings: Mapping[str, Any]) -> PavlloLifter:
@@ -52,7 +52,7 @@ def network(settings: Mapping[str, Any]) -> PavlloLifter:
         raise UserError(f"variant: expected one of {', '.join(VARIANTS)}, found {settings['variant']!r}")
     widths = [settings["width"]] * settings["layers"]
     keys = ("channels", "dropout", "zero_hidden")
-    return PavlloLifter(settings["variant"], widths, **{k: settings[k] for k in keys})
+    return PavlloLifter(settings["variant"], widths, **{k: settings[k] for k in keys}, joints_in=joints_in(settings))
 
 
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> PavlloRecipe:
@@ -85,7 +85,7 @@ class PavlloRecipe:
     def batch(self, step: int, generator: Generator) -> Clips:
         s, (first, last) = self.settings, self.settings.momentum
         self.model.tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
-        times = (torch.arange(self.frames, device=self.device) / HZ).expand(s.batch, -1)
+        times = (torch.arange(self.frames, device=self.device) / s.hz).expand(s.batch, -1)
         clips, _ = people_seen(self.people, times, s, generator)
         return clips if s.cut <= 0 else cut(clips, s.cut, self.answered, generator)
 

@@ -27,7 +27,7 @@ from trainers.metrics import align_scale, joint_errors
 from trainers.models.pavllo import PavlloLifter
 from trainers.models.tcn import TCN
 from trainers.recipes.labels import divided
-from trainers.recipes.pavllo import HZ, network
+from trainers.recipes.pavllo import network
 from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece
@@ -61,6 +61,7 @@ class Settings:
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 32
     recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)
@@ -134,7 +135,7 @@ class SemiRecipe:
 
     def _half(self, source: Source, g: Generator) -> Half:
         s, count, at = self.settings, self.settings.batch // 2, self.answered
-        times = (torch.arange(self.frames, device=g.device) / HZ).expand(count, -1)
+        times = (torch.arange(self.frames, device=g.device) / s.hz).expand(count, -1)
         if isinstance(source, RecordedBank):  # rays are undistorted: a pinhole
             seen, root = view_bank.sample(source, times, g)
             pinhole = seen.x.new_tensor([1.0, 0.0]).expand(count, 2)

@@ -22,13 +22,23 @@ from trainers.data import view_bank
 from trainers.data.clips import Clips
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.triangulation import lines, triangulate
-from trainers.geometry.virtual_cameras import CameraRange, View, sample_views, tick_times
+from trainers.geometry.virtual_cameras import CameraRange, View, sample_views
 from trainers.losses import squared
 from trainers.models.roy2024 import Roy2024
 from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.models.sigma_by_age import age_clip
 from trainers.recipes.labels import divided, windows
-from trainers.recipes.virtual import detected, errors, fit_by_age, open_people, true_root, views, within
+from trainers.recipes.virtual import (
+    detected,
+    errors,
+    fit_by_age,
+    joints_in,
+    open_people,
+    ticks_of,
+    true_root,
+    views,
+    within,
+)
 
 MODEL_KEYS = ("target", "strides", "gate", "hold", "dropout", "references")
 SPARSE = 4  # in its warm-up LNet sees every fourth frame: neighbours say the same
@@ -61,6 +71,7 @@ class Settings:
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 24
     recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)
@@ -77,7 +88,7 @@ class Windows:
 
 def network(settings: Mapping[str, Any]) -> Roy2024:
     keys = {k: settings[k] for k in MODEL_KEYS}
-    return Roy2024(**{**keys, "references": tuple(keys["references"])})
+    return Roy2024(**{**keys, "references": tuple(keys["references"])}, joints_in=joints_in(settings))
 
 
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyRecipe:
@@ -95,10 +106,12 @@ class RoyRecipe:
         torch.manual_seed(7)
         self.settings, self.device = settings, device
         self.model = self.export = network(vars(settings)).to(device)
-        semi = bool(settings.labelled) and settings.unlabelled > 0
+        semi = (bool(settings.labelled) or settings.labelled_every > 1) and settings.unlabelled > 0
         people = open_people(data, settings, device, cameras=settings.views if semi else 1)
         with_3d, without = divided(people.train, settings.labelled)
         self.bank, self.fitted, self.judged = people.source(with_3d, device), people.fitted, people.judged
+        if settings.labelled_every > 1:  # the frames between the labelled ones are seen by several cameras too
+            without = people.train
         self.other = people.source(without, device) if semi and without.segments else None
         self.model.root.measure(self.bank.xyz)
         self.masks, _ = structured(NODES, settings.masks_count, settings.alpha, Generator().manual_seed(3))
@@ -134,14 +147,22 @@ class RoyRecipe:
 
     def _motion(self, source: banks.Bank, clips: int, g: Generator) -> tuple[Tensor, Tensor]:
         """(motion (B, T, 17, 3), times (B, T)) with the frame of label at its place."""
-        times = tick_times(clips, self.settings.lead + FRAMES, g)
-        target = self.settings.lead + self.settings.target
-        every = self.settings.labelled_every if source is self.bank else 1
-        return augment(windows(source, times, target, every, g), self.settings.augment, g), times
+        times = ticks_of(source, clips, self.settings.lead + FRAMES, g)
+        return augment(windows(source, times, self.target, self.every, g), self.settings.augment, g), times
+
+    @property
+    def target(self) -> int:
+        return self.settings.lead + self.settings.target
+
+    @property
+    def every(self) -> int:
+        return self.settings.labelled_every
 
     def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
         if isinstance(self.bank, RecordedBank):
-            seen, root = view_bank.sample(self.bank, tick_times(clips, self.settings.lead + FRAMES, g), g)
+            times = ticks_of(self.bank, clips, self.settings.lead + FRAMES, g)
+            points = windows(self.bank.points, times, self.target, self.every, g, self.bank.native)
+            seen, root = view_bank.as_seen(points, times, g)[0]
             return seen.x, seen.reliability, seen.pose, root.norm(dim=-1)
         motion, times = self._motion(self.bank, clips, g)
         view = views(motion, self.settings.cameras, g)
@@ -151,7 +172,7 @@ class RoyRecipe:
     def _triangulated(self, people: int, g: Generator) -> tuple[Tensor, ...]:
         """The same people in several calibrated cameras; labels come from the detector's keypoints alone."""
         assert self.other is not None
-        s, times = self.settings, tick_times(people, self.settings.lead + FRAMES, g)
+        s, times = self.settings, ticks_of(self.other, people, self.settings.lead + FRAMES, g)
         if isinstance(self.other, RecordedBank):
             seen, rotation, centre = calibrated(view_bank.sample_views(self.other, times, g))
         else:

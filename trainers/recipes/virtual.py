@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 from torch import Generator, Tensor
 
+from engines.contract import TICK_HZ
+from engines.skeleton import BLAZEPOSE_33, H36M_17
 from trainers.augmentation.detector_noise import NoiseRange
 from trainers.augmentation.motion import Augmentation, augment
 from trainers.augmentation.virtual_detections import MaskShares, halves, seen_by_detector
@@ -18,6 +21,7 @@ from trainers.data import view_bank
 from trainers.data.clips import Clips
 from trainers.data.corpus import motions
 from trainers.data.motion import MotionSet
+from trainers.data.motion import load as motion_of
 from trainers.data.views import ViewSet, for_papers
 from trainers.data.views import load as views_of
 from trainers.errors import UserError
@@ -38,6 +42,7 @@ class Virtual(Protocol):
     augment: Augmentation
     validation_clips: int
     recorded: bool  # real cameras' keypoints instead: the papers' protocols
+    hz: float  # ticks a second at which recorded people are seen
 
 
 Source = banks.Bank | view_bank.RecordedBank
@@ -59,11 +64,15 @@ class People:
     fitted: Check
     judged: Check
     recorded: bool
+    hz: float = TICK_HZ
+    motion: MotionSet | None = None  # of recorded people whose 3D is known, in room axes: for virtual cameras
     screen: float = 1.0  # of recorded views: screen units (half the picture's width is 1) in one unit of rays
 
     def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> Source:
         """To draw windows of some of them from."""
-        return (view_bank.bank if self.recorded else banks.bank)(part, device, shortest_s)
+        if self.recorded:
+            return view_bank.bank(part, device, shortest_s, self.hz)
+        return banks.bank(part, device, shortest_s)
 
 
 def open_people(
@@ -81,7 +90,27 @@ def open_people(
     train = view_bank.seen(train_views, cameras)
     g = Generator(device).manual_seed(20)
     fitted, judged = (_recorded_check(view_bank.seen(part), settings, ticks, device, g) for part in held)
-    return People(train, fitted, judged, True, float(np.mean([v.screen for v in train_views.views])))
+    screen = float(np.mean([v.screen for v in train_views.views]))
+    return People(train, fitted, judged, True, settings.hz, room_motion(data, train.subjects), screen)
+
+
+def room_motion(data: list[str], people: tuple[str, ...]) -> MotionSet | None:
+    """The same people's motion in room axes, where their folders hold it beside the views."""
+    there = [folder for folder in data if any(Path(folder).glob("subject_*.npz"))]
+    segments = tuple(s for folder in there for s in motion_of(folder).only(people).segments)
+    return MotionSet(segments, data[0]) if segments else None
+
+
+def joints_in(settings: Mapping[str, Any]) -> str:
+    """Joint set of a network's input: recorded sets have Human3.6M's joints, which never go through the detector's."""
+    return H36M_17.name if settings.get("recorded") else BLAZEPOSE_33.name
+
+
+def ticks_of(source: Source, clips: int, ticks: int, g: Generator) -> Tensor:
+    """(B, T) s of windows: the runtime's jittered ticks, or of recorded people seen at another rate their frames."""
+    if isinstance(source, view_bank.RecordedBank) and source.native:
+        return (torch.arange(ticks, device=g.device) / source.hz).expand(clips, -1)
+    return tick_times(clips, ticks, g)
 
 
 def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
@@ -94,8 +123,9 @@ def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) 
 
 
 def _recorded_check(seen: MotionSet, settings: Virtual, ticks: int, device: str, g: Generator) -> Check:
-    times = tick_times(settings.validation_clips, ticks, g)
-    clips, root = view_bank.sample(view_bank.bank(seen, device), times, g, mirrors=False)
+    source = view_bank.bank(seen, device, hz=settings.hz)
+    times = ticks_of(source, settings.validation_clips, ticks, g)
+    clips, root = view_bank.sample(source, times, g, mirrors=False)
     return Check(clips, root.norm(dim=-1))
 
 

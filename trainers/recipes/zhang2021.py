@@ -17,25 +17,24 @@ from trainers.augmentation.detector_noise import NoiseRange
 from trainers.augmentation.motion import Augmentation
 from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data.clips import Clips
-from trainers.geometry.virtual_cameras import CameraRange, tick_times
+from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import squared
 from trainers.models.inputs import checked, facing
 from trainers.models.joint_graphs import STYLES, WEIGHTINGS, Style
 from trainers.models.zhang2021 import DGNet, Zhang2021
 from trainers.recipes.pavllo import cut
-from trainers.recipes.virtual import errors, fit_by_age, open_people, people_seen, within
+from trainers.recipes.virtual import errors, fit_by_age, joints_in, open_people, people_seen, ticks_of, within
 
 NET_KEYS = ("blocks", "channels", "spatial", "temporal", "style", "near", "alike", "edge", "weighting", "nonlocal_unit")
-MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references")
+MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references", "answered")
 
 
 @dataclass(frozen=True)
 class Settings:
     blocks: int = field(default=5, metadata={"low": 1, "high": 20, "unit": "blocks"})
     channels: int = field(default=128, metadata={"low": 4, "high": 4096, "unit": "channels"})
-    frames: int = field(
-        default=4, metadata={"low": 1, "high": 64, "unit": "ticks"}
-    )  # of a window; the last is answered
+    frames: int = field(default=4, metadata={"low": 1, "high": 64, "unit": "ticks"})  # of a window
+    answered: int = -1  # frame of the window whose pose is given, from 0; -1: the last, now.  The paper gives all four
     spatial: tuple[str, ...] = ("fixed", "dynamic")  # units of a block: FSG, DSG
     temporal: tuple[str, ...] = ("fixed", "dynamic", "fixed")  # FTG, DTG, FTG
     style: Style = STYLES[0]  # who is a neighbour in dynamic units
@@ -62,12 +61,13 @@ class Settings:
     augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
     recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 def network(settings: Mapping[str, Any]) -> Zhang2021:
     model = {k: settings[k] for k in MODEL_KEYS}
     net = DGNet(**{k: settings[k] for k in NET_KEYS})
-    return Zhang2021(net, **{**model, "references": tuple(model["references"])})
+    return Zhang2021(net, **{**model, "references": tuple(model["references"])}, joints_in=joints_in(settings))
 
 
 def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ZhangRecipe:
@@ -97,7 +97,7 @@ class ZhangRecipe:
 
     def batch(self, step: int, generator: Generator) -> Clips:
         s = self.settings
-        times = tick_times(s.batch, s.frames, generator)
+        times = ticks_of(self.people, s.batch, s.frames, generator)
         clips, _ = people_seen(self.people, times, s, generator)
         return cut(clips, s.cut, s.frames - 1, generator) if s.cut > 0 else clips
 

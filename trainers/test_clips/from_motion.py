@@ -55,6 +55,7 @@ class TestClip:
     counts: NDArray[np.bool_]  # (T, 17) truth is known
     conditions: dict[str, str] = field(default_factory=dict)  # of the view: place, tilt, distance, cut
     outside: NDArray[np.bool_] | None = None  # (T, 17) beyond the picture's edge; None: unknown
+    root: Array | None = None  # (T,) m from the camera to the pelvis, along its ray
 
 
 def from_motion(
@@ -90,6 +91,7 @@ def _virtual(
         seen.reliability[0].numpy(), seen.world[0].numpy(), view.pose[0].numpy(), hidden[0].numpy(),
         (~visible(facing(view)))[0].numpy() & ~hidden[0].numpy(), np.ones(hidden.shape[1:], bool), conditions(view),
         ~view.inside[0].numpy(),
+        ((1 + view.rays[:, :, 0].square().sum(-1)).sqrt() / view.metres)[0].numpy(),
     )  # fmt: skip
 
 
@@ -140,6 +142,7 @@ def recorded(view: RecordedView, known: NDArray[np.bool_], shares: dict[str, flo
         f"{view.clip} {view.camera}", view.subject, view.action, view.fps, H36M_17.name, view.rays(),
         np.where(hidden.numpy(), 0, view.score).astype(np.float32), np.zeros_like(pose), pose, hidden.numpy(),
         np.zeros(hidden.shape, bool), view.valid[:, None] & known, outside=outside.numpy(),
+        root=np.linalg.norm(view.xyz[:, 0], axis=-1),
     )  # fmt: skip
 
 

@@ -8,17 +8,22 @@ from __future__ import annotations
 import argparse
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import torch
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from torch import Generator, Tensor
 
 from trainers.checkpoint import resume, save
 from trainers.config import TrainConfig, load
 from trainers.errors import UserError
 from trainers.recipe import Recipe, recipe_module
+from trainers.training.cost import WORTH_TELLING, cost, processor_name
+from trainers.training.distributed import ALONE, Group, agreed, average_statistics, join, leave
+from trainers.training.precision import coarse
+from trainers.training.step import one_step, rates_of
+from trainers.training.stopwatch import Stopwatch
 
 LOG_EVERY = 50
 
@@ -26,7 +31,7 @@ LOG_EVERY = 50
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("config", help="a recipe that ships, such as causal-small, or a YAML file")
     parser.add_argument(
-        "--row", default="", metavar="NAME", help="one of the config's `rows`: an experiment of its own"
+        "--variant", default="", metavar="NAME", help="one of the config's `variants`: an experiment of its own"
     )
     parser.add_argument("--data", action="append", default=[], metavar="DIR", help="motion or synthesized data; repeat")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"))
@@ -34,81 +39,97 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--steps", type=int, default=None, help="instead of the config's loop.steps")
     parser.add_argument("--minutes", type=float, default=None, help="stop after this time; run again to go on")
     parser.add_argument("--fresh", action="store_true", help="start anew where a run already lies")
+    parser.add_argument("--seed", type=int, default=None, help="instead of the config's loop.seed")
+    parser.add_argument("--validate-last", action="store_true", help="figures after the last step alone")
+    parser.add_argument(
+        "--profile",
+        type=int,
+        nargs="?",
+        const=20,
+        default=0,
+        metavar="STEPS",
+        help="where a step's time goes; trains not",
+    )
 
 
 def main(args: argparse.Namespace) -> int:
-    config = load(args.config, args.row)
+    config = load(args.config, args.variant, args.seed)
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no GPU here; run with --device cpu")
     torch.set_float32_matmul_precision("high")
+    group, device = join(args.device)
     out = Path(args.out or f"runs/{config.name}")
     steps = args.steps or config.loop.steps
-    trained = recipe_module(config.recipe).recipe(config.settings, args.data, args.device, steps)
-    run(config, trained, out, steps, args.device, args.minutes, args.fresh)
-    print(f"{out}: done; next: trainers export {out} --out engines/pretrained/{config.name}")
+    if args.validate_last:
+        config = replace(config, loop=replace(config.loop, validate_every=steps))
+    trained = recipe_module(config.recipe).recipe(config.settings, args.data, device, steps)
+    if config.loop.bf16:
+        coarse(trained.model, device)
+    if args.profile:
+        profiled(config, trained, steps, device, args.profile)
+        return 0
+    run(config, trained, out, steps, device, args.minutes, args.fresh, group)
+    if group.writes:
+        print(f"{out}: done; next: trainers export {out} --out engines/pretrained/{config.name}")
+    leave(group)
     return 0
+
+
+def profiled(config: TrainConfig, recipe: Recipe, steps: int, device: str, count: int) -> None:
+    """Where the time of so many steps goes; the first one, which fills caches, is not counted."""
+    optimizers, watch = recipe.optimizers(), Stopwatch(device)
+    rates = rates_of(optimizers)
+    first = min(steps // 2, max(steps - count - 1, 0))
+    one_step(recipe, optimizers, rates, first, config.loop, device)
+    for step in range(first + 1, first + 1 + count):
+        one_step(recipe, optimizers, rates, step, config.loop, device, watch=watch)
+    watch.steps = count
+    watch.show(Console(width=100), getattr(config.settings, "batch", 1))
 
 
 def run(
     config: TrainConfig, recipe: Recipe, out: Path, steps: int, device: str = "cpu",
-    minutes: float | None = None, fresh: bool = False,
+    minutes: float | None = None, fresh: bool = False, group: Group = ALONE,
 ) -> dict[str, float]:  # fmt: skip
     """Train to `steps`, or as far as the minutes go; the last validation figures."""
     out.mkdir(parents=True, exist_ok=True)
     optimizers = recipe.optimizers()
     rates = rates_of(optimizers)
     first = 0 if fresh else resume(out, config, recipe, optimizers, device)
-    curves = Curves(out / "curves.jsonl", first)
+    if group.alone and steps - first >= WORTH_TELLING:
+        print(cost(recipe, config, steps, first, device).told(config.name, processor_name(device)), flush=True)
+    curves = Curves(out / "curves.jsonl", first, group.writes)
     figures: dict[str, float] = {}
     began = time.monotonic()
     end = None if minutes is None else began + 60 * minutes
-    with progress() as bar:
+    with progress(group.writes) as bar:
         task = bar.add_task(config.name, total=steps, completed=first, note="", rate="")
         for step in range(first, steps):
-            terms = one_step(recipe, optimizers, rates, step, config.loop, device)
-            last = step + 1 == steps or (end is not None and time.monotonic() > end)
+            terms = one_step(recipe, optimizers, rates, step, config.loop, device, group)
+            last = step + 1 == steps or (end is not None and agreed(time.monotonic() > end, group))
             if step % LOG_EVERY == 0 or last:
-                curves.add(step, {k: float(v) for k, v in terms.items()})
+                values = {k: float(v) for k, v in terms.items()}
+                curves.add(step, values)
                 pace = (step + 1 - first) / max(time.monotonic() - began, 1e-9)
-                note = f"loss {sum(map(float, terms.values())):.4f}"
+                note = f"loss {sum(values.values()):.4f}"
                 bar.update(task, completed=step + 1, note=note, rate=f"{pace:.1f} steps/s")
+            judge = (step + 1) % config.loop.validate_every == 0 or last
+            keep = (step + 1) % config.loop.checkpoint_every == 0 or last
+            if judge or keep:
+                average_statistics(recipe.model, group)
             if step + 1 == steps:
                 finished(recipe)
-            if (step + 1) % config.loop.validate_every == 0 or last:
+            if judge and group.writes:
                 figures = validated(recipe)
                 curves.add(step, {f"val/{k}": v for k, v in figures.items()})
                 bar.console.print(f"step {step + 1}: " + ", ".join(f"{k} {v:.4g}" for k, v in figures.items()))
-            if (step + 1) % config.loop.checkpoint_every == 0 or last:
+            if keep and group.writes:
                 save(out, config, recipe, optimizers, step + 1, figures)
             if last:
                 break
-    curves.plot(out / "curves.png")
+    if group.writes:
+        curves.plot(out / "curves.png")
     return figures
-
-
-def rates_of(optimizers: list[Any]) -> list[list[float]]:
-    return [[group["lr"] for group in optimizer.param_groups] for optimizer in optimizers]
-
-
-def one_step(recipe: Recipe, optimizers: list[Any], rates: list[Any], step: int, loop: Any, device: str) -> Any:
-    torch.manual_seed(loop.seed * 1_000_003 + step)
-    generator = Generator(device).manual_seed(loop.seed * 1_000_003 + step)
-    recipe.model.train()
-    batch = recipe.batch(step, generator)
-    factor = recipe.learning_rate(step)
-    terms: dict[str, Tensor] = {}
-    for which, (optimizer, own) in enumerate(zip(optimizers, rates)):
-        for group, rate in zip(optimizer.param_groups, own):
-            group["lr"] = rate * factor
-        found = recipe.losses(batch, which)
-        optimizer.zero_grad(set_to_none=True)
-        torch.stack(list(found.values())).sum().backward()  # type: ignore[no-untyped-call]
-        if loop.clip_gradient:
-            for group in optimizer.param_groups:
-                torch.nn.utils.clip_grad_norm_(group["params"], loop.clip_gradient)
-        optimizer.step()
-        terms |= {k: v.detach() for k, v in found.items()}
-    return terms
 
 
 def finished(recipe: Recipe) -> None:
@@ -123,23 +144,26 @@ def validated(recipe: Recipe) -> dict[str, float]:
         return recipe.validate()
 
 
-def progress() -> Progress:
+def progress(shown: bool = True) -> Progress:
     return Progress(
         TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("{task.fields[note]}"),
-        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(),
+        TextColumn("{task.fields[rate]}"), TimeRemainingColumn(), disable=not shown,
     )  # fmt: skip
 
 
 class Curves:
     """Loss and error over steps: one JSON line each, and a picture."""
 
-    def __init__(self, path: Path, first: int) -> None:
-        self.path = path
+    def __init__(self, path: Path, first: int, writes: bool = True) -> None:
+        self.path, self.writes = path, writes
         self.rows = [r for r in map(json.loads, path.read_text().splitlines()) if r["step"] < first] if first else []
-        path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
+        if writes:
+            path.write_text("".join(json.dumps(r) + "\n" for r in self.rows))
 
     def add(self, step: int, values: dict[str, float]) -> None:
         self.rows.append({"step": step, **values})
+        if not self.writes:
+            return
         with self.path.open("a") as file:
             file.write(json.dumps(self.rows[-1]) + "\n")
 

@@ -211,7 +211,9 @@ def test_all_four_kinds_of_occlusion_and_the_errors_of_single_keypoints(folder, 
 
     asked = {}
     monkeypatch.setattr(
-        cheng2020.masks, "mixed", lambda xy, g, shares: asked.update(shares) or occlusion_masks.points(xy, g, 0.5)
+        cheng2020.occlusion_masks,
+        "mixed",
+        lambda xy, g, shares: asked.update(shares) or occlusion_masks.points(xy, g, 0.5),
     )
     recipe = cheng2020.recipe(small(), [folder], "cpu", 10)
     batch = batch_of(recipe)
@@ -269,7 +271,7 @@ def test_wrong_joint_sets_are_refused_and_no_batch_has_no_answer():
         Cheng2020(strides=(4,))
 
 
-@pytest.mark.parametrize("row", ["", "live", "stride1", "embedding64", "interval3", "spatial", "no_critic", "seed2"])
+@pytest.mark.parametrize("row", ["", "live", "stride1", "embedding64", "interval3", "spatial", "no_critic", "h36m"])
 def test_every_row_of_the_config_is_a_network(row):
     settings = replace(load(CONFIG, row).settings, channels=8)
     assert cheng2020.network(vars(settings)).contract().receptive_field == 64

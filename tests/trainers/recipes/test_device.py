@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from trainers.config import load
-from trainers.models import inference_optimisation
+from trainers.models.inference_optimisation import CALIBRATION, KeypointView, Settings, fit_calibration, objective
 from trainers.models.motion_critic import Critic, convinced, told_apart, turned
 from trainers.recipe import recipe_module
 from trainers.recipes.cheng2019_losses import explained, judged, projected
@@ -21,7 +21,7 @@ def elsewhere(*shape: int) -> torch.Tensor:
 
 def test_the_calibration_of_confidences_is_fitted_where_they_are():
     """Before, a CPU tensor met a CUDA one and `trainers train cheng2020 --device cuda` ended in a traceback."""
-    found = inference_optimisation.fit_calibration(elsewhere(2, 5, 17), elsewhere(2, 5, 17) > 0.5, steps=2)
+    found = fit_calibration(elsewhere(2, 5, 17), elsewhere(2, 5, 17) > 0.5, steps=2)
     assert found.device.type == "meta" and found.shape == (2,)
 
 
@@ -41,13 +41,11 @@ def test_every_paper_lifts_clips_where_its_weights_are(name):
 def test_losses_critics_and_refinement_follow_their_poses():
     pose, points, seen = elsewhere(2, 16, 17, 3), elsewhere(2, 16, 17, 2), elsewhere(2, 16, 17)
     critic = Critic().to("meta")
-    seen_by = inference_optimisation.KeypointView(points, seen, seen > 0.5)
+    seen_by = KeypointView(points, seen, seen > 0.5)
     found = [
         projected(pose, points, seen), explained(pose, seen, elsewhere(2)), convinced(critic, pose),
         told_apart(critic, pose, turned(pose, elsewhere(2, 3, 3))),
-        inference_optimisation.objective(
-            pose, seen_by, inference_optimisation.Settings(), critic, inference_optimisation.CALIBRATION
-        ),
+        objective(pose, seen_by, Settings(), critic, CALIBRATION),
         judged(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(51, 1)).to("meta"), pose, pose),
     ]  # fmt: skip
     assert {value.device.type for value in found} == {"meta"}

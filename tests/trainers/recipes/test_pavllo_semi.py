@@ -130,7 +130,7 @@ def test_one_command_trains_and_the_pose_network_ships(folder, tmp_path):
     assert math.isfinite(figures["open"]) and not any("trajectory" in k for k in model.state_dict())
 
 
-@pytest.mark.parametrize("row", ["", "supervised", "no_bones", "five", "one", "one_no_bones", "one_seed2"])
+@pytest.mark.parametrize("row", ["", "supervised", "no_bones", "five", "one", "one_no_bones"])
 def test_the_rows_are_the_papers(row):
     settings = load(CONFIG, row).settings
     assert settings.labelled_share == {"f": 0.05, "o": 0.01}.get(row[:1], 1.0)

@@ -111,4 +111,9 @@ def test_weigh_prints_a_row_for_every_weighting(tmp_path, capsys):
     asked = ["weigh", "hold", "--data", folder, "--iterations", "2", "--limit", "1", "--out", str(out)]
     assert main(asked) == 0
     shown = capsys.readouterr().out
-    assert all(row in shown for row in ("no ISO", "constant", "hard 0.7", "soft 1")) and out.exists()
+    assert (
+        all(
+            row in shown for row in ("no ISO", "constant", "hard 0.7", "soft 1", "w = 0", "lambda2 = 0", "open, change")
+        )
+        and out.exists()
+    )

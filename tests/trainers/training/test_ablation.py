@@ -1,4 +1,6 @@
-"""Experiments in equal processor time: what a budget buys, what is done stays done, one table."""
+"""Variants in equal steps: several at once, seeds with their spread, what is done stays done, what fails says why."""
+
+from __future__ import annotations
 
 import json
 from pathlib import Path
@@ -7,55 +9,70 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.support.walkers import walkers
+from tests.support.trying import motion_folder
 from trainers import cli
-from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.training.ablation import spread
 
 TINY = """recipe: pavllo
-layers: 2
+layers: 1
 channels: 8
 batch: 8
 epoch: 2
 validation_clips: 2
 loop: {steps: 4}
-rows:
+variants:
   wide: {channels: 16}
   blind: {zero_hidden: true}
+  broken: {variant: none}
 """
 
 
 @pytest.fixture
 def command(tmp_path) -> list[str]:
-    for subject, clip in zip(("01", "05"), walkers(2, 120)):
-        motion.save(tmp_path, subject, [Segment(clip.numpy(), 60.0, f"{subject}_01", subject)])
+    data = motion_folder(tmp_path)
     (tmp_path / "tiny.yaml").write_text(TINY)
-    out = ["--data", str(tmp_path), "--minutes", "0.01", "--out", str(tmp_path / "rows")]
-    return ["rows", str(tmp_path / "tiny.yaml"), *out]
+    return ["ablate", str(tmp_path / "tiny.yaml"), "--data", data, "--out", str(tmp_path / "out")]
 
 
-def done(out: Path) -> dict[str, dict]:
-    return {p.parent.name: json.loads(p.read_text()) for p in out.glob("*/*/row.json")}
+def done(out: Path) -> dict[tuple[str, str], dict]:
+    return {(p.parent.parent.name, p.parent.name): json.loads(p.read_text()) for p in out.rglob("variant.json")}
 
 
-def test_each_row_gets_the_same_time_and_says_what_it_got(command, tmp_path, capsys):
-    assert cli.main([*command, "--rows", "base,wide"]) == 0
-    rows = done(tmp_path / "rows")
-    assert set(rows) == {"base", "wide"} and rows["wide"]["parameters"] > 2 * rows["base"]["parameters"]
-    for row in rows.values():
-        assert row["steps"] > 4 and 0 < row["processor minutes"] < 0.2 and row["figures"]["open"] > 0
-    assert f"--row wide --steps {rows['wide']['steps']}" in rows["wide"]["command"]
-    assert "| base" in capsys.readouterr().out
+def test_variants_take_equal_steps_two_at_once_with_two_seeds(command, tmp_path, capsys):
+    assert cli.main([*command, "--variants", "base,wide", "--steps", "3", "--seeds", "2", "--parallel", "2"]) == 0
+    found = done(tmp_path / "out")
+    assert set(found) == {(v, s) for v in ("base", "wide") for s in ("seed1", "seed2")}
+    assert {one["steps"] for one in found.values()} == {3}
+    wide, base = found["wide", "seed1"], found["base", "seed1"]
+    assert wide["parameters"] > 1.5 * base["parameters"] and base["figures"]["open"] > 0
+    assert found["base", "seed2"]["figures"] != base["figures"]
+    assert "--variant wide" in wide["command"] and "--seed 2" in found["wide", "seed2"]["command"]
+    printed = capsys.readouterr().out
+    assert "| base" in printed and printed.count(" ± ") >= 2 * len(base["figures"])
+    before = (tmp_path / "out/tiny/base/seed1/variant.json").stat().st_mtime_ns
+    assert cli.main([*command, "--variants", "base", "--steps", "3"]) == 0  # nothing is trained twice
+    assert (tmp_path / "out/tiny/base/seed1/variant.json").stat().st_mtime_ns == before
 
 
-def test_what_is_done_is_not_done_again_and_the_file_itself_comes_first(command, tmp_path):
-    assert cli.main([*command, "--rows", "blind"]) == 0
-    before = (tmp_path / "rows" / "tiny" / "blind" / "row.json").stat().st_mtime_ns
-    assert cli.main(command) == 0
-    assert set(done(tmp_path / "rows")) == {"base", "wide", "blind"}
-    assert (tmp_path / "rows" / "tiny" / "blind" / "row.json").stat().st_mtime_ns == before
+def test_a_variant_that_fails_says_why_and_ends_the_table(command, capsys):
+    assert cli.main([*command, "--variants", "broken", "--steps", "2"]) == 2
+    assert "broken, seed 1: exit code 2" in (error := capsys.readouterr().err) and "expected one of causal" in error
 
 
-def test_an_unknown_row_is_named(command, capsys):
-    assert cli.main([*command, "--rows", "narrow"]) == 2
-    assert "no row 'narrow'; it has wide, blind" in capsys.readouterr().err
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [(["--variants", "narrow"], "no variant 'narrow'; it has wide, blind, broken"),
+     (["--steps", "2", "--minutes", "1"], "expected one of them"), (["--parallel", "0"], "at least 1")],
+)  # fmt: skip
+def test_what_cannot_be_is_refused(command, capsys, words, says):
+    assert cli.main([*command, *words]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_minutes_of_one_core_buy_steps(command, tmp_path):
+    assert cli.main([*command, "--variants", "base", "--minutes", "0.005"]) == 0
+    assert done(tmp_path / "out")["base", "seed1"]["steps"] > 1
+
+
+def test_spread_is_the_standard_deviation_over_seeds():
+    assert spread([10.0, 14.0]) == "12 ± 2.8" and spread([10.0]) == "10" and spread([]) == ""

@@ -153,7 +153,7 @@ def test_data_that_an_export_would_not_use_is_refused(tmp_path, capsys):
 
 ROWS = (
     TINY
-    + """rows:
+    + """variants:
   narrow:
     channels: 8
     loop:
@@ -170,10 +170,12 @@ def test_a_row_changes_what_it_names_and_names_the_run(config):
 
     config.write_text(ROWS)
     plain, row = load(str(config)), load(str(config), "narrow")
-    assert (plain.name, row.name) == ("tiny", "tiny.narrow") and row.command.endswith("tiny.yaml --row narrow")
+    assert (plain.name, row.name) == ("tiny", "tiny.narrow") and row.command.endswith(
+        "trainers train tiny --variant narrow"
+    )
     assert (plain.settings.channels, row.settings.channels, row.settings.batch) == (32, 8, 8)
     assert (row.loop.seed, row.loop.steps) == (9, 150) and row.fingerprint() != plain.fingerprint()
-    with pytest.raises(UserError, match="no row 'wide'; it has narrow, broken"):
+    with pytest.raises(UserError, match="no variant 'wide'; it has narrow, broken"):
         load(str(config), "wide")
-    with pytest.raises(UserError, match=r"tiny.yaml:2[0-9]: rows.broken.chanels: unknown key"):
+    with pytest.raises(UserError, match=r"tiny.yaml:2[0-9]: variants.broken.chanels: unknown key"):
         load(str(config), "broken")
