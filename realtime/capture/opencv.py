@@ -14,8 +14,9 @@ import cv2
 
 from realtime import clock
 from realtime.capture.source import BadPicture, Image, Picture, Stamper
+from realtime.config.redact import without_secret
 from realtime.config.schema import SourceConfig
-from realtime.config.source_spec import SourceError, kind_of, without_secret
+from realtime.config.source_spec import SourceError, kind_of
 
 FFMPEG_OPTIONS = "OPENCV_FFMPEG_CAPTURE_OPTIONS"
 OPEN_TIMEOUT_MS, READ_TIMEOUT_MS = 5000, 5000

@@ -8,6 +8,7 @@ from collections import deque
 
 from realtime import clock
 from realtime.capture.source import Image, Picture, Source
+from realtime.config.redact import without_secret
 from realtime.config.schema import SourceConfig
 from realtime.config.source_spec import SourceError, kind_of
 
@@ -52,9 +53,9 @@ class SourceWatchdog:
     def _raise_if_lost(self, silent_s: float, same_s: float) -> None:
         patience_s = self._config.restart_s if self.seen else self._config.first_picture_s
         if silent_s > patience_s:
-            raise SourceError(f"source {self._config.spec}: no picture for {silent_s:.1f} s")
+            raise SourceError(f"source {without_secret(self._config.spec)}: no picture for {silent_s:.1f} s")
         if same_s > self._config.frozen_s + self._config.first_picture_s:
-            raise SourceError(f"source {self._config.spec}: the same picture for {same_s:.1f} s")
+            raise SourceError(f"source {without_secret(self._config.spec)}: the same picture for {same_s:.1f} s")
 
     def _note(self, picture: Picture, now_ns: int) -> None:
         self.seen += 1

@@ -36,6 +36,8 @@ def run(ctx: Context, source: Source) -> None:
             picture = grabber.take(TAKE_S)
             began_ns = clock.now_ns()
             reason = watch.look(picture, began_ns)
+            if picture is not None and watch.seen == 1:
+                ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
             if watch.seen:
                 ctx.degraded(reason) if reason else ctx.ready()
             if picture is None or reason == "frozen" or not ctx.others_ready():

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import queue
-import signal
 import sys
 import threading
 from collections.abc import Iterable
@@ -19,6 +18,7 @@ from realtime.bridges.send import Requests, Sender
 from realtime.bridges.vmc import Performer
 from realtime.client.one_euro import PoseSmoother
 from realtime.client.pose_client import ADDRESS, PoseClient
+from realtime.supervise.end_signals import ENDING, on_end
 from realtime.wire.messages import Pose3D
 
 Message = tuple[str, list[object]]
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def main(args: argparse.Namespace) -> int:
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_end(lambda *_: stop.set(), ENDING)
     host, port = target(args)
     with ExitStack() as stack:
         sender = stack.enter_context(closing(Sender(host, port)))

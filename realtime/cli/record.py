@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from realtime.clock import Deadline, Pace
 from realtime.recording.file_format import RecordingError, check_target
 from realtime.recording.recorder import StreamRecorder
+from realtime.supervise.end_signals import on_end
 
 TURN_S = 0.1
 
@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     check_target(args.file)
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_end(lambda *_: stop.set())
     recorder = StreamRecorder(args.connect, args.file)
     recorder.start()
     try:

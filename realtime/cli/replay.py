@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import signal
 import sys
 import threading
 from contextlib import closing
@@ -14,6 +13,7 @@ from realtime.publish.publisher import Publication, nothing_yet
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.recording.replay import Moment, Restamper, moments
+from realtime.supervise.end_signals import on_end
 from realtime.transport.bus import Bus, run_directory
 from realtime.transport.pose_ring import PoseRingWriter
 from realtime.wire.messages import Health, Hello, replace
@@ -35,7 +35,7 @@ def main(args: argparse.Namespace) -> int:
         raise RecordingError(f"--speed is 0.01 to 100, found {args.speed:g}")
     hello, _ = hello_and_poses(Recorded(args.file))
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
+    on_end(lambda *_: stop.set())
     with run_directory(args.bind) as directory, closing(Bus(directory)) as bus:
         port = bus.public(args.bind, args.insecure)
         print(f"replaying {args.file} on {args.bind}", file=sys.stderr, flush=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import math
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
@@ -75,7 +76,7 @@ def check(value: Any, hint: Any, metadata: Any, where: str) -> Any:
         if not isinstance(value, (list, tuple)):
             raise ConfigError(f"{where}: expected a list, found {value!r}")
         return tuple(check(item, options[0], metadata, f"{where}[{i}]") for i, item in enumerate(value))
-    return within(typed(value, hint, metadata, where), metadata, where)
+    return spelled(within(typed(value, hint, metadata, where), metadata, where), metadata, where)
 
 
 def typed(value: Any, hint: type, metadata: Any, where: str) -> Any:
@@ -95,6 +96,14 @@ def _advice(value: Any, hint: type) -> str:
     if hint in (int, float) and isinstance(value, str):
         return "; write the number alone, its unit is fixed"
     return ""
+
+
+def spelled(value: Any, metadata: Any, where: str) -> Any:
+    """A text as its setting wants it written."""
+    if "pattern" in metadata and not re.fullmatch(metadata["pattern"], value):
+        shown = f"{value[:40]!r} ({len(value)} characters)" if len(value) > 40 else repr(value)
+        raise ConfigError(f"{where}: expected {metadata['rule']}, found {shown}")
+    return value
 
 
 def within(value: Any, metadata: Any, where: str) -> Any:

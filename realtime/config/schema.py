@@ -11,6 +11,8 @@ from hashlib import sha256
 from json import dumps
 from typing import Any, Literal
 
+from realtime.config.redact import without_secret
+
 Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"]
 Processes = Literal["joined", "apart", "auto"]
 Smoothing = Literal["keep", "undo", "avoid"]
@@ -23,10 +25,13 @@ def quantity(default: Any, unit: str, low: float, high: float) -> Any:
     return field(default=default, metadata={"unit": unit, "low": low, "high": high})
 
 
+SOURCE_NAME = {"pattern": r"[A-Za-z0-9_.-]{1,32}", "rule": "1 to 32 letters, digits, dots, dashes, underscores"}
+
+
 @dataclass(frozen=True)
 class SourceConfig:
     spec: str = "0"  # camera index, /dev/videoN, file, rtsp:// or http:// address, or "demo"
-    name: str = "cam0"  # stable name; part of every topic
+    name: str = field(default="cam0", metadata=SOURCE_NAME)  # stable name; part of every topic
     width: int = quantity(640, "px", 16, 7680)  # asked of a camera or drawn by the demo; files and streams have theirs
     height: int = quantity(480, "px", 16, 4320)
     fps: float = quantity(30.0, "Hz", 1, 480)
@@ -178,4 +183,5 @@ SHOWN_ONLY = ("record", "view", "terminal")  # these do not change a pose
 def config_hash(config: RunConfig) -> str:
     """Sixteen hex digits over everything that can change a pose; travels in Hello."""
     plain = {name: section for name, section in asdict(config).items() if name not in SHOWN_ONLY}
+    plain["source"]["spec"] = without_secret(config.source.spec)
     return sha256(dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

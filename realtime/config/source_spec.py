@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-import re
 import stat
 import sys
 from pathlib import Path
 from typing import Literal
 
+from realtime.config.redact import SCHEME, without_secret
 from realtime.config.schema import SourceConfig
 
 Kind = Literal["camera", "stream", "file", "demo"]
@@ -27,7 +27,7 @@ def kind_of(spec: str) -> Kind:
         return "demo"
     if spec.isdecimal() or spec.startswith("/dev/"):
         return "camera"
-    return "stream" if re.match(r"[a-z]+://", spec) else "file"
+    return "stream" if SCHEME.match(spec) else "file"
 
 
 def is_file_run(config: SourceConfig) -> bool:
@@ -58,7 +58,7 @@ def _check_camera(spec: str) -> None:
 
 
 def _check_stream(spec: str) -> None:
-    scheme = spec.partition(":")[0]
+    scheme = spec.partition(":")[0].lower()
     if scheme not in SCHEMES:
         raise SourceError(f"source {without_secret(spec)}: {scheme}:// is not read; expected {', '.join(SCHEMES)}")
 
@@ -77,8 +77,3 @@ def _check_file(spec: str) -> None:
         path.open("rb").close()
     except OSError as error:
         raise SourceError(f"source {spec}: no permission to read it; chmod u+r {spec}") from error
-
-
-def without_secret(spec: str) -> str:
-    """An address as it may be shown: rtsp://user:password@host has no password."""
-    return re.sub(r"//[^/@]*@", "//", spec)

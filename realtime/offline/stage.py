@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from dataclasses import replace
+from itertools import chain as joined
 
 from realtime import clock
 from realtime.capture.open_source import open_source
 from realtime.capture.prefetch import ahead
 from realtime.capture.source import Picture
+from realtime.config.source_spec import SourceError
 from realtime.offline.chain import Answer, Chain, open_chain, pictures
 from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
@@ -34,13 +36,14 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
         publication, bound_ns = _open_publication(ctx, stack), clock.now_ns()
         stack.callback(ctx.stop.wait, LAST_SENDS_S)  # also after a crash: what counts as answered has left
         source = stack.enter_context(closing(open_source(ctx.config, stream)))
+        coming = stack.enter_context(closing(ahead(pictures(source))))
+        first = first_picture(ctx.config.source.spec, coming)
         chain = stack.enter_context(closing(opener()))
         ctx.set_info(**chain.info())
         ctx.ready()
         ctx.stop.wait(max(0.0, JOIN_S - (clock.now_ns() - bound_ns) * 1e-9))
-        coming = stack.enter_context(closing(ahead(pictures(source))))
         shown = stack.enter_context(closing(ShownPictures(ctx)))
-        for picture in paced(ctx, (picture for picture in coming if picture.stamp.seq > seq)):
+        for picture in paced(ctx, (picture for picture in joined((first,), coming) if picture.stamp.seq > seq)):
             shown.write(picture)
             _publish(ctx, publication, [shown.referred(answer) for answer in chain.answer(picture)])
         if not ctx.stop.is_set():
@@ -81,6 +84,17 @@ class ShownPictures:
         if self._writer:
             self._writer.close()
         self._writer = None
+
+
+def first_picture(spec: str, coming: Iterator[Picture]) -> Picture:
+    """Before READY: a file that opens and holds no picture is refused, not tried again."""
+    first = next(coming, None)
+    if first is None:
+        raise SourceError(
+            f"source {spec}: opens, but not one picture could be read; broken or not a video? "
+            f"Try: ffmpeg -i {spec} clip.mp4"
+        )
+    return first
 
 
 def paced(ctx: Context, source: Iterator[Picture]) -> Iterator[Picture]:

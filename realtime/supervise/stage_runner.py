@@ -6,7 +6,6 @@ import importlib
 import json
 import logging
 import os
-import signal
 import sys
 import threading
 import traceback
@@ -21,6 +20,7 @@ from realtime import clock
 from realtime.config.schema import RunConfig
 from realtime.pipeline import Table
 from realtime.supervise import status_board
+from realtime.supervise.end_signals import ignore_all
 from realtime.supervise.garbage import Garbage
 from realtime.supervise.logs import start_logging
 from realtime.supervise.parent_death import die_with, obey
@@ -189,7 +189,7 @@ class Context:
 
 def main(plan: Plan, control: Connection) -> None:
     """Run the stages of one process until told to stop; leaves through `os._exit`, whatever still hangs."""
-    ignore_signals()
+    ignore_all()
     die_with(plan.supervisor_pid)
     start_logging()
     stop = threading.Event()
@@ -228,10 +228,10 @@ def load(path: str) -> Callable[[Context], None]:
 
 
 def exit_report(stage: str, error: BaseException, table: StatusBoard) -> ExitReport:
-    """A refusal before the first READY ends the run; a source lost later is tried again; all else is a crash."""
+    """A refusal before the first READY ends the run, a final one at any time; a source lost later is tried again."""
     ready_once = bool(table.row(stage)["ready_once"])
     code = getattr(error, "exit_code", None)
-    if isinstance(code, int) and not ready_once:
+    if isinstance(code, int) and (not ready_once or getattr(error, "final", False)):
         return ExitReport(stage, "refused", code, str(error))
     if getattr(error, "source_lost", False):
         return ExitReport(stage, "lost", 75, str(error))
@@ -249,9 +249,3 @@ def _leave(control: Connection, words: ExitReport | None) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(words.code if words else 0)
-
-
-def ignore_signals() -> None:
-    """Ctrl-C and SIGTERM are the supervisor's business."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)

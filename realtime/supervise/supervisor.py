@@ -21,6 +21,7 @@ from realtime.config import source_spec
 from realtime.config.schema import RunConfig
 from realtime.pipeline import RECORD, Table
 from realtime.supervise import status_board
+from realtime.supervise.end_signals import ended_by
 from realtime.supervise.parent_death import kill_children_with_this_process
 from realtime.supervise.stage_runner import ExitReport
 from realtime.supervise.worker import Worker
@@ -90,6 +91,7 @@ class Supervisor:
         ]
         self._signals: list[int] = []
         self._first_pose_s: float | None = None
+        self._ready_s: float | None = None
 
     def run(self, report: Report) -> End:
         with self._listening(), kill_children_with_this_process():
@@ -151,8 +153,10 @@ class Supervisor:
     def _time_is_up(self, now: float) -> bool:
         if self._first_pose_s is None and self._answered():
             self._first_pose_s = now
-        limit = self.config.terminal.seconds
-        return limit is not None and self._first_pose_s is not None and now - self._first_pose_s >= limit
+        if self._ready_s is None and all(worker.ready for worker in self.workers):
+            self._ready_s = now
+        limit, began_s = self.config.terminal.seconds, self._first_pose_s or self._ready_s
+        return limit is not None and began_s is not None and now - began_s >= limit
 
     def _answered(self) -> int:
         return int(self.board.row(self._last_stage())["answered"])
@@ -192,17 +196,13 @@ class Supervisor:
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """SIGINT and SIGTERM become entries of a list; only the main thread may listen."""
+        """Ending signals become entries of a list; only the main thread may listen."""
         if threading.current_thread() is not threading.main_thread():
             with nullcontext():
                 yield
             return
-        before = {s: signal.signal(s, self._heard) for s in (signal.SIGINT, signal.SIGTERM)}
-        try:
+        with ended_by(self._heard):
             yield
-        finally:
-            for number, handler in before.items():
-                signal.signal(number, handler)
 
     def _heard(self, number: int, frame: FrameType | None) -> None:
         self._signals.append(number)

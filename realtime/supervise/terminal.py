@@ -116,7 +116,7 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
     from rich.console import Group
     from rich.text import Text
 
-    from realtime.config.source_spec import without_secret
+    from realtime.config.redact import without_secret
 
     info = snapshot.info
     head = Text(

@@ -17,6 +17,7 @@ from typing import Any
 from realtime.config.schema import RunConfig
 from realtime.pipeline import Stage, Table
 from realtime.supervise import stage_runner, status_board
+from realtime.supervise.end_signals import ENDING
 from realtime.supervise.stage_runner import ExitReport, Plan, decode_exit_report
 from realtime.supervise.status_board import StatusBoard
 
@@ -207,7 +208,7 @@ def signals_blocked() -> Iterator[None]:
     if sys.platform == "win32":
         yield
         return
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, set(ENDING))
     try:
         yield
     finally:

@@ -77,6 +77,10 @@ class FrameWriter:
     def slots(self) -> int:
         return len(self._ring.marks) if self._ring else 0
 
+    def reserve(self, image: Image) -> None:
+        """Take the memory for pictures of this size now; NoRoom where there is too little."""
+        self._ring_for(image.shape[1], image.shape[0])
+
     def write(self, image: Image, stamp: Stamp) -> Frame:
         """Copy the picture in; the reference to it travels."""
         height, width = image.shape[:2]

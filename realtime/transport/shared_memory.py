@@ -31,9 +31,17 @@ _FENCE = threading.Lock()
 
 
 class NoRoom(Exception):
-    """Shared memory is too small for what this run needs."""
+    """Shared memory is too small for what this run needs; trying again would not make it larger."""
 
     exit_code = 4
+    final = True
+
+
+class NameTaken(Exception):
+    """A name of this run's shared memory belongs to another user, who alone can remove it."""
+
+    exit_code = 4
+    final = True
 
 
 class Segment(Protocol):
@@ -48,7 +56,7 @@ class Segment(Protocol):
 
 
 def create(name: str, size: int, kind: Kind = KIND) -> Segment:
-    """A new zeroed segment for this user alone; FileExistsError where the name is taken."""
+    """A new zeroed segment for this user alone; FileExistsError, or NameTaken by another user, where there is one."""
     return FileSegment(name, size) if kind == "file" else NamedSegment(name, size)
 
 
@@ -61,12 +69,27 @@ def unlink(name: str, kind: Kind = KIND) -> bool:
     """Its name goes now, its memory with the last one who maps it.  False where there is none."""
     try:
         if kind == "file":
-            (FOLDER / checked(name)).unlink()
+            _unlink_file(FOLDER / checked(name))
         else:
             _unlink_named(_untracked(name))
     except FileNotFoundError:
         return False
     return True
+
+
+def _unlink_file(path: Path) -> None:
+    try:
+        path.unlink()
+    except PermissionError as error:
+        raise taken(path) from error
+
+
+def taken(path: Path) -> NameTaken:
+    """Who has the name, and the way around."""
+    return NameTaken(
+        f"shared memory: the name {path} belongs to user {path.lstat().st_uid}; only they (or root) can remove it. "
+        "Run beside it: realtime run --bind tcp://127.0.0.1:PORT"
+    )
 
 
 def _unlink_named(shared: SharedMemory) -> None:

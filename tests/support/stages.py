@@ -66,3 +66,11 @@ def prints_at_exit(ctx) -> None:
     ctx.ready()
     ctx.stop.wait(10)
     sys.stderr.write("the last line\n")
+
+
+def starts_slowly(ctx) -> None:
+    """No beat while it starts, nor in the first moments after it is ready."""
+    time.sleep(2.0)
+    ctx.ready()
+    time.sleep(0.3)
+    works(ctx)
