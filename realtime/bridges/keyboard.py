@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import sys
 import threading
@@ -13,9 +14,19 @@ from contextlib import contextmanager, suppress
 def keys() -> Iterator[queue.SimpleQueue[str]]:
     """A queue that fills with keys, lower case; the terminal is as before afterwards."""
     pressed: queue.SimpleQueue[str] = queue.SimpleQueue()
+    if in_background():
+        yield pressed
+        return
     with single_keys():
         threading.Thread(target=read, args=(pressed,), daemon=True).start()
         yield pressed
+
+
+def in_background() -> bool:
+    """Started with `&`: whoever reads from the terminal then is stopped by it."""
+    if sys.platform == "win32" or not sys.stdin.isatty():
+        return False
+    return os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()
 
 
 @contextmanager

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import queue
+import socket
 import threading
 from collections.abc import Iterable
 from typing import Any
 
 BUNDLE_BYTES = 1200  # fits every network's datagram
+DATAGRAM_BYTES = 2048  # of a request; a longer one is cut off and then no OSC
+TURN_S = 0.05
+PACE_S = 0.005  # between two requests: 200 a second are more than anybody presses
 
 
 class MissingLibrary(Exception):
@@ -21,10 +25,9 @@ class NoPort(Exception):
 def library() -> Any:
     try:
         import pythonosc
-        import pythonosc.dispatcher
         import pythonosc.osc_bundle_builder
         import pythonosc.osc_message_builder
-        import pythonosc.osc_server
+        import pythonosc.osc_packet
         import pythonosc.udp_client
     except ImportError:
         raise MissingLibrary("bridges need python-osc; install it with `pip install 'steadypose[bridges]'`") from None
@@ -73,22 +76,47 @@ class Sender:
 
 
 class Requests:
-    """Addresses that other programs send to a local port, in order."""
+    """Addresses that other programs send to a local port, in order; at once, whatever time a bundle is meant for.
+
+    The port is paced and reads one datagram at a time: whoever floods it loses requests, not our time.
+    """
 
     def __init__(self, host: str, port: int) -> None:
-        osc = library()
+        self._osc = library()
         self._asked: queue.Queue[str] = queue.Queue(maxsize=64)
-        dispatcher = osc.dispatcher.Dispatcher()
-        dispatcher.set_default_handler(lambda address, *_: self._keep(address))
+        self._stop = threading.Event()
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.settimeout(TURN_S)
         try:
-            self._server = osc.osc_server.BlockingOSCUDPServer((host, port), dispatcher)
+            self._socket.bind((host, port))
         except OSError as error:
+            self._socket.close()
             raise NoPort(
                 f"port {port} is in use by another program; choose another with --listen PORT, 0: none"
             ) from error
-        self.port = int(self._server.server_address[1])
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.05,), daemon=True)
+        self.port = int(self._socket.getsockname()[1])
+        self._thread = threading.Thread(target=self._listen, daemon=True)
         self._thread.start()
+
+    def _listen(self) -> None:
+        while not self._stop.is_set():
+            try:
+                datagram = self._socket.recv(DATAGRAM_BYTES)
+            except TimeoutError:
+                continue
+            except OSError:  # an answer to nothing that we sent
+                datagram = b""
+            for address in self._addresses(datagram):
+                self._keep(address)
+            self._stop.wait(PACE_S)
+
+    def _addresses(self, datagram: bytes) -> list[str]:
+        """Of the messages in one datagram; none where it is no OSC."""
+        packet = self._osc.osc_packet
+        try:
+            return [timed.message.address for timed in packet.OscPacket(datagram).messages]
+        except (packet.ParseError, ValueError, OverflowError, RecursionError):
+            return []
 
     def _keep(self, address: str) -> None:
         if not self._asked.full():
@@ -101,6 +129,6 @@ class Requests:
         return found
 
     def close(self) -> None:
-        self._server.shutdown()
+        self._stop.set()
         self._thread.join()
-        self._server.server_close()
+        self._socket.close()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import queue
+import signal
 import sys
 import threading
 from collections.abc import Iterable
@@ -14,6 +15,7 @@ from realtime import clock
 from realtime.bridges import osc
 from realtime.bridges.keyboard import keys
 from realtime.bridges.person import BridgedPerson, bridged, chosen
+from realtime.bridges.progress import Progress
 from realtime.bridges.send import Requests, Sender
 from realtime.bridges.vmc import Performer
 from realtime.client.one_euro import PoseSmoother
@@ -31,6 +33,12 @@ class BadTarget(Exception):
     exit_code = 2
 
 
+class OtherBody(Exception):
+    """The stream's joints are not those of a humanoid."""
+
+    exit_code = 2
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("to", choices=tuple(PORTS), help="vmc: humanoid bones; osc: joints or VRChat trackers")
     parser.add_argument("--connect", default=ADDRESS, metavar="ADDRESS", help="of the stream")
@@ -44,8 +52,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    stop = threading.Event()
-    on_end(lambda *_: stop.set(), ENDING)
+    stop, heard = threading.Event(), list[int]()
+
+    def end(number: int, _: object) -> None:
+        heard.append(number)
+        stop.set()
+
+    on_end(end, ENDING)  # also Ctrl-C: a shell that starts a command with `&` lets it ignore that
     host, port = target(args)
     with ExitStack() as stack:
         sender = stack.enter_context(closing(Sender(host, port)))
@@ -54,7 +67,7 @@ def main(args: argparse.Namespace) -> int:
         bridge: Bridge = VmcBridge(args, stack) if args.to == "vmc" else OscBridge(args)
         tell(f"{args.to} to {host}:{port}. {HELP if args.to == 'vmc' else 'keys: q quit'}")
         run(client, args, bridge, sender, pressed, stop)
-    return 0
+    return 130 if heard[:1] == [signal.SIGINT] else 0
 
 
 def target(args: argparse.Namespace) -> tuple[str, int]:
@@ -124,7 +137,7 @@ def run(
 ) -> None:  # fmt: skip
     smoother = PoseSmoother() if args.smooth else None
     followed: int | None = args.person
-    pace = clock.Pace(5.0)
+    pace, progress = clock.Pace(5.0), Progress(args.connect, tell)
     for pose in client:
         if stop.is_set() or obeyed(pressed, bridge) == "q":
             return
@@ -132,6 +145,7 @@ def run(
             pose = smoother.smooth(pose)
         people = found(client, pose, args, followed)
         followed = people[0].id if people else followed
+        progress.saw(pose, len(people))
         for bundle in bridge.bundles(pose, people):
             sender.send(bundle)
         if news := bridge.news():
@@ -145,6 +159,8 @@ def found(client: PoseClient, pose: Pose3D, args: argparse.Namespace, followed: 
     if not pose.people:
         return []
     hello, keypoints = client.hello(), client.keypoints2d()
+    if args.to == "vmc" and "pelvis" not in hello.joints:
+        raise OtherBody(f"vmc needs a joint named pelvis, this stream has {', '.join(hello.joints)[:200]}; try: osc")
     if args.to == "osc" and args.layout == "joints" and args.person is None:
         everybody = list(pose.people)
     else:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import zmq
 
 from realtime import clock
-from realtime.clock import Deadline
+from realtime.clock import Deadline, Pace
 from realtime.transport.bus import TopicReader
 
 TURN_MS = 50.0
+log = logging.getLogger("client")
 PAUSE_MS = 500.0  # a turn that took longer: this process itself was stopped
 
 
@@ -24,9 +27,16 @@ class Heard:
 
 
 class Listener:
-    """One topic, read by a thread of its own, so that the time of receipt is true however seldom anybody asks."""
+    """One topic, read by a thread of its own, so that the time of receipt is true however seldom anybody asks.
 
-    def __init__(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
+    `wrong` names, in one word, what is the matter with a message that decodes; it is then refused and counted.
+    """
+
+    def __init__(
+        self, context: zmq.Context[Any], address: str, topic: str, source: str,
+        wrong: Callable[[Any], str] = lambda message: "",
+    ) -> None:  # fmt: skip
+        self.topic, self._wrong, self._senseless, self._pace = topic, wrong, Counter[str](), Pace(1.0)
         self.count = 0
         self.news = threading.Condition()
         self.refused: Counter[str] = Counter()
@@ -41,10 +51,19 @@ class Listener:
         while not self._stop.is_set():
             paused = Deadline(PAUSE_MS)
             message = reader.get(TURN_MS)
-            self.refused, self.renewed = reader.refused, reader.renewed
-            if message is not None and not paused.passed():  # else nobody knows how long it lay here
+            fits = message is not None and self._fits(message)
+            self.refused, self.renewed = reader.refused + self._senseless, reader.renewed
+            if fits and not paused.passed():  # else nobody knows how long it lay here
                 self._keep(Heard(message, clock.now_ns()))
         reader.close()
+
+    def _fits(self, message: Any) -> bool:
+        kind = self._wrong(message)
+        if kind:
+            self._senseless[kind] += 1
+            if self._pace.due():
+                log.warning("%s: message refused, %d so far: %s", self.topic, self._senseless[kind], kind)
+        return not kind
 
     def _keep(self, heard: Heard) -> None:
         """Health comes for each stage; of everything else only the newest counts."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 import weakref
 from collections import Counter
 from collections.abc import Iterator
+from functools import partial
 from types import TracebackType
 from typing import Any
 
@@ -23,6 +24,7 @@ from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth
 
 ADDRESS = "tcp://127.0.0.1:5555"
 MAX_AGE_MS = 150.0
+FUTURE_NS = clock.NS_PER_S  # on one clock no frame is newer than now; this much is granted
 SILENCE_MS = 450.0  # then iteration says STALE
 HELLO_MS = 1500.0  # poses are held back so long for the names of their joints, which come once a second
 
@@ -159,7 +161,8 @@ class PoseClient:
 
     def _listener(self, topic: str) -> Listener:
         if topic not in self._listeners:
-            self._listeners[topic] = Listener(self._context, self.address, topic, self.source)
+            wrong = {"wrong": partial(contradiction, self._listeners)} if topic == "pose3d" else {}
+            self._listeners[topic] = Listener(self._context, self.address, topic, self.source, **wrong)
         return self._listeners[topic]
 
     def close(self) -> None:
@@ -171,6 +174,18 @@ class PoseClient:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, t: TracebackType | None) -> None:
         self.close()
+
+
+def contradiction(listeners: dict[str, Listener], pose: Pose3D) -> str:
+    """In a word, how a pose contradicts the clock or the last Hello; empty where it does not."""
+    heard = listeners["hello"].newest() if "hello" in listeners else None
+    if heard is None:
+        return ""
+    if any(len(person.xyz) != len(heard.message.joints) for person in pose.people):
+        return "other joints than Hello names"
+    ahead_ns = pose.stamp.t_capture_ns - clock.now_ns()
+    here = heard.message.clock == clock.identity()
+    return "captured in the future" if here and pose.live and ahead_ns > FUTURE_NS else ""
 
 
 def end(context: zmq.Context[Any], listeners: dict[str, Listener]) -> None:

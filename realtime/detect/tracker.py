@@ -59,7 +59,7 @@ class Tracker:
 
     def __init__(self, max_people: int, lost_s: float = 2.5, first_id: int | None = None) -> None:
         self._max_people, self._lost_ns = max_people, int(lost_s * 1e9)
-        self._next_id = time.monotonic_ns() // 1_000_000 if first_id is None else first_id
+        self._next_id = time.monotonic_ns() // 1_000_000 % 2**30 if first_id is None else first_id
         self._tracks: list[Track] = []
         self._stream: int | None = None
 

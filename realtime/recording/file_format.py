@@ -23,6 +23,8 @@ SYNC = b"\xf5\x9drc"
 HEADER = struct.Struct("<4sBII")
 COUNT = struct.Struct("<I")
 MAX_PAYLOAD = 1 << 16  # a ring's slot holds 8 kB
+TAIL = 1 << 20  # bytes at the end of a file in which its last message is looked for
+MOST_FALSE_MARKS = 20_000  # marks without a record behind them, each up to 64 kB to check; a flipped bit leaves one
 APPENDING = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 
 HELLO, KEYPOINTS2D, POSE3D, LOST = 1, 2, 3, 4
@@ -162,18 +164,31 @@ class RecordingReader:
             yield from self._records(data)
 
     def _records(self, data: mmap.mmap) -> Iterator[Record]:
-        at = len(MAGIC)
+        at, search = len(MAGIC), Search()
         while at < len(data):
             record = read_at(data, at)
             if record is not None:
                 yield record
                 at += HEADER.size + len(record.payload)
                 continue
-            behind = next_whole(data, at + 1)
+            behind = search.next_whole(data, at + 1)
             self.damage.bytes_skipped += behind - at
             self.damage.places += 1
             self.damage.torn_tail = behind == len(data)
             at = behind
+
+
+def last_message(path: Path) -> bytes | None:
+    """The last whole wire message of a recording, from its end: where a writer that was killed goes on."""
+    if path.stat().st_size <= len(MAGIC):
+        return None
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
+        search, found = Search(), None
+        at = search.next_whole(data, max(len(MAGIC), len(data) - TAIL))
+        while at < len(data) and (record := read_at(data, at)) is not None:
+            found = record.payload if record.type != LOST else found
+            at = search.next_whole(data, at + HEADER.size + len(record.payload))
+        return found
 
 
 def read_at(data: mmap.mmap, at: int) -> Record | None:
@@ -190,10 +205,17 @@ def read_at(data: mmap.mmap, at: int) -> Record | None:
     return Record(kind, payload, at)
 
 
-def next_whole(data: mmap.mmap, at: int) -> int:
-    """Offset of the next whole record at or behind `at`; the end where there is none."""
-    while (at := data.find(SYNC, at)) >= 0:
-        if read_at(data, at) is not None:
-            return at
-        at += 1
-    return len(data)
+class Search:
+    """Looks for whole records in damaged parts; gives a file up that holds mostly false marks, to bound its cost."""
+
+    def __init__(self) -> None:
+        self._false_marks = 0
+
+    def next_whole(self, data: mmap.mmap, at: int) -> int:
+        """Offset of the next whole record at or behind `at`; the end where there is none."""
+        while (at := data.find(SYNC, at)) >= 0 and self._false_marks < MOST_FALSE_MARKS:
+            if read_at(data, at) is not None:
+                return at
+            self._false_marks += 1
+            at += 1
+        return len(data)

@@ -51,9 +51,15 @@ class Recorded:
             self.progress(record.offset)
         self.damage = reader.damage
 
+    def _count_lost(self, payload: bytes) -> None:
+        if len(payload) == COUNT.size:
+            self.losses.at_writing += COUNT.unpack(payload)[0]
+        else:
+            self.losses.malformed += 1
+
     def _message(self, record: Record) -> Held | None:
         if record.type == LOST:
-            self.losses.at_writing += COUNT.unpack(record.payload)[0]
+            self._count_lost(record.payload)
             return None
         kind = KIND_OF_TYPE.get(record.type)
         if kind is None:

@@ -7,10 +7,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any, Protocol
 
-from realtime.recording.file_format import RecordingError, RecordingWriter, check_target
+from realtime.recording.file_format import POSE3D, RecordingError, RecordingWriter, check_target, type_of
 from realtime.transport.address import is_loopback
 from realtime.transport.pose_ring import PoseRingReader
 from realtime.transport.tap import Tap
+from realtime.wire.messages import Keypoints2D, MessageError, Pose3D, decode
 
 TURN_S = 0.1
 
@@ -19,6 +20,7 @@ class Intake(Protocol):
     """Where published bytes come from; `lost` counts what went by unread."""
 
     lost: int
+    restarts: int  # of the publisher; what it published last may have gone by
 
     def drain(self) -> list[bytes]: ...
     def close(self) -> None: ...
@@ -28,7 +30,7 @@ class NetworkIntake:
     """The public address, best effort."""
 
     def __init__(self, connect: str) -> None:
-        self.lost = 0
+        self.lost = self.restarts = 0
         self._tap = Tap(connect, ("hello", "keypoints2d", "pose3d"))
         self._last: tuple[int, int, int] | None = None  # stream, seq, dropped
 
@@ -64,15 +66,45 @@ class Copier:
 
     def __init__(self, intake: Intake, writer: RecordingWriter) -> None:
         self.intake, self.writer = intake, writer
-        self._lost = intake.lost
+        self._lost, self._restarts = intake.lost, intake.restarts
+        self._before: bytes | None = None  # the last pose in the file
+        self._seam = False  # the next pose may not be the one behind it
+
+    def go_on_behind(self, message: bytes, found: bool) -> None:
+        """A file that was begun by a predecessor; `found`: the intake goes on right behind its last message."""
+        self._before, self._seam = message, not found
 
     def turn(self) -> int:
         """How many messages were written."""
-        found = self.intake.drain()
+        came = self.intake.drain()
         if self.intake.lost > self._lost:
             self.writer.write_lost(self.intake.lost - self._lost)
             self._lost = self.intake.lost
-        return sum(self.writer.write(data) for data in found)
+        if self.intake.restarts != self._restarts:
+            self._restarts, self._seam = self.intake.restarts, True
+        return sum(self._write(data) for data in came)
+
+    def _write(self, data: bytes) -> bool:
+        if type_of(data) == POSE3D:
+            if self._seam and self._before and (missing := poses_between(self._before, data)):
+                self.writer.write_lost(missing)
+            self._before, self._seam = data, False
+        return self.writer.write(data)
+
+
+def poses_between(before: bytes, after: bytes) -> int:
+    """Poses of one stream that were published between two messages of it: captured, and not counted as dropped."""
+    try:
+        one, other = (decode(kind_of_message(data), data) for data in (before, after))
+    except MessageError:
+        return 0
+    if one.stamp.stream != other.stamp.stream:
+        return 0
+    return max(0, other.stamp.seq - one.stamp.seq - 1 - max(0, other.dropped - one.dropped))
+
+
+def kind_of_message(data: bytes) -> type[Pose3D] | type[Keypoints2D]:
+    return Pose3D if type_of(data) == POSE3D else Keypoints2D
 
 
 class StreamRecorder(threading.Thread):

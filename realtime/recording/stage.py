@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from contextlib import closing
+from pathlib import Path
 
 from realtime.clock import Pace
-from realtime.recording.file_format import RecordingError, RecordingWriter, check_target
+from realtime.recording.file_format import RecordingError, RecordingWriter, check_target, last_message
 from realtime.recording.recorder import Copier
 from realtime.supervise.stage_runner import Context
 from realtime.transport.pose_ring import PoseRingReader
@@ -20,9 +21,12 @@ def main(ctx: Context) -> None:
     if not ctx.starts:
         check_target(path)
     with closing(PoseRingReader(ctx.config.publish.bind)) as ring, RecordingWriter(path) as writer:
+        copier = Copier(ring, writer)
+        if ctx.starts and (last := last_message(Path(path))):
+            copier.go_on_behind(last, ring.go_on_behind(last))
         ctx.ready()
         try:
-            record(ctx, Copier(ring, writer))
+            record(ctx, copier)
         except RecordingError as error:
             ctx.log.error("%s", error)
             ctx.degraded("recording stopped")

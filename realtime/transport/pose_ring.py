@@ -121,6 +121,20 @@ class PoseRingReader:
             self._read += 1
         return found
 
+    def go_on_behind(self, data: bytes) -> bool:
+        """Continue behind this message; False, and with everything that is still there, where it is gone."""
+        ring = self._ring
+        if ring is None:
+            return False
+        written = ring.written()
+        oldest = max(1, written - SLOTS + 2)
+        for number in range(written, oldest - 1, -1):
+            if self._copy(ring, number) == data:
+                self._read = number
+                return True
+        self._read = oldest - 1
+        return False
+
     def _lose(self, up_to: int) -> None:
         self.lost += max(0, up_to - self._read)
         self._read = max(up_to, self._read)

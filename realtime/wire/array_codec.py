@@ -34,16 +34,25 @@ class Below:
     limit: int
 
 
+@dataclass(frozen=True)
+class Within:
+    """Closed bounds of a number that arrives; what is sent is not held against them."""
+
+    low: float
+    high: float
+
+
 class Coder(NamedTuple):
     pack: Callable[[Any, Sizes], Any]
     unpack: Callable[[Any, Sizes], Any]
 
 
 def array_coder(hint: Any, notes: tuple[Any, ...]) -> Coder:
-    """hint: NDArray[float32] or NDArray[uint8]; notes: its shape, perhaps a Below."""
+    """hint: NDArray[float32] or NDArray[uint8]; notes: its shape, perhaps a Below or a Within."""
     last = typing.get_args(hint)[-1]  # dtype[float32]; where NDArray is a type alias (numpy 2.5), float32
     dtype = np.dtype((typing.get_args(last) or (last,))[0]).newbyteorder("<")
-    shape: Shape = tuple(n for n in notes if not isinstance(n, Below))
+    shape: Shape = tuple(n for n in notes if not isinstance(n, (Below, Within)))
+    bounds = next((n for n in notes if isinstance(n, Within)), None)
     limit = next((n.limit for n in notes if isinstance(n, Below)), None)
     if sum(isinstance(n, str) for n in shape) > 1:
         return _stacked(array_coder(hint, notes[1:]), shape, dtype)
@@ -57,6 +66,8 @@ def array_coder(hint: Any, notes: tuple[Any, ...]) -> Coder:
         if type(value) is not bytes or len(value) % dtype.itemsize:
             refuse("type", f"{dtype.name} in bytes are expected")
         array = np.frombuffer(value, dtype)
+        if bounds and array.size and not (bounds.low <= array.min() and array.max() <= bounds.high):
+            refuse("finite" if not np.isfinite(array).all() else "value", _outside(bounds, array))
         return _sound(array.reshape(_solve(shape, array.size, sizes)), limit)
 
     return Coder(write, read)
@@ -77,6 +88,10 @@ def _stacked(row: Coder, shape: Shape, dtype: Any) -> Coder:
         return np.stack(rows) if rows else np.zeros([n if isinstance(n, int) else 0 for n in shape], dtype)
 
     return Coder(write, read)
+
+
+def _outside(bounds: Within, array: Any) -> str:
+    return f"values are {bounds.low:g} to {bounds.high:g}, found {array.min():g} to {array.max():g}"
 
 
 def _agree(shape: Shape, found: tuple[int, ...], sizes: Sizes) -> None:

@@ -19,7 +19,7 @@ from typing import Any, Literal
 import msgpack
 import numpy as np
 
-from realtime.wire.array_codec import Coder, MessageError, Sizes, array_coder, refuse
+from realtime.wire.array_codec import Coder, MessageError, Sizes, Within, array_coder, refuse
 
 MAX_BYTES = 65_536  # of one message
 MAX_ITEMS = 512  # of one list or map
@@ -94,7 +94,7 @@ def plan(kind: Any) -> tuple[tuple[str, bool, Coder], ...]:
 def coder(hint: Any) -> Coder:
     origin, args = typing.get_origin(hint), typing.get_args(hint)
     if origin is typing.Annotated:
-        return array_coder(args[0], args[1:])
+        return bounded_coder(args[0], args[1]) if args[0] in SCALARS else array_coder(args[0], args[1:])
     if origin is Literal:
         return Coder(_choose(args), _choose(args))
     if origin in (types.UnionType, typing.Union):
@@ -106,6 +106,19 @@ def coder(hint: Any) -> Coder:
     if is_dataclass(hint):
         return Coder(pack, lambda value, sizes: unpack(typing.cast(type, hint), value, sizes))
     return SCALARS[hint]
+
+
+def bounded_coder(hint: Any, bounds: Within) -> Coder:
+    """A number that is held against its bounds when it arrives."""
+    inner = coder(hint)
+
+    def read(value: Any, sizes: Sizes) -> Any:
+        number = inner.unpack(value, sizes)
+        if not bounds.low <= number <= bounds.high:
+            refuse("value", f"expected {bounds.low:g} to {bounds.high:g}, found {number:g}")
+        return number
+
+    return Coder(inner.pack, read)
 
 
 def optional_coder(hint: Any) -> Coder:
@@ -137,7 +150,7 @@ def _choose(choices: tuple[Any, ...]) -> Callable[[Any, Sizes], Any]:
 def _counts(value: Any, sizes: Sizes) -> dict[str, int]:
     if type(value) is not dict or not all(type(k) is str for k in value):
         refuse("type", "a map of counts is expected")
-    return {k: _int(v, sizes) for k, v in value.items()}
+    return {_text(k, sizes): _int(v, sizes) for k, v in value.items()}
 
 
 def _int(value: Any, _: Sizes) -> int:
@@ -151,16 +164,27 @@ def _float(value: Any, _: Sizes) -> float:
 
 
 def _text(value: Any, _: Sizes) -> str:
-    return value if type(value) is str else refuse("type", "a text is expected")
+    """Without characters that steer a terminal: an escape sequence arrives as the text `\\x1b`."""
+    if type(value) is not str:
+        refuse("type", "a text is expected")
+    return value if value.isprintable() else "".join(map(_shown, value))
+
+
+def _shown(character: str) -> str:
+    return character if character.isprintable() else character.encode("unicode_escape").decode()
 
 
 def _bool(value: Any, _: Sizes) -> bool:
     return bool(value) if isinstance(value, (bool, np.bool_)) else refuse("type", "true or false is expected")
 
 
+def _sent_text(value: Any) -> str:
+    return value[:MAX_TEXT] if type(value) is str else refuse("type", "a text is expected")
+
+
 SCALARS = {
     int: Coder(_int, _int),
     float: Coder(_float, _float),
-    str: Coder(lambda value, sizes: _text(value, sizes)[:MAX_TEXT], _text),
+    str: Coder(lambda value, _: _sent_text(value), _text),
     bool: Coder(_bool, _bool),
 }

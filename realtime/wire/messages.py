@@ -14,9 +14,10 @@ from dataclasses import dataclass, field, replace
 from typing import Annotated, Any, Literal, TypeVar
 
 from realtime.wire import codec
-from realtime.wire.array_codec import Below, MessageError, refuse
+from realtime.wire.array_codec import Below, MessageError, Within, refuse
 from realtime.wire.arrays import F32, U8
 from realtime.wire.codec import MAX_BYTES
+from realtime.wire.consistency import check_hello, check_pose
 from realtime.wire.joint import Joint, JointState, count_states, index_of
 
 VERSION = 1
@@ -29,16 +30,26 @@ UpSource = Literal["given", "estimated", "assumed"]
 StageState = Literal["STARTING", "READY", "DEGRADED", "DOWN"]
 Medium = Literal["live", "film", "recording"]
 
+Nanoseconds = Annotated[int, Within(0, 2**62)]
+Count = Annotated[int, Within(0, 2**53)]
+Index = Annotated[int, Within(-1, 2**63)]  # -1: none
+Id = Annotated[int, Within(0, 2**31 - 1)]  # fits every format that poses are sent on in
+Pixels = Annotated[int, Within(0, 100_000)]
+Share = Annotated[float, Within(0, 1)]
+Milliseconds = Annotated[float, Within(0, 1e12)]
+Rate = Annotated[float, Within(0, 1e6)]  # Hz
+UNIT, POSITIVE = Within(0, 1), Within(0, 1e9)  # of every number of an array
+
 
 @dataclass(frozen=True)
 class Stamp:
     """Identity and time of one captured frame; copied untouched through every stage."""
 
     source: str  # stable name: cam0
-    stream: int  # new for every opened source; a change means: forget all state
-    seq: int  # +1 per captured frame; gaps are drops
-    t_capture_ns: int  # ns of the sender's monotonic clock, when the picture was grabbed
-    t_capture_unix_ns: int  # ns of its wall clock, the same moment
+    stream: Index  # new for every opened source; a change means: forget all state
+    seq: Index  # +1 per captured frame; gaps are drops
+    t_capture_ns: Nanoseconds  # ns of the sender's monotonic clock, when the picture was grabbed
+    t_capture_unix_ns: Nanoseconds  # ns of its wall clock, the same moment
 
 
 @dataclass(frozen=True)
@@ -46,10 +57,10 @@ class Frame:
     """A reference to pixels in the FrameRing."""
 
     stamp: Stamp = field(metadata={"flat": True})
-    slot: int
-    generation: int
-    width: int
-    height: int
+    slot: Index
+    generation: Index
+    width: Pixels
+    height: Pixels
     ring: str = ""  # name of the shared memory segment
 
 
@@ -57,13 +68,13 @@ class Frame:
 class Person2D:
     """One person's keypoints; J is the number of `Hello.joints2d`."""
 
-    id: int  # the same as in pose3d
+    id: Id  # the same as in pose3d
     xy: Annotated[F32, "J", 2]  # px
-    score: Annotated[F32, "J"]  # the detector's visibility; 0 for a lost track
-    presence: Annotated[F32, "J"]  # the detector's belief that the joint is in the picture
+    score: Annotated[F32, "J", UNIT]  # the detector's visibility; 0 for a lost track
+    presence: Annotated[F32, "J", UNIT]  # the detector's belief that the joint is in the picture
     world: Annotated[F32, "J", 3] | None = None  # m, the detector's own 3D, camera axes; or null
-    flow: Annotated[F32, "J"] | None = None  # flow residual, in box heights; NaN-free, -1 where unknown
-    reliability: Annotated[F32, "J"] | None = None  # in [0, 1]; counts as observed from 0.5 on
+    flow: Annotated[F32, "J", Within(-1, 1e9)] | None = None  # flow residual, box heights; -1: unknown
+    reliability: Annotated[F32, "J", UNIT] | None = None  # in [0, 1]; counts as observed from 0.5 on
 
 
 @dataclass(frozen=True)
@@ -71,14 +82,14 @@ class Keypoints2D:
     """The 2D keypoints that the poses of a frame were made from."""
 
     stamp: Stamp = field(metadata={"flat": True})
-    width: int  # px, of the picture
-    height: int  # px
+    width: Pixels  # px, of the picture
+    height: Pixels  # px
     people: tuple[Person2D, ...] = ()  # everybody in the frame
-    slot: int = -1  # where the pixels of this frame lie in shared memory
-    generation: int = -1  # of that slot; another one: the pixels are gone
+    slot: Index = -1  # where the pixels of this frame lie in shared memory
+    generation: Index = -1  # of that slot; another one: the pixels are gone
     ring: str = ""  # name of the shared memory segment
     stage_us: dict[str, int] = field(default_factory=dict)  # µs, time spent per stage so far
-    dropped: int = 0  # frames of this stream never answered, so far
+    dropped: Count = 0  # frames of this stream never answered, so far
 
 
 @dataclass(frozen=True, repr=False)
@@ -88,13 +99,13 @@ class Person3D:
     Arrays have one row for each of the J joints, in the order of `joints`.
     """
 
-    id: int  # stable through crossings and short absences, never used twice
+    id: Id  # stable through crossings and short absences, never used twice
     status: PersonStatus  # TRACKED; OCCLUDED while fewer than four joints are observed
     xyz: Annotated[F32, "J", 3]  # m, relative to the root; camera axes: x right, y down, z forward
-    sigma: Annotated[F32, "J"]  # m per coordinate: about 68 % of errors lie within one, 95 % within 1.96
+    sigma: Annotated[F32, "J", POSITIVE]  # m per coordinate: about 68 % of errors lie within one, 95 % within 1.96
     state: Annotated[U8, "J", Below(4)]  # 0 OBSERVED, 1 INFERRED, 2 HELD, 3 ABSENT: xyz and sigma mean nothing
-    age_ms: Annotated[F32, "J"]  # ms since last observed; since the track began where it never was
-    reliability: Annotated[F32, "J"]  # in [0, 1], of the keypoint, as the lifter used it
+    age_ms: Annotated[F32, "J", Within(0, 1e12)]  # ms since last observed; since the track began where it never was
+    reliability: Annotated[F32, "J", UNIT]  # in [0, 1], of the keypoint, as the lifter used it
     xy: Annotated[F32, "J", 2]  # px, where the joint is in the picture
     root_cam: Annotated[F32, 3] | None = None  # m, where the root is, camera axes; or null
     metric: bool = False  # root_cam is in true metres: field of view and height were given
@@ -131,15 +142,15 @@ class Pose3D:
     """
 
     stamp: Stamp = field(metadata={"flat": True})
-    width: int  # px, of the picture
-    height: int  # px
+    width: Pixels  # px, of the picture
+    height: Pixels  # px
     status: Status  # OK; NO_PERSON: looked, nobody there; STALE: no current pose, people is empty
     people: tuple[Person3D, ...] = ()  # everybody in the frame
     up: tuple[float, float, float] = (0.0, -1.0, 0.0)  # unit vector against gravity, camera axes
     up_source: UpSource = "assumed"  # where `up` comes from: given, estimated or assumed
-    look_ahead_ms: float = 0.0  # how much future the engine waits for
-    t_publish_ns: int = 0  # ns of the sender's monotonic clock, when the message left
-    dropped: int = 0  # frames of this stream never answered, so far
+    look_ahead_ms: Annotated[float, Within(0, 60_000)] = 0.0  # how much future the engine waits for
+    t_publish_ns: Nanoseconds = 0  # ns of the sender's monotonic clock, when the message left
+    dropped: Count = 0  # frames of this stream never answered, so far
     stage_us: dict[str, int] = field(default_factory=dict)  # µs, time spent per stage
     live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
 
@@ -160,12 +171,12 @@ class Health:
     stage: str  # capture, detect, occlude, lift, publish, file or record
     state: StageState  # what the stage does now
     reason: str = ""  # frozen, lagging, stalled, mismatch, ...
-    rate_hz: float = 0.0  # answers a second
-    dropped: int = 0  # frames of this stream never answered, so far
-    restarts_1h: int = 0  # restarts in the last hour
-    reconnects_1h: int = 0  # times the source was opened anew in the last hour
-    p50_ms: float = 0.0  # median time for one frame
-    p99_ms: float = 0.0  # its 99th percentile
+    rate_hz: Rate = 0.0  # answers a second
+    dropped: Count = 0  # frames of this stream never answered, so far
+    restarts_1h: Count = 0  # restarts in the last hour
+    reconnects_1h: Count = 0  # times the source was opened anew in the last hour
+    p50_ms: Milliseconds = 0.0  # median time for one frame
+    p99_ms: Milliseconds = 0.0  # its 99th percentile
 
 
 @dataclass(frozen=True)
@@ -178,13 +189,13 @@ class Hello:
     parents: tuple[int, ...]  # index of each joint's parent; -1: the root
     joints2d: tuple[str, ...]  # names, in the order of keypoints2d's arrays
     reliability_source: str  # eq2 or learned: what reliabilities are made of
-    threshold: float  # of the reliability: from here on a keypoint counts as observed
+    threshold: Share  # of the reliability: from here on a keypoint counts as observed
     engine: str  # name of the lifting network
     engine_sha256: str  # digest of its file
     detector: str  # name of the 2D detector
-    look_ahead_ms: float  # how much future the engine waits for
+    look_ahead_ms: Annotated[float, Within(0, 60_000)]  # how much future the engine waits for
     config_hash: str  # over every setting that can change a pose
-    max_age_ms: float = 150.0  # an older pose is published as STALE
+    max_age_ms: Milliseconds = 150.0  # an older pose is published as STALE
     parents2d: tuple[int, ...] = ()  # of keypoints2d
     clock: str = ""  # whose monotonic clock the stamps are of
     axes: str = "camera"  # x right, y down, z forward
@@ -235,6 +246,10 @@ def decode(kind: type[Kind], data: bytes) -> Kind:
     if version != VERSION:
         refuse("version", f"schema version {version!r}; this reader knows {VERSION}")
     message: Kind = codec.unpack(kind, plain)
+    if isinstance(message, Pose3D):
+        check_pose(message)
+    elif isinstance(message, Hello):
+        check_hello(message)
     return message
 
 

@@ -122,7 +122,7 @@ def test_the_command_says_when_nothing_came(tmp_path, capsys):
 
 def test_a_lapped_reader_says_so_in_the_file(tmp_path):
     class Lapped:
-        lost = 0
+        lost = restarts = 0
 
         def drain(self):
             self.lost += 5

@@ -61,8 +61,9 @@ def test_any_person_survives_the_way(data):
     joints = data.draw(st.integers(1, 140))
     numbers = st.floats(-1e6, 1e6, width=32)
     draw = lambda *shape: data.draw(arrays.arrays(np.float32, shape, elements=numbers))  # noqa: E731
+    share = lambda: data.draw(arrays.arrays(np.float32, joints, elements=st.floats(0, 1, width=32)))  # noqa: E731
     world = data.draw(st.sampled_from([None, draw(joints, 3)]))
-    person = Person2D(data.draw(st.integers(0, 2**53)), draw(joints, 2), draw(joints), draw(joints), world)
+    person = Person2D(data.draw(st.integers(0, 2**31 - 1)), draw(joints, 2), share(), share(), world)
     message = Keypoints2D(stamp(data.draw(st.integers(-1, 2**53))), 640, 480, (person,))
     assert same(decode(Keypoints2D, encode("keypoints2d", "cam0", message)), message)
 
