@@ -21,6 +21,7 @@ from realtime.cli import main as realtime_cli
 from realtime.config import schema
 from realtime.config.keywords import keywords
 from realtime.wire import messages
+from realtime.wire.array_codec import Within
 from realtime.wire.joint import JointState
 from realtime.wire.topics import TOPICS
 
@@ -59,6 +60,8 @@ def wire_type(hint: Any) -> str:
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         shape = [str(a) for a in args[1:] if isinstance(a, (str, int))]
+        if not shape:
+            return f"{wire_type(args[0])}, {bounds_of(args[1])}"
         element = "uint8" if "uint8" in str(args[0]) else "float32"
         if shape[0] == "P":
             return f"list of P: {element} ({', '.join(shape[1:])})"
@@ -72,6 +75,11 @@ def wire_type(hint: Any) -> str:
     if origin is dict:
         return "map"
     return {int: "int", float: "float", str: "text", bool: "bool"}.get(hint, "map")
+
+
+def bounds_of(one: Within) -> str:
+    """What a reader refuses beyond."""
+    return f"{one.low:g} to {one.high:g}" if one.high < 2**31 else f"from {one.low:g} on"
 
 
 def message_table(kind: Any, notes: dict[tuple[str, str], str]) -> str:
