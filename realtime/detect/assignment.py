@@ -8,6 +8,8 @@ from numpy.typing import NDArray
 
 def assignment(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
     """Hungarian method with potentials: min(rows, columns) pairs of least total cost."""
+    if cost.size == 1:
+        return [(0, 0)]
     if cost.shape[0] > cost.shape[1]:
         return sorted((row, column) for column, row in assignment(cost.T))
     rows, columns = cost.shape

@@ -5,6 +5,7 @@ A lost person stays with score 0 for a while, so that the stages behind can let 
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,8 @@ import numpy as np
 from realtime.detect.assignment import assignment
 from realtime.detect.mediapipe_detector import Detection
 from realtime.wire.arrays import F32
-from realtime.wire.keypoints import box_size, sane, sane_world
+from realtime.wire.keypoints import box_size, sane, sane_presence, sane_world
+from realtime.wire.keypoints import distance as joint_distance
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 
 CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost, untold beside others
@@ -114,9 +116,9 @@ def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int) -> l
 def distance(predicted: F32, before: Detection, now: Detection) -> float:
     """Mean joint distance in box heights, plus how much the size changed; joints that both saw well count most."""
     weight = before.score * now.score + 1e-3
-    gap = np.linalg.norm(now.xy - predicted, axis=1)
+    gap = joint_distance(now.xy, predicted)
     old, new = box_size(before.xy), box_size(now.xy)
-    return float((gap * weight).sum() / weight.sum() / max(old, new) + 0.5 * abs(np.log(new / old)))
+    return float((gap * weight).sum() / weight.sum() / max(old, new) + 0.5 * abs(math.log(new / old)))
 
 
 def shift(before: Detection, now: Detection) -> F32:
@@ -127,6 +129,8 @@ def shift(before: Detection, now: Detection) -> F32:
 
 def filled(detection: Detection, expected: F32) -> Detection:
     """Joints that were not found at all (score 0) move with the body."""
+    if detection.score.all():
+        return detection
     xy = np.where(detection.score[:, None] > 0, detection.xy, expected)
     return replace(detection, xy=xy.astype(np.float32))
 
@@ -143,11 +147,11 @@ def distinct(found: list[Detection]) -> list[Detection]:
 def sane_detection(detection: Detection) -> Detection:
     """Finite throughout; what was not has score 0."""
     xy, score = sane(detection.xy, detection.score)
-    presence = np.nan_to_num(detection.presence, nan=0, posinf=0, neginf=0)
+    presence = sane_presence(detection.presence)
     if detection.world is None:
         return Detection(xy, score, presence, None)
     world, good = sane_world(detection.world)
-    return Detection(xy, np.where(good, score, 0).astype(np.float32), presence, world)
+    return Detection(xy, score if good.all() else np.where(good, score, 0).astype(np.float32), presence, world)
 
 
 def _person(track: Track, seen: bool) -> Person2D:

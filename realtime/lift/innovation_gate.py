@@ -12,7 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from engines.skeleton import JointSet
+from realtime.lift.joint_state import parents_of
 from realtime.wire.arrays import F32
+from realtime.wire.keypoints import distance
 
 TALL_M = 1.75  # metres make one height
 SLACK = 0.06  # heights: the detector's own noise
@@ -40,15 +42,14 @@ class InnovationGate:
             return doubt
         if len(self._xy):
             waited = (t_ns - self._believed_ns) * 1e-9
-            leap = np.linalg.norm(xy - self._xy, axis=-1) / height_px
+            leap = distance(xy, self._xy) / height_px
             doubt = leap > self.tolerance * (SLACK + SPEED * waited)
-        parents = np.asarray(self.joints.parents)
-        length = np.linalg.norm(xy - xy[parents], axis=-1)
+        length = distance(xy, xy[parents_of(self.joints)])
         longest = self.tolerance * (STRETCH * bone_px + SLACK * height_px)
-        doubt |= (bone_px > 0) & (parents >= 0) & (length > longest)
-        only_limbs = np.zeros(len(self.joints), bool)
-        only_limbs[self.limbs] = True
-        return doubt & reliable & only_limbs
+        doubt |= (bone_px > 0) & (length > longest)  # of the root, which has no bone, it is 0
+        found = np.zeros(len(self.joints), bool)
+        found[self.limbs] = (doubt & reliable)[self.limbs]
+        return found
 
     def accept(self, t_ns: int, xy: F32, observed: NDArray[np.bool_]) -> None:
         """What was used: the next claims are held against it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,23 +36,25 @@ class JointTracker:
         self._seen_ns[observed] = t_ns
         never = self._seen_ns < 0
         age = (t_ns - np.where(never, self._born_ns, self._seen_ns)) / 1e6
-        state = np.select(
-            [observed, never | (age > self.held_ms), age > self.inferred_ms], [OBSERVED, ABSENT, HELD], INFERRED
-        )
-        return state.astype(np.uint8), np.asarray(age, np.float32)
+        state = np.full(len(age), INFERRED, np.uint8)
+        if not observed.all():
+            state[age > self.inferred_ms] = HELD
+            state[never | (age > self.held_ms)] = ABSENT
+        state[observed] = OBSERVED
+        return state, age.astype(np.float32)
 
     def freeze_bones(self, xyz: F32, state: U8) -> F32:
         """Joints that became HELD keep the bone they had when they did."""
-        parents = np.asarray(self.joints.parents)
-        if len(self._bones) != len(xyz):
-            self._bones = bones(xyz, parents)
-        held = (state == HELD) & (parents >= 0)
-        entering = held & (self._state != HELD)
+        parents = parents_of(self.joints)
         now = bones(xyz, parents)
-        self._bones = np.where((held & ~entering)[:, None], self._bones, now)
-        self._state = state
+        held = (state == HELD) & (parents >= 0)
+        before, self._state = self._state, state
+        if not held.any() or len(self._bones) != len(xyz):
+            self._bones = now
         if not held.any():
             return xyz
+        entering = held & (before != HELD)
+        self._bones = np.where((held & ~entering)[:, None], self._bones, now)
         out = xyz.copy()
         for joint in self.joints.outwards():
             if held[joint]:
@@ -61,4 +64,12 @@ class JointTracker:
 
 def bones(xyz: F32, parents: NDArray[np.int64]) -> F32:
     """(J, 3) each joint from its parent; the root from nothing."""
-    return np.asarray(xyz - np.where((parents >= 0)[:, None], xyz[parents], 0), np.float32)
+    found = np.asarray(xyz - xyz[parents], np.float32)
+    found[parents < 0] = xyz[parents < 0]
+    return found
+
+
+@cache
+def parents_of(joints: JointSet) -> NDArray[np.int64]:
+    """(J,) -1 marks the root."""
+    return np.array(joints.parents)

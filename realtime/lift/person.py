@@ -7,18 +7,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from engines.contract import Contract, map_reliability
+from engines.contract import Contract
 from engines.skeleton import JOINT_SETS, JointSet, mapping
 from realtime.config.schema import CameraConfig, LiftConfig
 from realtime.engine_io.engine_feed import LifterInput, LifterOutput
 from realtime.lift.camera_model import CameraModel
 from realtime.lift.innovation_gate import FADE, TALL_M, InnovationGate
-from realtime.lift.joint_state import FEWEST_SEEN, JointTracker
+from realtime.lift.joint_state import FEWEST_SEEN, JointTracker, parents_of
 from realtime.lift.root import Stature, fit_root
 from realtime.occlude.rule_based import SEEN, same_threshold
 from realtime.wire.arrays import F32
+from realtime.wire.keypoints import distance, within_bounds
 from realtime.wire.messages import ABSENT, OBSERVED, Person2D, Person3D
 
+FAR_PX = 1e6  # keypoints beyond are no keypoints
 UNSURE_M = 1.0  # sigma of a joint of which nothing is known
 FEWEST_FOR_ROOT = 3  # joints observed; with fewer the root stays where it was
 
@@ -39,14 +41,22 @@ class JointMapping:
     joints: JointSet
     weights: F32  # (J, detector's joints)
     sources: NDArray[np.int64]  # (J,) the one source of a joint; -1: several
+    among: NDArray[np.int64]  # (J, K) all of its sources, the first one repeated
     threshold: float  # of the engine: reliable from here on
 
     @staticmethod
     def of(contract: Contract) -> JointMapping:
         joints = JOINT_SETS[contract.joints_out]
         weights = mapping(contract.joints_in, joints.name)
-        single = (weights != 0).sum(1) == 1
-        return JointMapping(joints, weights, np.where(single, (weights != 0).argmax(1), -1), contract.threshold)
+        used = weights != 0
+        sources = np.where(used.sum(1) == 1, used.argmax(1), -1)
+        every = [np.flatnonzero(row) for row in used]
+        among = np.array([np.resize(one, max(map(len, every))) for one in every])
+        return JointMapping(joints, weights, sources, among, contract.threshold)
+
+    def reliability(self, of_sources: F32) -> F32:
+        """(J,) as `map_reliability` of the contract: a joint is as reliable as the worst of its sources."""
+        return np.asarray(np.minimum.reduce(of_sources[self.among], 1), np.float32)
 
 
 class Person:
@@ -66,25 +76,25 @@ class Person:
     def prepare(self, person: Person2D, t_ns: int, camera: CameraModel) -> PersonObservation:
         """Make the lifter's input: finite, and without claims that no body could have made."""
         assert person.reliability is not None
-        weights, threshold = self._mapped.weights, self._mapped.threshold
-        good = np.isfinite(person.xy).all(-1) & (np.abs(person.xy) < 1e6).all(-1) & np.isfinite(person.reliability)
-        xy = np.where(good[:, None], person.xy, 0).astype(np.float32)
-        reliable = np.where(good, person.reliability, 0).clip(0, 1).astype(np.float32)
-        reliable = same_threshold(reliable, SEEN, threshold)
-        joints = np.asarray(weights @ xy, np.float32)
-        self._fade_outliers(reliable, joints, t_ns, camera)
-        reliability = map_reliability(reliable, weights)
-        self._gate.accept(t_ns, joints, reliability >= threshold)
+        mapped = self._mapped
+        xy, reliable = sane_claims(person.xy, person.reliability)
+        reliable = same_threshold(reliable, SEEN, mapped.threshold)
+        joints = np.asarray(mapped.weights @ xy, np.float32)
+        reliability = self._without_outliers(reliable, joints, t_ns, camera)
+        self._gate.accept(t_ns, joints, reliability >= mapped.threshold)
         world = np.zeros((len(xy), 3), np.float32) if person.world is None else finite(person.world)
         return PersonObservation(LifterInput(camera.rays(xy), reliable, world), joints, reliability)
 
-    def _fade_outliers(self, reliable: F32, joints: F32, t_ns: int, camera: CameraModel) -> None:
-        """Lower the reliability, in place, of what the last pose does not allow."""
-        counted = map_reliability(reliable, self._mapped.weights) >= self._mapped.threshold
-        height_px, bone_px = self._height_px(camera), self._bone_px(camera)
-        outliers = self._gate.is_outlier(t_ns, joints, counted, height_px, bone_px)
-        sources = self._mapped.sources
-        reliable[sources[outliers & (sources >= 0)]] *= FADE
+    def _without_outliers(self, reliable: F32, joints: F32, t_ns: int, camera: CameraModel) -> F32:
+        """(J,) after lowering the sources' reliability, in place, where the last pose does not allow the claim."""
+        mapped = self._mapped
+        reliability = mapped.reliability(reliable)
+        counted = reliability >= mapped.threshold
+        outliers = self._gate.is_outlier(t_ns, joints, counted, self._height_px(camera), self._bone_px(camera))
+        if not outliers.any():
+            return reliability
+        reliable[mapped.sources[outliers & (mapped.sources >= 0)]] *= FADE
+        return mapped.reliability(reliable)
 
     def _height_px(self, camera: CameraModel) -> float:
         return 0.0 if self._root is None else float(TALL_M * camera.fy / max(self._root[2], 0.1))
@@ -93,8 +103,8 @@ class Person:
         """(J,) each bone at full length at its nearest depth, px; 0 unknown."""
         if self._root is None or self._xyz is None:
             return np.zeros(len(self._mapped.joints), np.float32)
-        parents = np.asarray(self._mapped.joints.parents)
-        length = np.linalg.norm(self._xyz - self._xyz[parents], axis=-1)
+        parents = parents_of(self._mapped.joints)
+        length = distance(self._xyz, self._xyz[parents])
         depth = np.maximum(self._root[2] + self._xyz[:, 2] - length, 0.2)
         return np.asarray(length * camera.fx / depth * (parents >= 0), np.float32)
 
@@ -106,12 +116,12 @@ class Person:
         state, age = self._states.see(t_ns, observed)
         scale = self._stature.update(output.xyz, observed, self._mapped.joints)
         xyz = self._states.freeze_bones(np.asarray(scale * output.xyz, np.float32), state)
-        if observed.sum() >= FEWEST_FOR_ROOT:
+        if np.count_nonzero(observed) >= FEWEST_FOR_ROOT:
             self._root = fit_root(xyz, camera.rays(seen.xy), seen.reliability * observed)
         self._xyz = xyz
         sigma = np.full(len(xyz), UNSURE_M, np.float32) if output.log_sigma is None else np.exp(output.log_sigma)
         return Person3D(
-            i, "TRACKED" if (state == OBSERVED).sum() >= FEWEST_SEEN else "OCCLUDED", xyz,
+            i, "TRACKED" if np.count_nonzero(state == OBSERVED) >= FEWEST_SEEN else "OCCLUDED", xyz,
             np.where(state == ABSENT, UNSURE_M, scale * finite(sigma)).astype(np.float32), state, age,
             seen.reliability, in_picture(seen.xy, observed, xyz, self._root, camera), self._root,
             metric=camera.calibrated and self._metric,
@@ -120,10 +130,21 @@ class Person:
 
 def in_picture(xy: F32, observed: NDArray[np.bool_], xyz: F32, root: F32 | None, camera: CameraModel) -> F32:
     """Place observed keypoints where they were seen, hidden ones where the pose projects, px."""
-    if root is None:
+    if root is None or observed.all():
         return xy
     return np.where(observed[:, None], xy, camera.pixels(xyz + root).clip(-1e5, 1e5)).astype(np.float32)
 
 
+def sane_claims(xy: F32, reliability: F32) -> tuple[F32, F32]:
+    """Keypoints and a copy of their reliabilities, finite: what cannot be lies at 0 and counts for nothing."""
+    if within_bounds(xy, -FAR_PX, FAR_PX) and within_bounds(reliability, 0, 1):
+        return xy, reliability.copy()
+    good = np.isfinite(xy).all(-1) & (np.abs(xy) < FAR_PX).all(-1) & np.isfinite(reliability)
+    some = np.where(good, reliability, 0).clip(0, 1).astype(np.float32)
+    return np.where(good[:, None], xy, 0).astype(np.float32), some
+
+
 def finite(values: F32) -> F32:
+    if np.isfinite(np.add.reduce(values, None)):
+        return values
     return np.nan_to_num(values, nan=0.0, posinf=0.0, neginf=0.0).astype(np.float32)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +17,7 @@ from engines.skeleton import JointSet
 from realtime.wire.arrays import F32
 from realtime.wire.messages import OBSERVED, Person3D, UpSource
 
+FLAT = 1e-12  # rays whose weighted variance is no more are one ray
 NEAREST_M = 0.2  # nobody stands closer to the lens
 GRAVITY_S = 4.0  # memory of the upright direction
 ENOUGH_S = 1.0  # of upright people, before gravity counts as estimated
@@ -26,17 +28,22 @@ Up = tuple[float, float, float]
 
 
 def fit_root(xyz: F32, rays: F32, weights: F32) -> F32:
-    """(3,) translation t for which xyz + t lies on the rays best, weighted least squares in closed form."""
-    w = np.sqrt(weights.astype(np.float64))
-    rows = np.zeros((len(xyz), 2, 3))
-    rows[:, 0, 0] = rows[:, 1, 1] = 1
-    rows[:, :, 2] = -rays
-    target = rays * xyz[:, 2:] - xyz[:, :2]
-    solved = np.linalg.lstsq((rows * w[:, None, None]).reshape(-1, 3), (target * w[:, None]).ravel(), rcond=None)[0]
-    if solved[2] < NEAREST_M:
+    """(3,) translation t for which xyz + t lies on the rays best: weighted least squares, normal equations solved.
+
+    Each joint says t_x - r_x t_z = r_x z - x, and the same of y: t_x and t_y are means, t_z is one division.
+    """
+    w, r, x = weights.astype(np.float64), rays.astype(np.float64), xyz.astype(np.float64)
+    w /= max(float(w.sum()), 1e-12)
+    ray, side = w @ r, r * x[:, 2:] - x[:, :2]  # (2,), (J, 2)
+    target = w @ side
+    spread = r - ray
+    deviation = float(w @ (spread * spread).sum(1))
+    depth = -float(w @ (spread * side).sum(1)) / deviation if deviation > FLAT else 0.0
+    if depth < NEAREST_M:
         ray = np.average(rays, axis=0, weights=weights + 1e-9)
-        solved = np.array([*ray, 1.0]) * max(NEAREST_M, float(-xyz[:, 2].min()) + NEAREST_M)
-    return np.asarray(solved, np.float32)
+        depth = max(NEAREST_M, float(-xyz[:, 2].min()) + NEAREST_M)
+        return np.asarray([*(ray * depth), depth], np.float32)
+    return np.asarray([*(target + ray * depth), depth], np.float32)
 
 
 def up_of_tilt(tilt_deg: float) -> Up:
@@ -100,8 +107,7 @@ class Gravity:
 
 def standing_axis(person: Person3D, joints: JointSet) -> NDArray[np.float64] | None:
     """Unit vector from the ankles to the thorax of somebody who stands straight and is seen, else None."""
-    names = ("right_ankle", "left_ankle", "right_knee", "left_knee", "pelvis", "thorax")
-    at = [joints.index(n) for n in names]
+    at = upright(joints)
     if (person.state[at] != OBSERVED).any():
         return None
     ankle_r, ankle_l, knee_r, knee_l, pelvis, thorax = person.xyz[at].astype(np.float64)
@@ -112,5 +118,11 @@ def standing_axis(person: Person3D, joints: JointSet) -> NDArray[np.float64] | N
     return unit(thorax - (ankle_r + ankle_l) / 2)
 
 
+@cache
+def upright(joints: JointSet) -> NDArray[np.int64]:
+    names = ("right_ankle", "left_ankle", "right_knee", "left_knee", "pelvis", "thorax")
+    return np.array([joints.index(name) for name in names])
+
+
 def unit(vector: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(vector / max(float(np.linalg.norm(vector)), 1e-9))
+    return np.asarray(vector / max(math.sqrt(vector @ vector), 1e-9))

@@ -7,7 +7,7 @@ Lengths are in box heights of the person, so that distance and resolution do not
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +17,7 @@ from engines.skeleton import JointSet
 from realtime.occlude.appearance import remember
 from realtime.occlude.optical_flow import Flow
 from realtime.wire.arrays import F32
-from realtime.wire.keypoints import box_size, logit
+from realtime.wire.keypoints import box, distance, logit, size_of
 
 FEATURES = (
     "score",  # log-odds of the visibility, this frame's own, / 4
@@ -70,29 +70,47 @@ class FeatureMemory:
     look: F32 | None = None  # (J, 2) what is remembered of the pixels
 
 
+@dataclass(frozen=True)
+class Measures:
+    """What several judges ask of one observation, measured once."""
+
+    low: F32  # (2,) px, of the box around the keypoints
+    high: F32
+    size: float  # px, box height
+    border: F32  # (J,) px to the nearest border of the picture, negative outside
+    residual: F32 | None  # (J,) box heights: |o - d| of Eq. 2 of Cheng 2019; None when the pixels were lost
+
+
+def measure(seen: JointObservation, flow: Flow | None) -> Measures:
+    low, high = box(seen.xy)
+    size = size_of(low, high)
+    border = border_distance(seen.xy, seen.width, seen.height)
+    return Measures(low, high, size, border, None if flow is None else residual(seen.xy, flow, size))
+
+
 def joint_features(
-    past: FeatureMemory | None, seen: JointObservation, flow: Flow | None, dt: float, joints: JointSet
-) -> tuple[F32, FeatureMemory]:
+    past: FeatureMemory | None, seen: JointObservation, flow: Flow | None, dt: float, joints: JointSet,
+    measures: Measures | None = None,
+) -> tuple[F32, FeatureMemory]:  # fmt: skip
     """(J, F) in the order of FEATURES, and the past for the next frame.
 
     `past` None starts a track.  `flow` traces `past.xy` into this frame; None when the pixels were lost.
     """
-    now = remembered(past, seen, dt)
+    now, of = remembered(past, seen, dt), measures or measure(seen, flow)
     if past is None:
         past, flow = now, None
-    size = box_size(seen.xy)
-    columns = {
-        **_confidence(seen),
-        **_flow(seen, flow, size),
-        **_motion(past, now, size),
-        **_looks(past, seen),
-        **_shape(seen, joints, size),
-        "age": min(now.age_s, 2.0) / 2,
-    }
-    table = np.empty((len(joints), len(FEATURES)), np.float32)
-    for place, name in enumerate(FEATURES):
-        table[:, place] = columns[name]
-    return np.clip(np.nan_to_num(table), -LIMIT, LIMIT), now
+    table = np.zeros((len(joints), len(FEATURES)), np.float32)
+    _confidence(table, seen)
+    if flow is not None and of.residual is not None:
+        _flow(table, of.residual, flow, of.size)
+    _motion(table, past, now, of.size)
+    _looks(table, past, seen)
+    _shape(table, seen, of, parents_of(joints))
+    table[:, AGE] = min(now.age_s, 2.0) / 2
+    if not np.isfinite(np.add.reduce(table, None)):
+        np.nan_to_num(table, copy=False)
+    np.maximum(table, -LIMIT, out=table)
+    return np.minimum(table, LIMIT, out=table), now
 
 
 def remembered(past: FeatureMemory | None, seen: JointObservation, dt: float) -> FeatureMemory:
@@ -104,69 +122,81 @@ def remembered(past: FeatureMemory | None, seen: JointObservation, dt: float) ->
 
 def residual(xy: F32, flow: Flow, size: float) -> F32:
     """(J,) box heights: |o - d| of Eq. 2 of Cheng 2019.  Both steps start at the last keypoint: their ends differ."""
-    return np.asarray(np.linalg.norm(flow.moved - xy, axis=1) / size, np.float32)
+    return np.asarray(distance(flow.moved, xy) / size, np.float32)
 
 
 def acceleration(past: FeatureMemory, now: FeatureMemory, size: float) -> F32:
     """(J,) box heights: change of the step of one tick."""
-    return np.asarray(np.linalg.norm(now.velocity - past.velocity, axis=1) * TICK_S / size, np.float32)
+    return np.asarray(distance(now.velocity, past.velocity) * TICK_S / size, np.float32)
 
 
 def border_distance(xy: F32, width: int, height: int) -> F32:
     """(J,) px to the nearest border of the picture, negative outside."""
-    return np.asarray(np.minimum(xy, np.array([width, height], np.float32) - xy).min(1), np.float32)
+    return np.asarray(np.minimum.reduce(np.minimum(xy, np.array([width, height], np.float32) - xy), 1), np.float32)
 
 
-Columns = dict[str, NDArray[np.floating[Any]] | float]
+@cache
+def parents_of(joints: JointSet) -> NDArray[np.int64]:
+    """(J,) each joint's parent; the root is its own."""
+    return np.array([i if parent < 0 else parent for i, parent in enumerate(joints.parents)])
 
 
-def _confidence(seen: JointObservation) -> Columns:
-    score = logit(seen.score)
-    return {"score": score * 0.25, "presence": logit(seen.presence) * 0.25, "mean_score": float(score.mean()) / 4}
+COLUMN = {name: place for place, name in enumerate(FEATURES)}
+FLOW = slice(COLUMN["flow_residual"], COLUMN["patch_error"] + 1)
+STEP = slice(COLUMN["speed_x"], COLUMN["speed_y"] + 1)
+FROM_PARENT = slice(COLUMN["parent_x"], COLUMN["parent_y"] + 1)
+FROM_BODY = slice(COLUMN["body_x"], COLUMN["body_y"] + 1)
+AGE = COLUMN["age"]
 
 
-def _flow(seen: JointObservation, flow: Flow | None, size: float) -> Columns:
-    names = ("flow_residual", "back_error", "patch_error", "flow_known")
-    if flow is None:
-        return dict.fromkeys(names, 0.0)
-    known = flow.known.astype(np.float32)
-    parted = residual(seen.xy, flow, size) * 10, flow.back_error / size * 10, flow.patch_error * 4
-    return dict(zip(names, (*(column * known for column in parted), known)))
+def _confidence(table: F32, seen: JointObservation) -> None:
+    odds = logit(seen.score)
+    table[:, COLUMN["score"]] = odds * 0.25
+    table[:, COLUMN["presence"]] = logit(seen.presence) * 0.25
+    table[:, COLUMN["mean_score"]] = np.add.reduce(odds) / np.float32(len(odds)) / 4
 
 
-def _looks(past: FeatureMemory, seen: JointObservation) -> Columns:
+def _flow(table: F32, residual: F32, flow: Flow, size: float) -> None:
+    known, columns = flow.known.astype(np.float32), table[:, FLOW]
+    columns[:, 0] = residual * 10
+    columns[:, 1] = flow.back_error / size * 10
+    columns[:, 2] = flow.patch_error * 4
+    columns *= known[:, None]
+    table[:, COLUMN["flow_known"]] = known
+
+
+def _looks(table: F32, past: FeatureMemory, seen: JointObservation) -> None:
     if past.look is None or seen.look is None:
-        return dict.fromkeys(("tone", "grain", "look_known"), 0.0)
+        return
     change = np.abs(seen.look - past.look)
     known = np.isfinite(change).all(1)
-    tone, grain = np.where(known[:, None], change, 0).T
-    return {"tone": tone * 6, "grain": grain * 10, "look_known": known.astype(np.float32)}
+    if not known.all():
+        change = np.where(known[:, None], change, 0)
+    table[:, COLUMN["tone"]] = change[:, 0] * 6
+    table[:, COLUMN["grain"]] = change[:, 1] * 10
+    table[:, COLUMN["look_known"]] = known
 
 
-def _motion(past: FeatureMemory, now: FeatureMemory, size: float) -> Columns:
+def _motion(table: F32, past: FeatureMemory, now: FeatureMemory, size: float) -> None:
     step = now.velocity * (TICK_S / size * 10)  # (J, 2)
-    body = np.median(step, 0)
-    return {
-        "speed": np.linalg.norm(step - body, axis=1).astype(np.float32),
-        "acceleration": acceleration(past, now, size) * 10,
-        "speed_x": step[:, 0],
-        "speed_y": step[:, 1],
-    }
+    table[:, COLUMN["speed"]] = distance(step, median(step))
+    table[:, COLUMN["acceleration"]] = acceleration(past, now, size) * 10
+    table[:, STEP] = step
 
 
-def _shape(seen: JointObservation, joints: JointSet, size: float) -> Columns:
-    parents = [i if parent < 0 else parent for i, parent in enumerate(joints.parents)]
-    offset = (seen.xy - seen.xy[parents]) / size * 2
-    place = (seen.xy - (seen.xy.min(0) + seen.xy.max(0)) / 2) / size
-    depth = np.zeros(len(joints), np.float32) if seen.world is None else seen.world[:, 2]
-    border = border_distance(seen.xy, seen.width, seen.height) / size
-    return {
-        "parent_x": offset[:, 0],
-        "parent_y": offset[:, 1],
-        "body_x": place[:, 0],
-        "body_y": place[:, 1],
-        "border": np.clip(border, -0.5, 0.5) * 2,
-        "depth": depth * 2,
-        "depth_parent": (depth - depth[parents]) * 4,
-        "size": size / max(seen.height, 1),
-    }
+def median(values: F32) -> F32:
+    """(N, C) -> (C,); an odd N, as joints are, needs no mean."""
+    middle, even = len(values) // 2, len(values) % 2 == 0
+    return np.median(values, 0) if even else np.sort(values, 0)[middle]
+
+
+def _shape(table: F32, seen: JointObservation, of: Measures, parents: NDArray[np.int64]) -> None:
+    table[:, FROM_PARENT] = (seen.xy - seen.xy[parents]) / of.size * 2
+    table[:, FROM_BODY] = (seen.xy - (of.low + of.high) / 2) / of.size
+    border = of.border / of.size
+    table[:, COLUMN["border"]] = np.minimum(np.maximum(border, -0.5), 0.5) * 2
+    table[:, COLUMN["size"]] = of.size / max(seen.height, 1)
+    if seen.world is not None:
+        depth = seen.world[:, 2]
+        table[:, COLUMN["depth"]] = depth * 2
+        table[:, COLUMN["depth_parent"]] = (depth - depth[parents]) * 4

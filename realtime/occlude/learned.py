@@ -13,6 +13,7 @@ from realtime.engine_io.batch_slots import BatchSlots
 from realtime.engine_io.time_grid import TimeGrid
 from realtime.occlude.features import FEATURES
 from realtime.wire.arrays import F32
+from realtime.wire.keypoints import within_bounds
 
 MAX_GAP_NS = 1_000_000_000
 
@@ -61,7 +62,14 @@ class LearnedReliability:
         answer = self.engine.run(tensors, commit=commit)["reliability"]
         if commit:
             slots.fresh.clear()
-        return {i: np.clip(np.nan_to_num(answer[row]), 0, 1).astype(np.float32) for i, row in slots.rows.items()}
+        return {i: sane_reliability(answer[row]) for i, row in slots.rows.items()}
+
+
+def sane_reliability(answer: F32) -> F32:
+    """A copy in [0, 1]; what is not a number is 0."""
+    if within_bounds(answer, 0, 1):
+        return np.array(answer, np.float32)
+    return np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)
 
 
 def check(engine: Engine, joints: JointSet) -> None:

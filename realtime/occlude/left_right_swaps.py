@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from engines.skeleton import JointSet
 from realtime.occlude.features import FeatureMemory, JointObservation
-from realtime.wire.keypoints import box_size
+from realtime.wire.keypoints import box_size, distance
 
 LEAP = 0.05  # box heights a joint of the group leaps on average, if the answer is taken as given
 BETTER = 0.3  # exchanging must leave less than this part of the leap
@@ -38,11 +38,12 @@ class SwapRepair:
         if past is None:
             self._exchanged_s.clear()
             return seen
-        order = np.arange(len(self.joints))
-        for number, group in enumerate(groups(self.joints)):
-            if self._exchange(number, is_swapped(past, seen, dt, group, self.joints.mirror()), dt):
-                order[group] = self.joints.mirror()[group]
-        return exchanged(seen, order)
+        step = Step(past, seen, dt)
+        swapped = [group for number, group in enumerate(groups(self.joints)) if self._is_exchanged(number, group, step)]
+        return exchanged(seen, order_of(self.joints, swapped)) if swapped else seen
+
+    def _is_exchanged(self, number: int, group: Index, step: Step) -> bool:
+        return self._exchange(number, step.is_swapped(group, mirror(self.joints)), step.dt)
 
     def _exchange(self, group: int, swapped: bool, dt: float) -> bool:
         lasted = self._exchanged_s.get(group, 0.0) + dt if swapped else 0.0
@@ -66,17 +67,37 @@ def _part(name: str) -> str:
     return "thumb" if part == "index" else part if part not in ("big", "small") else words[2]
 
 
-def is_swapped(past: FeatureMemory, seen: JointObservation, dt: float, group: Index, mirror: Index) -> bool:
-    """Whether exchanging left and right continues the group's motion and leaving it would be a leap."""
-    expected = past.xy[group] + past.velocity[group] * min(dt, PREDICT_S)
-    as_given = np.linalg.norm(seen.xy[group] - expected, axis=1).mean()
-    exchanged_back = np.linalg.norm(seen.xy[mirror[group]] - expected, axis=1).mean()
-    return bool(as_given > LEAP * box_size(past.xy) and exchanged_back < BETTER * as_given)
+class Step:
+    """One person's step from the last frame to this one, against the step that its motion makes expect."""
+
+    def __init__(self, past: FeatureMemory, seen: JointObservation, dt: float) -> None:
+        self.dt, self._xy = dt, seen.xy
+        self._expected = past.xy + past.velocity * min(dt, PREDICT_S)
+        self._leap = distance(seen.xy, self._expected)
+        self._least = LEAP * box_size(past.xy)
+
+    def is_swapped(self, group: Index, mirror: Index) -> bool:
+        """Tell whether exchanging left and right continues the group's motion and leaving it would be a leap."""
+        as_given = self._leap[group].mean()
+        if not as_given > self._least:
+            return False
+        exchanged_back = distance(self._xy[mirror[group]], self._expected[group]).mean()
+        return bool(exchanged_back < BETTER * as_given)
+
+
+@cache
+def mirror(joints: JointSet) -> Index:
+    return joints.mirror()
+
+
+def order_of(joints: JointSet, swapped: list[Index]) -> Index:
+    order = np.arange(len(joints))
+    for group in swapped:
+        order[group] = mirror(joints)[group]
+    return order
 
 
 def exchanged(seen: JointObservation, order: Index) -> JointObservation:
-    if (order == np.arange(len(order))).all():
-        return seen
     world = None if seen.world is None else seen.world[order]
     look = None if seen.look is None else seen.look[order]
     score, presence = seen.score[order], seen.presence[order]

@@ -6,21 +6,28 @@ Flow runs from the previous to this frame; the paper looks one ahead.
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
 from engines.contract import BATCHES
 from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import OcclusionConfig
-from realtime.occlude import features
 from realtime.occlude.appearance import sample_patch
-from realtime.occlude.features import FeatureMemory, JointObservation
+from realtime.occlude.features import (
+    FeatureMemory,
+    JointObservation,
+    Measures,
+    joint_features,
+    measure,
+    remembered,
+)
 from realtime.occlude.learned import LearnedReliability
 from realtime.occlude.left_right_swaps import SwapRepair
 from realtime.occlude.optical_flow import Flow, Grey, trace
-from realtime.occlude.rule_based import NOWHERE, SEEN, Evidence, gather, reliability, same_threshold, within
+from realtime.occlude.rule_based import NOWHERE, SEEN, flow_residual, gather, reliability, same_threshold, within
 from realtime.wire.arrays import F32
-from realtime.wire.keypoints import sane, sane_world
+from realtime.wire.keypoints import sane, sane_presence, sane_world
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 
 FLOW_GAP_S = 0.25  # pixels are not traced across a longer gap
@@ -42,6 +49,22 @@ class Traced:
     stamp: Stamp
     people: tuple[int, ...]  # in the order of the flow's points
     flow: Flow
+
+
+class Sight(NamedTuple):
+    """One person as seen in one frame, and before; what a rule gathers its evidence from."""
+
+    past: FeatureMemory
+    now: FeatureMemory
+    seen: JointObservation
+    flow: Flow | None
+    measures: Measures
+
+
+class Judged(NamedTuple):
+    told: Person2D
+    sight: Sight | None = None  # None: lost
+    row: F32 | None = None  # (J, F) for a learned engine
 
 
 @dataclass
@@ -72,10 +95,11 @@ class OcclusionFilter:
         flows = self._flows(found, grey, scale)
         pixels = (grey, scale) if grey is not None and self.learned else None
         judged = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
-        people = self._learn(found, judged) if self.learned else [p for p, _ in judged]
+        answers = self._learn(found, judged) if self.learned else {}
+        people = tuple(self._answered(p, answers.get(p.told.id)) for p in judged)
         self._people = {p.id: self._people[p.id] for p in people}
         self._grey, self._grey_ns = grey, found.stamp.t_capture_ns
-        return replace(found, people=tuple(people))
+        return replace(found, people=people)
 
     def _forget(self, stream: int) -> None:
         self._people, self._grey, self._stream = {}, None, stream
@@ -112,50 +136,57 @@ class OcclusionFilter:
 
     def _person(
         self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
-    ) -> tuple[Person2D, F32 | None]:
-        """The person with its reliability, and its row of cues where a learned engine wants one."""
+    ) -> Judged:
+        """What was measured of a person; with a row of cues where a learned engine wants one."""
         known = self._people.setdefault(told.id, Person(SwapRepair(self.joints)))
         if not told.score.any():
-            return lost(told), None
+            return Judged(told)
         dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
-        seen = self._seen(told, found, known.past)
-        if pixels:
-            grey, scale = pixels
-            seen = replace(seen, look=sample_patch(grey, seen.xy, scale))
+        past = known.past
+        seen = self._seen(told, found, past, pixels)
         if self.config.cues.swap:
-            seen = known.swaps.repair(known.past, seen, dt)
+            seen = known.swaps.repair(past, seen, dt)
+        measures, row = measure(seen, flow), None
         if self.learned:
-            row, now = features.joint_features(known.past, seen, flow, dt, self.joints)
+            row, now = joint_features(past, seen, flow, dt, self.joints, measures)
         else:
-            row, now = None, features.remembered(known.past, seen, dt)
-        evidence = gather(known.past or now, now, seen, flow)
+            now = remembered(past, seen, dt)
         known.past, known.t_ns = now, found.stamp.t_capture_ns
-        return judged(told, seen, evidence, self.config), row
+        return Judged(told, Sight(past or now, now, seen, flow, measures), row)
 
-    def _seen(self, told: Person2D, found: Keypoints2D, past: FeatureMemory | None) -> JointObservation:
+    def _seen(
+        self, told: Person2D, found: Keypoints2D, past: FeatureMemory | None, pixels: tuple[Grey, float] | None
+    ) -> JointObservation:
         if len(told.xy) != len(self.joints):
             raise ValueError(f"keypoints have {len(told.xy)} joints, the filter was opened for {self.joints.name}")
         xy, score = sane(told.xy, told.score, past.xy if past else None)
-        presence = np.nan_to_num(told.presence, nan=0, posinf=0, neginf=0).clip(0, 1)
-        if told.world is None:
-            return JointObservation(xy, score, presence, None, found.width, found.height)
-        world, good = sane_world(told.world)
-        return JointObservation(
-            xy, np.where(good, score, 0).astype(np.float32), presence, world, found.width, found.height
-        )
+        world = told.world
+        if world is not None:
+            world, good = sane_world(world)
+            score = score if good.all() else np.where(good, score, 0).astype(np.float32)
+        look = sample_patch(pixels[0], xy, pixels[1]) if pixels else None
+        return JointObservation(xy, score, sane_presence(told.presence), world, found.width, found.height, look)
 
-    def _learn(self, found: Keypoints2D, judged: list[tuple[Person2D, F32 | None]]) -> list[Person2D]:
-        """The engine's reliability in place of Eq. 2, brought to the same threshold."""
+    def _learn(self, found: Keypoints2D, judged: list[Judged]) -> dict[int, F32]:
+        """The engine's reliabilities, brought to the threshold that means observed."""
         assert self.learned is not None
-        answers = self.learned.judge(found.stamp.t_capture_ns, {p.id: row for p, row in judged if row is not None})
-        return [self._replaced(p, answers[p.id], found) if p.id in answers else p for p, _ in judged]
+        answers = self.learned.judge(found.stamp.t_capture_ns, {p.told.id: p.row for p in judged if p.row is not None})
+        return {i: same_threshold(answer, self.learned.threshold, SEEN) for i, answer in answers.items()}
 
-    def _replaced(self, person: Person2D, answer: F32, found: Keypoints2D) -> Person2D:
-        assert self.learned is not None
-        learned = np.where(person.score > 0, same_threshold(answer, self.learned.threshold, SEEN), 0).astype(np.float32)
-        if self.config.cues.out_of_frame:
-            learned = within(learned, features.border_distance(person.xy, found.width, found.height))
-        return replace(person, reliability=learned)
+    def _answered(self, person: Judged, learned: F32 | None) -> Person2D:
+        """The person with the engine's reliability; by rule where there is no engine, or no slot of it for them."""
+        told, sight = person.told, person.sight
+        if sight is None:
+            return lost(told)
+        seen, used = sight.seen, self.config.cues
+        if learned is None:
+            by_rule = reliability(gather(*sight), used, self.config.sigma)
+            answer = same_threshold(by_rule, self.config.threshold, SEEN)
+        else:
+            answer = np.where(seen.score > 0, learned, np.float32(0))
+            answer = within(answer, sight.measures.border) if used.out_of_frame else answer
+        flow = flow_residual(len(seen.xy), sight.flow, sight.measures)
+        return Person2D(told.id, seen.xy, seen.score, seen.presence, seen.world, flow, answer)
 
 
 def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPOSE_33) -> OcclusionFilter:
@@ -166,14 +197,6 @@ def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPO
 
     engine = open_engine(config.engine, "cpu", next(b for b in BATCHES if b >= people))
     return OcclusionFilter(config, LearnedReliability(engine, joints), joints)
-
-
-def judged(told: Person2D, seen: JointObservation, evidence: Evidence, config: OcclusionConfig) -> Person2D:
-    rule = same_threshold(reliability(evidence, config.cues, config.sigma), config.threshold, SEEN)
-    return replace(
-        told, xy=seen.xy, score=seen.score, presence=seen.presence, world=seen.world,
-        flow=evidence.residual.astype(np.float32), reliability=rule,
-    )  # fmt: skip
 
 
 def lost(told: Person2D) -> Person2D:

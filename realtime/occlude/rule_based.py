@@ -11,10 +11,9 @@ import numpy as np
 
 from realtime.config.schema import CueConfig
 from realtime.occlude import features
-from realtime.occlude.features import FeatureMemory, JointObservation
+from realtime.occlude.features import FeatureMemory, JointObservation, Measures, measure
 from realtime.occlude.optical_flow import Flow
 from realtime.wire.arrays import F32
-from realtime.wire.keypoints import box_size
 
 BACK_SIGMA = 0.02  # box heights: flow that returns this far off its start says little
 JERK_SIGMA = 0.15  # box heights: keypoints that jump so far off their pixels are outliers
@@ -34,15 +33,23 @@ class Evidence:
     border: F32
 
 
-def gather(past: FeatureMemory, now: FeatureMemory, seen: JointObservation, flow: Flow | None) -> Evidence:
-    size = box_size(seen.xy)
-    border = features.border_distance(seen.xy, seen.width, seen.height) / size
-    acceleration = features.acceleration(past, now, size)
+def gather(
+    past: FeatureMemory, now: FeatureMemory, seen: JointObservation, flow: Flow | None, measures: Measures | None = None
+) -> Evidence:
+    of = measures or measure(seen, flow)
+    border, acceleration = of.border / of.size, features.acceleration(past, now, of.size)
     if flow is None:
         unknown = np.full(len(seen.xy), NOWHERE)
         return Evidence(seen.score, seen.presence, unknown, np.zeros_like(unknown), acceleration, border)
-    residual = np.where(flow.known, features.residual(seen.xy, flow, size), NOWHERE)
-    return Evidence(seen.score, seen.presence, residual, flow.back_error / size, acceleration, border)
+    residual = flow_residual(len(seen.xy), flow, of)
+    return Evidence(seen.score, seen.presence, residual, flow.back_error / of.size, acceleration, border)
+
+
+def flow_residual(joints: int, flow: Flow | None, measures: Measures) -> F32:
+    """(J,) box heights; -1 where the pixels could not be traced."""
+    if flow is None or measures.residual is None:
+        return np.full(joints, NOWHERE)
+    return np.where(flow.known, measures.residual, NOWHERE)
 
 
 def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
