@@ -1,5 +1,6 @@
 # make demo   environment, installation, the demo: live poses here, the viewer's address for a browser
-# make test   everything `make check` does, then all tests
+# make test       the checks, then the tests of a few minutes
+# make test-all   the checks, then all tests: what CI runs
 # make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
 # make bench-training   steps and windows a second of every recipe on this machine
@@ -17,12 +18,17 @@ endif
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: demo test check docs bench bench-training clean
+QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
+
+.PHONY: demo test test-all check docs bench bench-training clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
 
 test: check
+	$(BIN)/python -m pytest -m "$(QUICK)"
+
+test-all: check
 	$(BIN)/python -m pytest
 
 check: $(VENV)/.tests

@@ -1,6 +1,7 @@
 """Every test has a runtime directory of its own and leaves no process, segment, socket, context or thread behind.
 
-A leak fails the test that made it; what leaked is removed first, so that the next test starts clean.
+A leak fails the test that made it; processes and contexts that leaked are ended first, so that the next test starts
+clean.  Shared memory is only told: it may be another run's that has not mapped it yet.
 """
 
 from __future__ import annotations
@@ -19,10 +20,24 @@ import pytest
 
 RUNTIME_DIR = "STEADYPOSE_RUNTIME_DIR"
 SHM = Path("/dev/shm")
+TESTS = Path(__file__).parent
 GRACE_S = 3.0  # for what was told to stop
 
 
+LONG = {  # folder of tests -> its mark: what `make test` leaves to `make test-all`
+    "faults": "fault",
+    "timing": "timing",
+    "trainers/recipes": "learning",
+    "trainers/training": "learning",
+}
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        folder = item.path.parent.relative_to(TESTS).as_posix()
+        for place, mark in LONG.items():
+            if folder == place or folder.startswith(f"{place}/"):
+                item.add_marker(mark)
     items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
 
 
@@ -37,7 +52,7 @@ def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     leaks = [
         *wait_gone(lambda: processes_of(place), kill),
         *wait_gone(lambda: new_threads(threads), lambda _: None),
-        *wait_gone(lambda: sorted(ours(shared_memory() - segments)), unlink),
+        *wait_gone(lambda: sorted(ours(shared_memory() - segments)), lambda _: None),  # told, never deleted
         *wait_gone(lambda: sorted(sockets(place)), lambda _: None),
         *wait_gone(open_contexts, lambda context: context.destroy(linger=0)),
     ]
@@ -106,10 +121,6 @@ def mapped_elsewhere(segment: Path) -> bool:
         except OSError:
             continue
     return False
-
-
-def unlink(name: str) -> None:
-    (SHM / name).unlink(missing_ok=True)
 
 
 def sockets(place: Path) -> Iterator[str]:

@@ -28,7 +28,7 @@ def test_it_shows_the_examples_as_they_are(name):
 
 def test_the_two_set_up_commands_are_targets_of_make():
     targets = (ROOT / "Makefile").read_text(encoding="utf-8")
-    for command in re.findall(r"^make (\w+) ", page(), re.M):
+    for command in re.findall(r"^make ([\w-]+) ", page(), re.M):
         assert f"\n{command}:" in targets, command
 
 
