@@ -18,9 +18,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.live import Peer, free_port
+from tests.faults.test_a_source import camera_run
+from tests.support.live import Peer, free_port, live
 from tests.support.publisher import FakePipeline
-from tests.support.viewing import serving
+from tests.support.viewing import chromium, serving
 
 SILENT = "tcp://127.0.0.1:1"
 NOBODY = 65534
@@ -278,3 +279,72 @@ def wait_for(done, limit_s: float) -> None:
     while not done():
         assert time.monotonic() < end
         time.sleep(0.02)
+
+
+# -- H24: a page opened while no pose is current -------------------------------------------------------------------
+
+
+@contextmanager
+def page_of(connect: str):
+    with serving(connect) as viewer, chromium() as browser:
+        page = browser.new_page()
+        page.goto(viewer.address)
+        yield page
+
+
+def says(page, state: str, title: str) -> str:
+    """What the banner adds, once it has this title."""
+    page.wait_for_selector(f"body[data-state={state}]", timeout=15_000)
+    wait_for(lambda: page.locator("#banner b").inner_text() == title, 10)
+    return page.locator("#banner span").inner_text()
+
+
+@pytest.mark.browser
+def test_h24_a_page_opened_on_a_machine_that_is_too_slow_says_so_with_age_and_limit(monkeypatch):
+    """It said `No data yet: nothing is published`, beside a running stream."""
+    with live(monkeypatch, detect_s=0.4) as run:
+        run.peer.wait(lambda: any(m["seq"] > 3 for _, m in run.peer.poses), 20)
+        with page_of(run.bind) as page:
+            more = says(page, "stale", "This machine is too slow")
+            assert re.search(r"the newest is [4-9]\d\d ms old, the limit is 150 ms", more), more
+
+
+AGES = re.compile(r"The last frame is [\d.]+ (ms|s|min) old, the limit is 150 ms")
+
+
+@pytest.mark.browser
+def test_h24_a_page_opened_while_the_camera_is_lost_says_so_with_age_and_limit(monkeypatch):
+    with camera_run(monkeypatch, "ok") as run:
+        run.camera.close()
+        run.peer.stage("capture", "DEGRADED", "lost", timeout_s=20)
+        with page_of(run.bind) as page:
+            assert AGES.search(more := says(page, "stale", "The camera is lost")), more
+
+
+@pytest.mark.browser
+def test_h24_a_page_opened_while_the_camera_is_stalled_says_so_with_age_and_limit(monkeypatch):
+    patient = {"source.stall_s": 0.5, "source.restart_s": 30.0}
+    with camera_run(monkeypatch, "stall", patient, good=60) as run:
+        run.peer.stage("capture", "DEGRADED", "stalled", timeout_s=20)
+        with page_of(run.bind) as page:
+            assert AGES.search(more := says(page, "stale", "The camera is stalled")), more
+
+
+@pytest.mark.browser
+def test_h24_a_page_opened_while_the_pipeline_starts_names_who_is_not_ready(monkeypatch):
+    with live(monkeypatch, detector_load_s=30) as run, page_of(run.bind) as page:
+        assert "detect" in says(page, "starting", "The pipeline is starting")
+
+
+@pytest.mark.browser
+def test_h24_a_page_opened_after_the_pipeline_ended_says_since_when():
+    with FakePipeline() as pipeline, serving(pipeline.address) as viewer:
+        wait_for(lambda: json.loads(viewer.hub.state())["server"]["silent_s"] is not None, 10)
+        pipeline.muted = True
+        time.sleep(3.5)
+        with chromium() as browser:
+            page = browser.new_page()
+            page.goto(viewer.address)
+            page.wait_for_selector("body[data-state=nodata]", timeout=15_000)
+            said = page.locator("#banner").inner_text()
+            assert re.search(r"No data for \d+(\.\d)? s", said) and "has the pipeline ended?" in said

@@ -58,7 +58,7 @@ class FakePipeline:
     def __init__(
         self, script: Script = one_walker, address: str = "", hz: float = 30.0, video: bool = False,
         hello: Hello | None = walker.HELLO, stream: int = 1, stage_reasons: dict[str, str] | None = None,
-        delay_ms: float = 12.0,
+        delay_ms: float = 12.0, speed: float | None = None,
     ) -> None:  # fmt: skip
         self.address, self.script, self.hz, self.hello, self.stream = (
             address or free_address(),
@@ -68,6 +68,7 @@ class FakePipeline:
             stream,
         )
         self.seq, self.muted, self.status = -1, False, None
+        self._speed, self._began_ns = speed, clock.now_ns()  # of a film or recording; None: a live source
         self._video, self._reasons, self._delay_ns = video, stage_reasons or {}, int(delay_ms * 1e6)
         self._stop, self._up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run)
@@ -98,13 +99,16 @@ class FakePipeline:
 
     def _frame(self, out: zmq.Socket, ring: PoseRingWriter, frames: FrameWriter | None) -> None:
         now, t = clock.now_ns(), self.seq / self.hz
-        stamp = Stamp("cam0", self.stream, self.seq, now - self._delay_ns, clock.unix_ns() - self._delay_ns)
+        media_ns = self._began_ns + int(self.seq / self.hz * 1e9 * (self._speed or 0))
+        captured_ns = now - self._delay_ns if self._speed is None else media_ns
+        stamp = Stamp("cam0", self.stream, self.seq, captured_ns, clock.unix_ns() - self._delay_ns)
         people = self.script(t)
         keypoints = walker.keypoints(self.seq, people, stamp)
         if frames:
             frame = frames.write(picture(people, t), stamp)
             keypoints = replace(keypoints, slot=frame.slot, generation=frame.generation, ring=frame.ring)
         pose = replace(walker.pose(self.seq, people, stamp), t_publish_ns=clock.now_ns(), dropped=self.seq // 100)
+        pose = replace(pose, live=self._speed is None)
         if self.status:
             pose = replace(pose, status=self.status, people=())
         messages = [("keypoints2d", keypoints), ("pose3d", pose)]

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -17,7 +18,12 @@ import pytest
 from realtime.viewer.access import Listen
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer
+from realtime.wire.messages import ABSENT, HELD, INFERRED
+from tests.support import walker as fake
 
+OBSERVED_BLUE, INFERRED_ORANGE, HELD_PURPLE, PERSON_1, PERSON_2 = "#0072b2", "#e69f00", "#b8478c", "#7a5cd0", "#5c7a1d"
+PERSON_1_LEFT, PERSON_1_RIGHT = "#b6a5e5", "#4c3981"
+SECOND = 15_000  # ms; a page has this long to show what it is expected to show
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 
 
@@ -75,3 +81,34 @@ def middle(image: np.ndarray, colour: str, tolerance: int = 6) -> np.ndarray:
     wanted = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)])
     rows, columns = np.nonzero(np.abs(image.astype(int) - wanted).max(-1) <= tolerance)
     return np.array([columns.mean(), rows.mean()]) if len(rows) else np.array([np.nan, np.nan])
+
+
+def state(page, wanted, timeout=SECOND):
+    page.wait_for_selector(f"body[data-state={wanted}]", timeout=timeout)
+
+
+def until(page, expression):
+    """The page's policy forbids the eval that `wait_for_function` needs."""
+    end = time.monotonic() + SECOND / 1000
+    while not page.evaluate(expression):
+        assert time.monotonic() < end, f"{expression} did not come true"
+        page.wait_for_timeout(30)
+
+
+def wait(page, frames=3):
+    """Until so many further frames are drawn."""
+    at = int(page.evaluate("document.body.dataset.frame"))
+    until(page, f"Number(document.body.dataset.frame) >= {at + frames}")
+
+
+def hidden_arm(t):
+    hidden = {"right_elbow": INFERRED, "right_wrist": INFERRED, "right_knee": HELD, "right_ankle": HELD, "head": ABSENT}
+    return [fake.person(1, fake.in_camera(fake.walker(t)), hidden)]
+
+
+def two(t):
+    return [fake.person(k, fake.in_camera(fake.walker(t, k), x)) for k, x in ((1, -0.6), (2, 0.7))]
+
+
+def still(x):
+    return lambda t: [fake.person(1, fake.in_camera(fake.walker(0.3), x))]

@@ -1,6 +1,7 @@
 // Say what is going on, in the viewer's words: live, late, starting, lost, slow, silent, ended.  Pure: facts in, words out.
 
 export const SILENT_MS = 500, SILENT_FILM_MS = 3000; // without any word about poses
+const GONE_S = 2.5; // the server heard nothing at all for so long
 const GRACE_MS = 400; // late poses are grey at once; after so long the page says why
 
 const seconds = ms => ms < 9950 ? `${(ms / 1000).toFixed(1)} s` : ms < 90_000 ? `${(ms / 1000).toFixed(0)} s` : `${(ms / 60_000).toFixed(0)} min`;
@@ -16,6 +17,7 @@ export function situation(facts) {
   if (poseAt === null) return beforePoses(facts);
   const silence = now - poseAt, patience = pose.live === false ? SILENT_FILM_MS : SILENT_MS;
   if (silence > patience) return silent(silence, facts);
+  if (!hello && pose.status === "STALE") return starting(stages);
   if (!hello) return say("joining", "Joining the stream", "Its joints and bones are told once a second.", "", true);
   if (pose.status !== "STALE") return { mood: pose.status === "NO_PERSON" ? "nobody" : "live" };
   if (okAt !== null && now - okAt < GRACE_MS) return { mood: "late" };
@@ -26,10 +28,11 @@ function age(pose, since) { return (pose.t_publish_ns - pose.t_capture_ns) * 1e-
 
 // Nothing about poses has come to this page yet: is nobody there, or is it only starting?
 function beforePoses({ server, hello, stages, opened, now }) {
-  if (stages.size || hello) return starting(stages);
   const where = server?.connect ?? "the stream";
   if (!server || now - opened < 600) return say("waiting", "Connecting", `Listening at ${where}.`, "", true);
-  if (server.silent_s !== null && server.silent_s !== undefined) return say("nodata", `No data for ${seconds(server.silent_s * 1000)}`, `Nothing arrives from ${where} any more: has the pipeline ended?`);
+  if (server.silent_s > GONE_S && hello && mediumOf(hello) !== "stream") return say("ended", `The ${mediumOf(hello)} has ended`, `Nothing has come from ${where} for ${seconds(server.silent_s * 1000)}.`, "", true);
+  if (server.silent_s > GONE_S) return say("nodata", `No data for ${seconds(server.silent_s * 1000)}`, `Nothing arrives from ${where} any more: has the pipeline ended?`);
+  if (stages.size || hello) return starting(stages);
   return say("waiting", "No data yet", `Nothing is published at ${where}.`, "realtime run --demo");
 }
 function starting(stages) {

@@ -8,6 +8,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack, contextmanager
 
+import msgpack
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
@@ -17,6 +18,7 @@ from realtime.viewer.access import BadAddress, Listen
 from realtime.viewer.hub import Options
 from realtime.viewer.server import MOST_PAGES, CannotServe, Viewer
 from realtime.wire.messages import Pose3D, decode, split
+from tests.support.live import live
 from tests.support.publisher import FakePipeline, free_address
 from tests.support.viewing import serving
 
@@ -184,6 +186,18 @@ def test_pictures_come_only_when_allowed_and_asked_for():
         socket.send(json.dumps({"video": 300}))
         kinds = {split(data)[0] for data in binary(socket, "pose3d", 20)}
         assert kinds == {"pose3d"} and viewer.feed.picture_width == 0
+
+
+def test_a_film_shows_its_pictures_each_with_its_own_pose(monkeypatch):
+    """`--view --with-video` with a file was an empty box: only capture put pictures where viewers find them."""
+    values = {"source.spec": "demo", "source.every_frame": True, "view.with_video": True}
+    with live(monkeypatch, values, detect_s=0.03) as run, serving(run.bind, with_video=True) as viewer:
+        assert "file" in run.table
+        with stream(viewer) as socket:
+            socket.send(json.dumps({"video": 300}))
+            body = msgpack.unpackb(split(binary(socket, "picture", limit_s=20)[0])[2])
+            assert body["jpeg"][:3] == b"\xff\xd8\xff"
+            run.peer.wait(lambda: any(m["seq"] == body["seq"] and not m["live"] for _, m in run.peer.poses), 8)
 
 
 def test_a_recording_is_made_on_request_and_told(tmp_path):
