@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -16,29 +18,60 @@ from realtime.cli.film import Film, add_film_arguments, film_config, film_progre
 from realtime.config.schema import RunConfig
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
-from realtime.render.film_writer import Look, Written, check_out, write_film
+from realtime.render.film_writer import Look, Written, check_out, once, write_film
+from realtime.render.live import Following, at_a_constant_rate
 from realtime.render.style import Image
 from realtime.render.timeline import Moment, check_film, in_order, on_film, rate_of, without_film
 from realtime.wire.messages import Hello, Pose3D
 
+LIVE_FPS = 30.0  # of films of a stream; its own rate may change
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", metavar="FILM|RECORDING", type=Path, help="a video file, or a recording")
+    parser.add_argument(
+        "file", metavar="FILM|RECORDING|ADDRESS", help="a video file, a recording, or a stream that runs: tcp://..."
+    )
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mp4", help="the film to write")
     parser.add_argument("--film", type=Path, metavar="FILM", help="the pictures that a recording was made of")
     parser.add_argument("--side-by-side", action="store_true", help="a 3D view beside the picture")
+    parser.add_argument("--seconds", type=float, metavar="S", help="streams: end by itself after so long")
+    parser.add_argument(
+        "--patience",
+        type=float,
+        default=10.0,
+        metavar="S",
+        help="streams: how long to wait for the first frame (default 10)",
+    )
     parser.add_argument("--force", action="store_true", help="replace OUT.mp4 where it exists")
     add_film_arguments(parser)
 
 
 def main(args: argparse.Namespace) -> int:
     check_out(args.out, args.force)
-    with film_progress() as bar:
-        written = render_recording(args, bar) if is_recording(args.file) else render_film(args, bar)
+    if "://" in args.file:
+        written = render_live(args)
+    else:
+        args.file = Path(args.file)
+        with film_progress() as bar:
+            written = render_recording(args, bar) if is_recording(args.file) else render_film(args, bar)
     print(f"{args.out}: {written.frames} frames, {written.codec}")
     if not written.plays_everywhere:
         print("note: browsers do not play this codec; with ffmpeg installed it is H.264", file=sys.stderr)
     return 0
+
+
+def render_live(args: argparse.Namespace) -> Written:
+    """A stream that runs, until Ctrl-C, SIGTERM or the given time."""
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with closing(Following(args.file, stop)) as stream:
+        stream.start(args.file, args.patience)
+        if args.seconds:
+            threading.Timer(args.seconds, stop.set).start()
+        assert stream.hello is not None
+        look = Look(stream.hello, stream.size, LIVE_FPS, args.side_by_side)
+        return write_film(args.out, look, at_a_constant_rate(stream.frames(), LIVE_FPS), lambda frames: None)
 
 
 def render_film(args: argparse.Namespace, bar: Progress) -> Written:
@@ -47,7 +80,7 @@ def render_film(args: argparse.Namespace, bar: Progress) -> Written:
         film = open_film(film_config(args.file, args), stack)
         task = bar.add_task(f"drawing {args.out.name}", total=film.frames or None)
         look = Look(film.hello, film.size, film.source.fps, args.side_by_side)
-        return write_film(args.out, look, of_film(film), lambda frames: bar.update(task, completed=frames))
+        return write_film(args.out, look, once(of_film(film)), lambda frames: bar.update(task, completed=frames))
 
 
 def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
@@ -62,7 +95,7 @@ def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
         return draw_on_film(args.out, args.film, film_config(args.film, args), hello, poses, args.side_by_side, tell)
     poses = in_order(poses)
     look = Look(hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side)
-    return write_film(args.out, look, without_film(poses, look.fps), tell)
+    return write_film(args.out, look, once(without_film(poses, look.fps)), tell)
 
 
 def draw_on_film(
@@ -75,7 +108,9 @@ def draw_on_film(
     with closing(open_source(config)) as source:
         size = turned(source.size, config.source.rotate)
         check_film(poses, size, str(film))
-        return write_film(out, Look(hello, size, source.fps, side_by_side), on_film(pictures(source), poses), tell)
+        return write_film(
+            out, Look(hello, size, source.fps, side_by_side), once(on_film(pictures(source), poses)), tell
+        )
 
 
 def turned(size: tuple[int, int], rotate: int) -> tuple[int, int]:

@@ -31,6 +31,7 @@ SETTINGS: dict[str, tuple[str, type, str, str]] = {
     "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
+    "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
     "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
     "--record-dir": ("view.record_dir", str, "DIR", "pages of --view may record, into this folder only"),
     "--seconds": ("terminal.seconds", float, "S", "end by itself after so long"),
@@ -45,6 +46,8 @@ SWITCHES: dict[str, tuple[str, str]] = {
     "--quiet": ("terminal.quiet", "print nothing"),
 }
 DEMO_FOV_DEG = 60.0  # what the demo draws with; a lifter may know it
+FIRST_FRAME_S = 120.0  # a camera and its networks may take so long to start
+LAST_FRAMES_S = 20.0  # to write what a film's encoder still holds
 ANY_AGE_MS = 1e12  # poses of a file do not age
 
 
@@ -107,7 +110,7 @@ def main(args: argparse.Namespace) -> int:
     if config.detector.model == "auto":
         ensure_model()
     seen: list[Snapshot] = []
-    with newest_pose(config) as newest, viewer(config), terminal(config, newest) as show:
+    with newest_pose(config) as newest, viewer(config), film(config), terminal(config, newest) as show:
 
         def report(snapshot: Snapshot) -> None:
             seen[:] = [snapshot]
@@ -159,6 +162,25 @@ def viewer(config: RunConfig) -> AbstractContextManager[None]:
     command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
     command += ["--record-dir", config.view.record_dir] if config.view.record_dir else []
     return beside(command_line, command + ["--no-open"] * config.terminal.quiet)
+
+
+def film(config: RunConfig) -> AbstractContextManager[None]:
+    """Written beside the run, in a process of its own, when asked for."""
+    from realtime.cli.main import main as command_line
+    from realtime.render.film_writer import check_out
+    from realtime.supervise.companion import beside
+
+    out = config.view.save_video
+    if out is None:
+        return nullcontext()
+    if config.source.every_frame:
+        raise ConfigError(
+            "--save-video keeps the pace of a stream; for every frame of a film: realtime render FILM -o OUT.mp4"
+        )
+    check_out(Path(out), False)
+    patience_s = FIRST_FRAME_S if not config.terminal.seconds else min(FIRST_FRAME_S, config.terminal.seconds + 10)
+    command = ["render", connectable(config.publish.bind), "-o", out, "--patience", str(patience_s)]
+    return beside(command_line, command, end_s=LAST_FRAMES_S, asked=True)
 
 
 def connectable(bind: str) -> str:

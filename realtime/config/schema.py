@@ -138,6 +138,7 @@ class ViewConfig:
     http: str = "127.0.0.1:8008"
     with_video: bool = False  # the camera's picture too: a picture of people, on this machine only
     mirror: bool = False  # display only; messages stay unmirrored
+    save_video: str | None = None  # a film of the run with the skeletons on it, MP4; None: no picture is written
     record_dir: str | None = None  # pages may record, into this folder only; None: they cannot
 
 

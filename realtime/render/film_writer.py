@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,14 +39,22 @@ def check_out(out: Path, force: bool) -> None:
         raise VideoError(f"folder {out.parent} does not exist; make it with `mkdir -p {out.parent}`")
 
 
-def write_film(out: Path, look: Look, moments: Iterable[Moment], tell: Callable[[int], None]) -> Written:
-    """Write the film; `tell` is called with the number of frames so far."""
+def once(moments: Iterable[Moment]) -> Iterator[tuple[Moment, int]]:
+    return ((moment, 1) for moment in moments)
+
+
+def write_film(out: Path, look: Look, moments: Iterable[tuple[Moment, int]], tell: Callable[[int], None]) -> Written:
+    """Write the film from moments and how often each is shown; `tell` is called with the number of frames so far."""
     layout, part, frames = Layout(look.hello, look.size, look.side_by_side), out.with_name(f".{out.stem}.part.mp4"), 0
+    part.unlink(missing_ok=True)
+    part.touch(0o600)  # pictures of people: readable by this user only
     video = open_video(part, layout.size, look.fps)
     try:
-        for image, pose, time_s in moments:
-            video.write(layout.draw(image, pose, time_s))
-            frames += 1
+        for (image, pose, time_s), times in moments:
+            drawn = layout.draw(image, pose, time_s)
+            for _ in range(times):
+                video.write(drawn)
+            frames += times
             tell(frames)
         video.close()
     except BaseException:

@@ -61,9 +61,12 @@ def even(length: float) -> int:
 
 
 def caption(frame: Image, time_s: float, pose: Pose3D | None) -> None:
-    people = len(pose.people) if pose else 0
-    unseen = sum(int(((p.state != OBSERVED) & (p.state != ABSENT)).sum()) for p in pose.people) if pose else 0
-    absent = sum(int((p.state == ABSENT).sum()) for p in pose.people) if pose else 0
+    if pose is None:
+        write_text(frame, f"{time_s:7.2f} s   no current pose", (12, round(frame.shape[0] / 24)), frame.shape[0] / 1100)
+        return
+    people = len(pose.people)
+    unseen = sum(int(((p.state != OBSERVED) & (p.state != ABSENT)).sum()) for p in pose.people)
+    absent = sum(int((p.state == ABSENT).sum()) for p in pose.people)
     said = f"{time_s:7.2f} s   {people or 'no'} {'person' if people == 1 else 'people'}"
     said += f"   {unseen} joints unseen" * bool(unseen) + f"   {absent} not known" * bool(absent)
     write_text(frame, said, (12, round(frame.shape[0] / 24)), frame.shape[0] / 1100)

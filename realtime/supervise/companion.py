@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import _thread
 import os
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,12 +20,15 @@ Main = Callable[[list[str]], int]  # a command line's; a function of a module, s
 
 
 @contextmanager
-def beside(main: Main, command: list[str]) -> Iterator[None]:
-    """`realtime COMMAND ...` for as long as the block lasts."""
+def beside(main: Main, command: list[str], end_s: float = END_S, asked: bool = False) -> Iterator[None]:
+    """`realtime COMMAND ...` for as long as the block lasts.
+
+    `asked`: the command is told by SIGTERM's handler to end, and has `end_s` for it; else it is gone at once.
+    """
     context = get_context("spawn")
     control, theirs = context.Pipe()
     process = context.Process(
-        target=_main, args=(main, command, theirs, os.getpid()), name=f"realtime-{command[0]}", daemon=True
+        target=_main, args=(main, command, theirs, os.getpid(), asked), name=f"realtime-{command[0]}", daemon=True
     )
     with signals_blocked():
         process.start()
@@ -32,25 +37,28 @@ def beside(main: Main, command: list[str]) -> Iterator[None]:
         yield
     finally:
         control.close()
-        process.join(END_S)
+        process.join(end_s)
         if process.is_alive():
             process.kill()
             process.join()
         process.close()
 
 
-def _main(main: Main, command: list[str], control: Connection, parent_pid: int) -> None:
+def _main(main: Main, command: list[str], control: Connection, parent_pid: int, asked: bool) -> None:
 
     die_with(parent_pid)
     sys.stdout = sys.stderr  # the run's own output may be JSON that somebody reads
-    threading.Thread(target=_end_with, args=(control,), daemon=True).start()
+    threading.Thread(target=_end_with, args=(control, asked), daemon=True).start()
     code = main(command)
     sys.stderr.flush()
     os._exit(code)
 
 
-def _end_with(control: Connection) -> None:
+def _end_with(control: Connection, asked: bool) -> None:
     """The pipe's other end closes with the run, however that ends."""
     with suppress(EOFError, OSError):
         control.recv_bytes(16)
-    os._exit(0)
+    if asked:
+        _thread.interrupt_main(signal.SIGTERM)
+    else:
+        os._exit(0)

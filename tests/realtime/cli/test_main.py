@@ -82,6 +82,7 @@ def test_only_one_source_can_be_asked_for(capsys):
         (["--bind", "tcp://127.0.0.1:7777"], "publish", "bind", "tcp://127.0.0.1:7777"),
         (["--insecure"], "publish", "insecure", True),
         (["--record", "a.sp"], "record", "file", "a.sp"),
+        (["--save-video", "a.mp4"], "view", "save_video", "a.mp4"),
         (["--view"], "view", "open", True),
         (["--http", "127.0.0.1:9000"], "view", "http", "127.0.0.1:9000"),
         (["--mirror"], "view", "mirror", True),

@@ -14,7 +14,7 @@ import pytest
 from realtime.cli import film as film_command
 from realtime.cli import main as cli
 from realtime.recording.file_format import MAGIC, RecordingError, RecordingWriter
-from realtime.render.film_writer import Look, write_film
+from realtime.render.film_writer import Look, once, write_film
 from realtime.render.layout import Layout
 from realtime.render.overlay import draw_people, empty_picture, pixels_per_metre
 from realtime.render.room_view import RoomView
@@ -164,7 +164,7 @@ def moments(count):
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_with_ffmpeg_the_film_is_h264(tmp_path):
     told = []
-    written = write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0, True), moments(12), told.append)
+    written = write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0, True), once(moments(12)), told.append)
     assert written.frames == 12 == told[-1] and written.plays_everywhere and "H.264" in written.codec
     probe = [
         "ffprobe",
@@ -209,7 +209,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert shutil.which("ffmpeg") == program
     with pytest.raises(VideoError, match="No space left on device"):
-        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), moments(60), lambda n: None)
+        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), once(moments(60)), lambda n: None)
     assert [p.name for p in tmp_path.iterdir()] == ["ffmpeg"]
 
 
@@ -219,7 +219,7 @@ def test_what_ends_halfway_leaves_no_film(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), ends(), lambda n: None)
+        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), once(ends()), lambda n: None)
     assert list(tmp_path.iterdir()) == []
 
 

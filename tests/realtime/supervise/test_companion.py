@@ -6,7 +6,9 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from pathlib import Path
 
 import psutil
 
@@ -47,6 +49,38 @@ def test_it_ends_with_the_block():
     with beside(main, ["doctor", "--json"]):
         (one,) = wait_for(lambda: companions(os.getpid()))
     assert not alive(one)
+
+
+def patient(command):
+    """Ends by itself once it is told, and leaves a word."""
+    told = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: told.set())
+    Path(command[0]).write_text("up")
+    while not told.wait(0.05):
+        pass
+    time.sleep(0.3)  # longer than a companion that is not asked would have
+    Path(command[0]).write_text("whole")
+    return 0
+
+
+def test_one_that_is_asked_ends_its_work(tmp_path):
+    word = tmp_path / "word"
+    with beside(patient, [str(word)], end_s=20.0, asked=True):
+        assert wait_for(word.exists)
+    assert word.read_text() == "whole"
+
+
+def test_one_that_is_asked_and_does_not_end_is_killed(tmp_path):
+    with beside(deaf, [str(tmp_path / "word")], end_s=0.5, asked=True):
+        (one,) = wait_for(lambda: (tmp_path / "word").exists() and companions(os.getpid()))
+    assert not alive(one)
+
+
+def deaf(command):
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    Path(command[0]).write_text("up")
+    time.sleep(60)
+    return 0
 
 
 def test_a_killed_companion_disturbs_nobody():
