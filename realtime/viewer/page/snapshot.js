@@ -4,7 +4,7 @@ import { $ } from "./elements.js";
 import { STATE_NAMES } from "./joints.js";
 
 export function composed(shown, small, painter, { when, what, counts, message, hue }) {
-  const shot = document.createElement("canvas"), pen = shot.getContext("2d"), k = painter.ratio || 1, strip = 34 * k, colours = painter.colour;
+  const shot = document.createElement("canvas"), pen = shot.getContext("2d"), k = painter.ratio || 1, strip = 56 * k, colours = painter.colour;
   shot.width = shown.width; shot.height = shown.height + strip;
   pen.fillStyle = colours.panel; pen.fillRect(0, 0, shot.width, shot.height);
   pen.drawImage(shown, 0, 0);
@@ -36,16 +36,16 @@ function wrapped(pen, words, width) {
   }
   return lines.filter(Boolean);
 }
+// Two lines: what was shown and when; the legend.
 function drawStrip(pen, top, height, k, colours, states, { when, what, counts, hue }) {
-  const middle = top + height / 2;
+  const first = top + 0.3 * height, second = top + 0.72 * height;
   pen.fillStyle = colours.line; pen.fillRect(0, top, pen.canvas.width, k);
   pen.font = `${13 * k}px system-ui, "Liberation Sans", sans-serif`; pen.textAlign = "left"; pen.textBaseline = "middle"; pen.fillStyle = colours.text;
-  pen.fillText(["steadypose", when, what].filter(Boolean).join("   ·   "), 12 * k, middle);
-  let x = pen.canvas.width - 12 * k;
-  pen.textAlign = "right"; pen.fillStyle = colours.soft;
-  const entry = (word, mark) => { pen.fillStyle = colours.soft; pen.fillText(word, x, middle); x -= pen.measureText(word).width + 12 * k; mark(x); x -= 14 * k; };
-  for (const side of ["right", "left"]) entry(side, at => { pen.fillStyle = hue[side]; pen.fillRect(at - 6 * k, middle - 3 * k, 14 * k, 6 * k); });
-  for (let i = 3; i >= 0; i--) entry(`${STATE_NAMES[i]} ${counts[i]}`, at => drawMark(pen, i, at, middle, k, states[i]));
+  pen.fillText(["steadypose", when, what].filter(Boolean).join("   ·   "), 12 * k, first);
+  let x = 18 * k;
+  const entry = (word, mark) => { mark(x); pen.fillStyle = colours.soft; pen.fillText(word, x + 12 * k, second); x += pen.measureText(word).width + 34 * k; };
+  STATE_NAMES.forEach((name, i) => entry(`${name} ${counts[i]}`, at => drawMark(pen, i, at, second, k, states[i])));
+  for (const side of ["left", "right"]) entry(side, at => { pen.fillStyle = hue[side]; pen.fillRect(at - 6 * k, second - 3 * k, 14 * k, 6 * k); });
 }
 function drawMark(pen, state, x, y, k, colour) {
   pen.strokeStyle = pen.fillStyle = colour; pen.lineWidth = 2.4 * k; pen.beginPath();

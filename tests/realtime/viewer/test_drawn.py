@@ -200,7 +200,7 @@ def test_a_saved_picture_carries_the_date_the_legend_and_the_banner(look, tmp_pa
         for entry in ("observed 12", "inferred 2", "held 2", "absent 1", "left", "right"):
             assert entry in words, entry
         image = cv2.cvtColor(cv2.imread(str(tmp_path / "live.png")), cv2.COLOR_BGR2RGB)
-        assert image.shape[0] > pixels(page).shape[0] and count(image[-34:], INFERRED_ORANGE) > 20
+        assert image.shape[0] > pixels(page).shape[0] and count(image[-56:], INFERRED_ORANGE) > 20
         pipeline.muted = True
         state(page, "nodata")
         assert "No data for" in saved(page, tmp_path / "silent.png")
