@@ -11,6 +11,9 @@ VENV ?= .venv
 # tested with this build; the package index decides whether it brings CUDA. Another one: make test TORCH=torch
 TORCH ?= torch==2.13.0
 
+# versions to install, a file of pip's constraints: make test LOCK=requirements-ci.lock (Python 3.11, as CI)
+LOCK ?=
+
 EXTRAS := train,bridges,dev
 ifeq ($(shell uname -sm),Linux x86_64)
 EXTRAS := $(EXTRAS),rtx
@@ -54,7 +57,7 @@ $(VENV)/.runs: pyproject.toml | $(BIN)/python
 
 $(VENV)/.tests: pyproject.toml | $(BIN)/python
 	@echo "installing steadypose and what its tests need into $(VENV)"
-	$(PIP) install "$(TORCH)" --editable ".[$(EXTRAS)]"
+	$(PIP) install $(if $(LOCK),--constraint $(LOCK)) "$(TORCH)" --editable ".[$(EXTRAS)]"
 	@touch $@ $(VENV)/.runs
 
 $(BIN)/python:

@@ -28,7 +28,7 @@ def save(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], 
     meta = {
         "step": str(step), "fingerprint": config.fingerprint(), "name": config.name, "recipe": config.recipe,
         "figures": json.dumps(figures), "settings": json.dumps(asdict(config.settings)),
-        "command": config.command,
+        "command": config.command, "notice": config.notice,
     }  # fmt: skip
     part = out / "checkpoint.part"
     save_file(tensors, part, metadata=meta)

@@ -43,6 +43,7 @@ class TrainConfig:
     settings: Any  # the recipe's own dataclass
     variant: str = ""  # of the file, where it is one of several experiments
     seeded: bool = False  # the seed was given on the command line
+    notice: str = ""  # of the data it is trained on: its licence, for the model card
 
     @property
     def command(self) -> str:

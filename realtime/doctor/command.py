@@ -36,6 +36,7 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     yield from packages.backends()
     yield packages.libraries()
     yield from packages.packages()
+    yield from packages.namesakes()
     yield machine.gpu()
     yield machine.shared_memory(shared_bytes(config))
     yield machine.runtime_directory(base_directory())

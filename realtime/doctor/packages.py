@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import ctypes
 import sys
-from collections.abc import Iterable
-from importlib.metadata import distributions
+from collections.abc import Iterable, Mapping
+from importlib.metadata import distributions, packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
 from realtime.doctor.machine import Finding
 
+DISTRIBUTION, PACKAGES = "steadypose", ("realtime", "engines", "trainers")
 RUNTIMES = {  # module -> device, how it is installed
     "onnxruntime": ("cpu", "pip install onnxruntime"),
     "tensorrt": ("tensorrt", 'pip install "steadypose[tensorrt]"'),
@@ -68,6 +69,18 @@ def packages(names: Iterable[str] | None = None) -> list[Finding]:
             fix = f"pip uninstall -y {' '.join(present)} && pip install {keep}"
             findings.append(Finding("bad", "packages", f"{' and '.join(present)} overwrite each other", fix, 6))
     return findings or [Finding("good", "packages", "no two flavours of OpenCV or ONNX Runtime")]
+
+
+def namesakes(owners: Mapping[str, Iterable[str]] | None = None) -> list[Finding]:
+    """Other distributions that install a package of our names: whoever came last has its files there."""
+    owners = packages_distributions() if owners is None else owners
+    others = {name: sorted(set(owners.get(name, ())) - {DISTRIBUTION}) for name in PACKAGES}
+    fix = f"python3 -m venv .venv && .venv/bin/pip install {DISTRIBUTION}  # an environment of its own"
+    return [
+        Finding("bad", "packages", f"{' and '.join(found)} also installs a package named {name}", fix, 6)
+        for name, found in others.items()
+        if found
+    ]
 
 
 def _name(name: str) -> str:

@@ -20,6 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trainers.data import cmu, motion, public
 from trainers.data.clean import FPS, clean
 from trainers.data.motion import Segment
+from trainers.data.notice import keep_notice
 from trainers.data.summary import report
 from trainers.errors import UserError
 
@@ -43,8 +44,10 @@ def main(args: argparse.Namespace) -> int:
     args.out.mkdir(parents=True, exist_ok=True)
     if args.set == "cmu":
         skipped = prepare_cmu(args.root, args.out, args.jobs)
+        keep_notice([args.root], args.out)
     else:
         skipped = public.READERS[args.set].prepare(args)
+        keep_notice([v for k, v in vars(args).items() if isinstance(v, Path) and k != "out"], args.out)
     report(args.out, skipped)
     return 0
 

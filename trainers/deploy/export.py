@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import logging
 import shutil
-import subprocess
 import sys
 import tempfile
 import warnings
@@ -21,13 +20,10 @@ from engines import golden
 from engines.contract import Contract
 from engines.manifest import TOLERANCE, write_manifest
 from engines.skeleton import Array
+from trainers.deploy.package_commit import package_commit
 from trainers.errors import UserError
 
 OPSET = 20
-NOTICE = (
-    "Trained on motion from mocap.cs.cmu.edu (CMU Graphics Lab Motion Capture Database, created with funding from "
-    "NSF EIA-0196217); free for use, also inside products; the data itself may not be resold."
-)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,7 +42,7 @@ def main(args: argparse.Namespace) -> int:
 
     model, provenance, figures = load_trained(args.checkpoint, args.data)
     command = " ".join(["trainers", *sys.argv[1:]])
-    provenance |= {"export": command, "notice": NOTICE, "commit": commit()}
+    provenance |= {"export": command, "commit": package_commit()}
     export(model, Path(args.out), provenance, figures, words(args.about) if args.about else "")
     print(f"{args.out}: written; next: engines verify {args.out}")
     return 0
@@ -147,8 +143,3 @@ def card(
         f"{contract.receptive_field} ticks of 1/{contract.tick_hz:g} s, look-ahead {contract.look_ahead}, "
         f"{parameters:,} parameters.\n{table}\n## How it was made\n\n{made}\n" + (f"\n{about}\n" if about else "")
     )
-
-
-def commit() -> str:
-    asked = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
-    return asked.stdout.strip() or "unknown"

@@ -9,6 +9,7 @@ from typing import Any
 from torch import nn
 
 from trainers import checkpoint
+from trainers.data.notice import notice_of
 from trainers.errors import UserError
 from trainers.recipe import recipe_module
 
@@ -20,7 +21,12 @@ def load_trained(name: str, data: list[str] | None = None) -> tuple[nn.Module, d
     if name in UNTRAINED:
         from trainers.deploy.calibrate_hold import hold_lifter
 
-        return hold_lifter(data or []), {"command": "none: nothing in it is trained"}, {}
+        notice = (
+            f"nothing in it is trained; sigma was measured on: {notice_of(data)}"
+            if data
+            else "nothing in it is trained"
+        )
+        return hold_lifter(data or []), {"command": "none: nothing in it is trained", "notice": notice}, {}
     if data:
         raise UserError(f"--data {data[0]}: only for {', '.join(UNTRAINED)}; training set the sigma of {name}")
     path = Path(name) / checkpoint.FILE if Path(name).is_dir() else Path(name)
@@ -32,4 +38,5 @@ def load_trained(name: str, data: list[str] | None = None) -> tuple[nn.Module, d
         raise UserError(f"{path}: lacks {', '.join(sorted(missing))}; not a checkpoint of `trainers train`")
     model = recipe_module(meta["recipe"]).build_for_export(json.loads(meta["settings"]), checkpoint.weights(path))
     provenance = {"command": meta["command"], "steps": int(meta["step"]), "settings": meta["fingerprint"]}
+    provenance["notice"] = meta.get("notice") or "the checkpoint names no data, so the terms of its data are not known"
     return model, provenance, json.loads(meta["figures"])

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from trainers.data.notice import keep_notice
 from trainers.synthesis.render_clips import CLIP_FRAMES, synthesize_rendered
 
 
@@ -64,4 +65,5 @@ def main(args: argparse.Namespace) -> int:
         from trainers.synthesis.paste_occluders import synthesize_boards
 
         synthesize_boards(args.videos, args.out, args.passes, **shared)
+    keep_notice(args.videos if args.kind == "boards" else [args.motion], args.out)
     return 0

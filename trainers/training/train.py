@@ -17,6 +17,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from trainers.checkpoint import resume, save
 from trainers.config import TrainConfig, load
+from trainers.data.notice import notice_of
 from trainers.errors import UserError
 from trainers.recipe import Recipe, recipe_module
 from trainers.training.cost import WORTH_TELLING, cost, processor_name
@@ -53,7 +54,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    config = load(args.config, args.variant, args.seed)
+    config = replace(load(args.config, args.variant, args.seed), notice=notice_of(args.data))
     if args.device == "cuda" and not torch.cuda.is_available():
         raise UserError("--device cuda: torch sees no GPU here; run with --device cpu")
     torch.set_float32_matmul_precision("high")

@@ -56,6 +56,13 @@ def test_two_flavours_of_one_package_are_named_with_the_one_to_keep():
     assert packages.packages(["numpy", "onnxruntime"])[0].level == "good"
 
 
+def test_another_distribution_of_our_name_is_named():
+    owners = {"realtime": ["steadypose", "realtime", "realtime"], "engines": ["steadypose"], "trainers": []}
+    (found,) = packages.namesakes(owners)
+    assert found.level == "bad" and found.found == "realtime also installs a package named realtime"
+    assert "venv" in found.fix and packages.namesakes({"realtime": ["steadypose"]}) == []
+
+
 @linux
 def test_a_missing_system_library_is_named_with_its_package(monkeypatch):
     monkeypatch.setitem(packages.LIBRARIES, "libNowhere.so.7", "libnowhere7")
