@@ -58,7 +58,7 @@ FLAGS = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     views = "judge before real cameras: folders of calibrated films with reference joints"
     lens = "of --views: what lifters know of the camera: nothing, as live, or its calibration"
-    detector = "of --views: auto, or a .task bundle's path"
+    detector = "of --views and --occluders: what detector.model takes, a name or the path of a .task bundle"
     parser.add_argument("--views", type=Path, nargs="+", action="extend", metavar="DIR", help=views)
     parser.add_argument("--detector", default="auto", metavar="MODEL", help=detector)
     parser.add_argument("--lens", choices=LENSES, default=LENSES[0], help=lens)

@@ -119,7 +119,7 @@ def pictures(scores: Scores) -> dict[str, NDArray[np.bool_]]:
     if any(trial.outside is None for trial, _, _ in scores.clips):
         return {}
     edges = [trial.outside[:, LIMBS] for trial, _, _ in scores.clips if trial.outside is not None]
-    cut = np.concatenate(edges).any(-1)
+    cut: NDArray[np.bool_] = np.asarray(np.concatenate(edges).any(-1))
     return {ALL_INSIDE: ~cut, CUT_OFF: cut}
 
 
