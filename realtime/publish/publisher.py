@@ -12,7 +12,8 @@ from typing import Any, Protocol
 from realtime.clock import NS_PER_MS, Pace, identity, now_ns
 from realtime.config.schema import config_hash
 from realtime.supervise.stage_runner import Context
-from realtime.wire.messages import Health, Hello, Keypoints2D, Medium, Pose3D, Stamp, Truth, replace
+from realtime.wire.codec import dumps, unpack
+from realtime.wire.messages import Health, Hello, Keypoints2D, Medium, Pose3D, Stamp, Truth, replace, split
 
 SILENCE_MS = 400.0  # then STALE is said, and again after as long: clients hear something within 500 ms
 SECOND_S = 0.9  # between two introductions: a turn that comes late is still within the second
@@ -22,6 +23,7 @@ log = logging.getLogger("publish")
 
 class Port(Protocol):
     def send_on(self, topic: str, source: str, message: Any) -> bytes: ...
+    def send_plain(self, topic: str, source: str, body: bytes | memoryview) -> bytes: ...
     def tend(self) -> None: ...
 
 
@@ -32,6 +34,11 @@ class Store(Protocol):
 def is_current(pose: Pose3D, now: int, max_age_ms: float) -> bool:
     """Young enough to be acted on; what a lifter looks ahead is granted."""
     return (now - pose.stamp.t_capture_ns) / NS_PER_MS <= max_age_ms + pose.look_ahead_ms
+
+
+def _age_ms(plain: dict[str, Any], now: int) -> float:
+    """Of an encoded pose; what a lifter looks ahead is granted."""
+    return float((now - plain["t_capture_ns"]) / NS_PER_MS - plain["look_ahead_ms"])
 
 
 def stale(pose: Pose3D) -> Pose3D:
@@ -50,7 +57,8 @@ class Publication:
     def __init__(self, source: str, port: Port, store: Store, max_age_ms: float | None, last: Pose3D) -> None:
         self.source, self.max_age_ms = source, max_age_ms
         self.too_old = 0  # poses that came too late and were said to be STALE
-        self._port, self._store, self._last = port, store, last
+        self._port, self._store = port, store
+        self._last: Pose3D | dict[str, Any] = last
         self._second = Pace(SECOND_S)
         self._heard_ns = now_ns()
 
@@ -59,6 +67,18 @@ class Publication:
         if self.max_age_ms is not None and not is_current(pose, now, self.max_age_ms):
             pose, self.too_old = stale(pose), self.too_old + 1
         self._say(pose, now)
+
+    def relay_pose(self, plain: dict[str, Any]) -> None:
+        """A live pose as its stage encoded it: only what publishing adds is changed."""
+        self._heard_ns = now = now_ns()
+        if self.max_age_ms is not None and _age_ms(plain, now) > self.max_age_ms:
+            plain, self.too_old = plain | {"status": "STALE", "people": []}, self.too_old + 1
+        self._last = plain | {"t_publish_ns": now, "live": self.max_age_ms is not None}
+        self._keep(self._port.send_plain("pose3d", self.source, dumps(self._last)))
+
+    def relay_keypoints(self, data: bytes) -> None:
+        """Keypoints as their stage encoded them."""
+        self._keep(self._port.send_plain("keypoints2d", self.source, split(data)[2]))
 
     def keypoints(self, keypoints: Keypoints2D) -> None:
         self._keep(self._port.send_on("keypoints2d", self.source, keypoints))
@@ -71,7 +91,8 @@ class Publication:
         self._port.tend()
         now = now_ns()
         if (now - self._heard_ns) / NS_PER_MS >= SILENCE_MS:
-            self._say(stale(self._last), now)
+            last = self._last if isinstance(self._last, Pose3D) else unpack(Pose3D, self._last)
+            self._say(stale(last), now)
 
     def _say(self, pose: Pose3D, now: int) -> None:
         self._heard_ns, self._last = now, pose

@@ -9,8 +9,9 @@ from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
 from realtime.transport.bus import TopicReader, wait_any
 from realtime.transport.pose_ring import PoseRingWriter
+from realtime.wire.codec import unpack
 from realtime.wire.frame_order import goes_on
-from realtime.wire.messages import Pose3D, Stamp, replace
+from realtime.wire.messages import Stamp
 
 TURN_MS = 50
 
@@ -31,11 +32,12 @@ def run(ctx: Context, publication: Publication) -> None:
     while not ctx.stop.is_set():
         ctx.beat()
         wait_any((poses, keypoints, truths), TURN_MS)
+        last = relay(ctx, poses, publication, last)  # first: this is what clients wait for
+        found, data = keypoints.get_plain(0)
+        if found:
+            publication.relay_keypoints(data)
         if truth := truths.get(0):
             publication.truth(truth)
-        if found := keypoints.get(0):
-            publication.keypoints(found)
-        last = relay(ctx, poses, publication, last)
         publication.silence()
         states: list[tuple[str, str]] = [(one.state, one.reason) for one in ctx.health()]
         if publication.second_has_passed() or states != told:  # a change is told at once
@@ -46,10 +48,13 @@ def run(ctx: Context, publication: Publication) -> None:
 
 def relay(ctx: Context, poses: TopicReader, publication: Publication, last: Stamp | None) -> Stamp | None:
     """Pass on the newest pose; the stamp of the last one that was."""
-    pose: Pose3D | None = poses.get(0)
-    if pose is None or not goes_on(last, pose.stamp):
+    pose, _ = poses.get_plain(0)
+    if pose is None:
         return last
-    from_capture_ns = clock.now_ns() - pose.stamp.t_capture_ns  # this stage's latency is that of the whole
-    dropped = ctx.answered(pose.stamp, from_capture_ns, len(pose.people))
-    publication.pose(replace(pose, dropped=dropped))
-    return pose.stamp
+    stamp: Stamp = unpack(Stamp, pose)
+    if not goes_on(last, stamp):
+        return last
+    from_capture_ns = clock.now_ns() - stamp.t_capture_ns  # this stage's latency is that of the whole
+    dropped = ctx.answered(stamp, from_capture_ns, len(pose["people"]))
+    publication.relay_pose(pose | {"dropped": dropped})
+    return stamp

@@ -13,7 +13,8 @@ import logging
 import os
 import threading
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -23,7 +24,7 @@ from realtime.clock import Deadline, Pace
 from realtime.transport.address import BadPlace, is_loopback, unbindable
 from realtime.transport.publishers import QUEUED, PublicPort, Publisher, TopicPublisher
 from realtime.transport.runtime_dir import endpoint, run_directory
-from realtime.wire.messages import MAX_BYTES, MessageError, decode, prefix
+from realtime.wire.messages import MAX_BYTES, MessageError, decode, plain, prefix
 from realtime.wire.topics import TOPICS
 
 RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
@@ -59,10 +60,17 @@ class TopicReader:
 
     def get_with_bytes(self, timeout_ms: float) -> tuple[Any, bytes]:
         """The message and exactly what was published, to write down or pass on."""
+        return self._next(timeout_ms, partial(decode, self._row.message))
+
+    def get_plain(self, timeout_ms: float) -> tuple[dict[str, Any] | None, bytes]:
+        """The message as a map whose fields are not looked at, and its bytes: to pass on what this run has encoded."""
+        return self._next(timeout_ms, plain)
+
+    def _next(self, timeout_ms: float, read: Callable[[bytes], Any]) -> tuple[Any, bytes]:
         deadline = Deadline(timeout_ms)
         while True:
             data = self._receive(deadline.left_ms())
-            if data is not None and (message := self._checked(data)) is not None:
+            if data is not None and (message := self._checked(data, read)) is not None:
                 return message, data
             if deadline.passed():
                 return None, b""
@@ -77,9 +85,9 @@ class TopicReader:
             self._connect()
         return None
 
-    def _checked(self, data: bytes) -> Any:
+    def _checked(self, data: bytes, read: Callable[[bytes], Any]) -> Any:
         try:
-            message = decode(self._row.message, data)
+            message = read(data)
         except MessageError as error:
             self._count(error)
             return None

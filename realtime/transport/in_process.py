@@ -78,8 +78,9 @@ class TeePublisher:
         self._outer, self._slot = outer, slot
 
     def send(self, message: Any) -> None:
-        if self._outer.send(message):
+        if data := self._outer.encoded_message(message):
             self._slot.put(message)
+            self._outer.send_bytes(data)
 
 
 class GroupBus:

@@ -11,7 +11,7 @@ from typing import Any
 import zmq
 
 from realtime.clock import Deadline, Pace
-from realtime.wire.messages import Message, MessageError, encode
+from realtime.wire.messages import Message, MessageError, encode, prefix
 from realtime.wire.topics import TOPICS
 
 QUEUED = 256  # messages for one client that does not read, and of a topic that keeps each
@@ -55,13 +55,24 @@ class Publisher:
 
     def send_on(self, topic: str, source: str, message: Message) -> bytes:
         """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
+        data = self.encoded(topic, source, message)
+        if data:
+            self.send_bytes(data)
+        return data
+
+    def encoded(self, topic: str, source: str, message: Message) -> bytes:
+        """Its bytes, to be sent with `send_bytes`; nothing where a number was not finite."""
         try:
-            data = encode(topic, source, message)
+            return encode(topic, source, message)
         except MessageError as error:
             if error.kind != "finite":
                 raise
             self._count(topic, error)
             return b""
+
+    def send_plain(self, topic: str, source: str, body: bytes | memoryview) -> bytes:
+        """A message that was encoded before, under another topic's name."""
+        data = prefix(topic, source) + body
         self.send_bytes(data)
         return data
 
@@ -88,6 +99,9 @@ class TopicPublisher(Publisher):
 
     def send(self, message: Any) -> bytes:
         return self.send_on(self.topic, message.stamp.source, message)
+
+    def encoded_message(self, message: Any) -> bytes:
+        return self.encoded(self.topic, message.stamp.source, message)
 
 
 class PublicPort(Publisher):

@@ -239,13 +239,18 @@ def split(data: bytes) -> tuple[str, str, memoryview]:
     return topic, source, memoryview(data)[len(head) + 1 :]
 
 
-def decode(kind: type[Kind], data: bytes) -> Kind:
-    """The message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
-    plain: Any = codec.loads(split(data)[2])
-    version = plain.get("v") if type(plain) is dict else None
+def plain(data: bytes) -> dict[str, Any]:
+    """The map in these bytes, of this version and within bounds; its fields are not looked at."""
+    found: Any = codec.loads(split(data)[2])
+    version = found.get("v") if type(found) is dict else None
     if version != VERSION:
         refuse("version", f"schema version {version!r}; this reader knows {VERSION}")
-    message: Kind = codec.unpack(kind, plain)
+    return found  # type: ignore[no-any-return]
+
+
+def decode(kind: type[Kind], data: bytes) -> Kind:
+    """The message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
+    message: Kind = codec.unpack(kind, plain(data))
     if isinstance(message, Pose3D):
         check_pose(message)
     elif isinstance(message, Hello):

@@ -19,7 +19,19 @@ from realtime.publish.publisher import Publication, hello_of, nothing_yet
 from realtime.transport.bus import Bus
 from realtime.transport.pose_ring import PoseRingReader
 from realtime.transport.runtime_dir import boot_id, run_directory
-from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth, decode, replace, split
+from realtime.wire.messages import (
+    Health,
+    Hello,
+    Keypoints2D,
+    Pose3D,
+    Truth,
+    decode,
+    encode,
+    plain,
+    prefix,
+    replace,
+    split,
+)
 from realtime.wire.topics import TOPICS
 from tests.realtime.wire.test_messages import TRUTH
 from tests.support.peer import free_address, hello, keypoints, pose, raw_socket, stamp, until
@@ -41,6 +53,10 @@ class Kept:
 
     def send_on(self, topic, source, message):
         self.sent.append((topic, message))
+        return topic.encode()
+
+    def send_plain(self, topic, source, body):
+        self.sent.append((topic, decode(TOPICS[topic].message, prefix(topic, source) + bytes(body))))
         return topic.encode()
 
     def tend(self): ...
@@ -89,6 +105,27 @@ def test_a_pose_that_comes_too_late_is_stale_and_shows_nobody(kept, pass_ms, age
     (told,) = kept.poses()
     assert told.status == status and told.stamp == sent.stamp and len(told.people) == (status == "OK")
     assert publication.too_old == (status == "STALE")
+
+
+@pytest.mark.parametrize(("age", "look_ahead"), [(20, 0), (140, 0), (160, 0), (160, 33), (190, 33)])
+def test_relaying_bytes_says_what_encoding_the_pose_again_would(kept, pass_ms, age, look_ahead):
+    sent, again = pose(5, look_ahead_ms=look_ahead), Kept()
+    pass_ms(age)
+    live(again).pose(sent)
+    relaying = live(kept)
+    relaying.relay_pose(plain(encode("pose", "cam0", sent)))
+    assert encode("pose3d", "cam0", kept.poses()[0]) == encode("pose3d", "cam0", again.poses()[0])
+    pass_ms(450)
+    relaying.silence()
+    assert kept.poses()[1].status == "STALE" and kept.poses()[1].stamp == sent.stamp
+    assert kept.poses()[1].people == ()
+
+
+def test_relayed_keypoints_are_the_same_bytes_under_the_public_name(kept):
+    sent = keypoints(3)
+    live(kept).relay_keypoints(encode("keypoints", "cam0", sent))
+    assert kept.stored == [b"keypoints2d"]
+    assert encode("keypoints2d", "cam0", kept.sent[0][1]) == encode("keypoints2d", "cam0", sent)
 
 
 def test_a_file_s_poses_are_never_too_late_and_say_so(kept, pass_ms):
