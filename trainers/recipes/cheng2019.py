@@ -17,9 +17,8 @@ from torch.optim import Adam, Optimizer
 
 from engines.skeleton import H36M_17
 from trainers.augmentation import occlusion_masks
-from trainers.augmentation.detector_noise import NoiseRange, observe
-from trainers.augmentation.motion import Augmentation, augment
-from trainers.augmentation.virtual_detections import MaskShares
+from trainers.augmentation.detector_noise import observe
+from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.view_bank import RecordedBank
@@ -32,7 +31,17 @@ from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
 from trainers.models.inputs import facing
 from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.labels import divided
-from trainers.recipes.virtual import Source, errors, fit_sigma, joints_in, open_people, ticks_of, views, within
+from trainers.recipes.virtual import (
+    PeopleSettings,
+    Source,
+    errors,
+    fit_sigma,
+    joints_in,
+    open_people,
+    ticks_of,
+    views,
+    within,
+)
 from trainers.test_clips.from_motion import facing as turned_to
 
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -43,7 +52,7 @@ PLAIN = CameraRange(pitch=0.0, roll=0.0, level=1.0, fov=(55.0, 55.0), distance=(
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     ahead: int = 0  # frames between the answered one and the newest
     channels: int = 192
     dropout: float = 0.1
@@ -60,14 +69,7 @@ class Settings:
     batch: int = field(default=16, metadata={"low": 1, "high": 100_000, "unit": "windows"})
     cut: float = 0.15  # share of windows whose history begins inside
     rate: float = 1e-3
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
-    validation_clips: int = 24
     judged_every: int = field(default=8, metadata={"low": 1, "high": 128, "unit": "frames"})  # discriminator, Eq. 8
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones alone
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
     virtual: float = 0.5  # share of labelled recorded windows seen by virtual cameras (4.2), where augmented
 
 

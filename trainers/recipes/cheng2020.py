@@ -19,10 +19,8 @@ from torch.optim import Adam, Optimizer
 
 from trainers import checkpoint
 from trainers.augmentation import occlusion_masks
-from trainers.augmentation.detector_noise import NoiseRange
 from trainers.augmentation.keypoint_errors import shifted, side_swapped
-from trainers.augmentation.motion import Augmentation, augment
-from trainers.augmentation.virtual_detections import MaskShares
+from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.clips import Clips
@@ -31,21 +29,31 @@ from trainers.data.view_bank import RecordedBank
 from trainers.errors import UserError
 from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, sample_views
+from trainers.geometry.virtual_cameras import sample_views
 from trainers.losses import projected, squared
 from trainers.models.cheng2020 import FRAMES, Cheng2020
 from trainers.models.inference_optimisation import fit_calibration, in_metres, orthogonal
 from trainers.models.inputs import facing
 from trainers.models.motion_critic import Critic, convinced, told_apart, turned, turns
 from trainers.recipes.labels import divided
-from trainers.recipes.virtual import Source, detected, errors, fit_by_age, joints_in, open_people, ticks_of, within
+from trainers.recipes.virtual import (
+    PeopleSettings,
+    Source,
+    detected,
+    errors,
+    fit_by_age,
+    joints_in,
+    open_people,
+    ticks_of,
+    within,
+)
 
 KINDS = ("points", "frames", "point_runs", "frame_runs")  # section 3.3, in the paper's order
 MODEL_KEYS = ("strides", "embedding", "channels", "answered")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     strides: tuple[int, ...] = (1, 2, 3, 5, 7)  # of the temporal branches
     embedding: int = field(default=512, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of f_E
     channels: int = field(default=256, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of a branch
@@ -67,13 +75,7 @@ class Settings:
     rate: float = 1e-3  # of Adam
     critic_rate: float = 1e-4
     last_rate: float = 0.02  # share of both at the end, reached exponentially
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
-    recorded: bool = False  # learns from what pairs of real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)

@@ -11,21 +11,17 @@ from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
 from engines.skeleton import H36M_17
-from trainers.augmentation.detector_noise import NoiseRange
-from trainers.augmentation.motion import Augmentation
-from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data.clips import Clips
 from trainers.errors import UserError
-from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import mpjpe
 from trainers.models.pavllo import VARIANTS, PavlloLifter
-from trainers.recipes.virtual import errors, fit_by_age, joints_in, open_people, people_seen, within
+from trainers.recipes.virtual import PeopleSettings, errors, fit_by_age, joints_in, open_people, people_seen, within
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     variant: str = "causal"  # causal | symmetric | replicated (symmetric, its future replicated) | single
     width: int = 3  # of every kernel
     layers: int = field(default=4, metadata={"low": 1, "high": 8})  # temporal ones: a receptive field of width^layers
@@ -38,13 +34,7 @@ class Settings:
     shrink: float = 0.95  # of the rate, every epoch
     momentum: tuple[float, float] = (0.1, 0.001)  # of batch normalisation, first and last step
     cut: float = 0.1  # share of clips whose history begins inside: padded with copies, as after a reset
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 64
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 def network(settings: Mapping[str, Any]) -> PavlloLifter:

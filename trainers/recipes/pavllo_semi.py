@@ -13,29 +13,26 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from trainers.augmentation.detector_noise import NoiseRange
-from trainers.augmentation.motion import Augmentation, augment
-from trainers.augmentation.virtual_detections import MaskShares
+from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.motion import MotionSet, Segment
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.projection import LensModel, project
-from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import align_scale, joint_errors
 from trainers.models.pavllo import PavlloLifter
 from trainers.models.tcn import TCN
 from trainers.recipes.labels import divided
 from trainers.recipes.pavllo import network
-from trainers.recipes.virtual import Source, detected, errors, fit_by_age, open_people, views, within
+from trainers.recipes.virtual import PeopleSettings, Source, detected, errors, fit_by_age, open_people, views, within
 
 SHORTEST_S = 1.0  # of a labelled piece
 SEEN = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     variant: str = "symmetric"  # causal | symmetric | single
     width: int = 3  # of every kernel
     layers: int = field(
@@ -55,13 +52,7 @@ class Settings:
     rate: float = 1e-3  # of AMSGrad
     shrink: float = 0.95  # of the rate, every epoch
     momentum: tuple[float, float] = (0.1, 0.001)  # of batch normalisation, first and last step
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 32
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)

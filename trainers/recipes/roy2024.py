@@ -13,22 +13,21 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from trainers.augmentation.detector_noise import NoiseRange
 from trainers.augmentation.masksembles import structured
-from trainers.augmentation.motion import Augmentation, augment
-from trainers.augmentation.virtual_detections import MaskShares
+from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.clips import Clips
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.triangulation import lines, triangulate
-from trainers.geometry.virtual_cameras import CameraRange, View, sample_views
+from trainers.geometry.virtual_cameras import View, sample_views
 from trainers.losses import squared
 from trainers.models.roy2024 import Roy2024
 from trainers.models.roy2024_nets import FRAMES, NODES
 from trainers.models.sigma_by_age import age_clip
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.virtual import (
+    PeopleSettings,
     detected,
     errors,
     fit_by_age,
@@ -46,7 +45,7 @@ Masking = Literal["structured", "dropout", "none", "reliability"]
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     target: int = 15  # t_p: the answered frame of 31; 30 is now
     strides: tuple[int, ...] = (1, 3, 5, 7)  # S; none: spatial edges alone
     mask: Masking = "structured"  # of nodes, in training
@@ -65,13 +64,6 @@ class Settings:
     lead: int = field(default=30, metadata={"low": 0, "high": 1000, "unit": "ticks"})  # before the window, for `hold`
     warm_up: int = 1000  # steps of LNet alone
     rates: tuple[float, ...] = (5e-5, 1e-4)  # of LNet after its warm-up (twice that during it), of RNet
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
-    validation_clips: int = 24
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,16 +33,17 @@ CHECK_TICKS = 90
 ALL = slice(None)
 
 
-class Virtual(Protocol):
-    """The part of a recipe's settings that says what cameras see."""
+@dataclass(frozen=True)
+class PeopleSettings:
+    """The part of a recipe's settings that says what cameras see; every recipe of a paper has it."""
 
-    cameras: CameraRange
-    noise: NoiseRange
-    masks: MaskShares
-    augment: Augmentation
-    validation_clips: int
-    recorded: bool  # real cameras' keypoints instead: the papers' protocols
-    hz: float  # ticks a second at which recorded people are seen
+    cameras: CameraRange = field(default_factory=CameraRange)
+    noise: NoiseRange = field(default_factory=NoiseRange)
+    masks: MaskShares = field(default_factory=MaskShares)
+    augment: Augmentation = field(default_factory=Augmentation)
+    validation_clips: int = 24
+    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
+    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 Source = banks.Bank | view_bank.RecordedBank
@@ -76,7 +77,7 @@ class People:
 
 
 def open_people(
-    data: list[str], settings: Virtual, device: str, ticks: int = CHECK_TICKS, cameras: int = 1
+    data: list[str], settings: PeopleSettings, device: str, ticks: int = CHECK_TICKS, cameras: int = 1
 ) -> People:  # fmt: skip
     """`cameras`: of recorded people to train on, what so many cameras saw at once."""
     if not settings.recorded:
@@ -113,7 +114,7 @@ def ticks_of(source: Source, clips: int, ticks: int, g: Generator) -> Tensor:
     return tick_times(clips, ticks, g)
 
 
-def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) -> tuple[Clips, Tensor]:
+def people_seen(source: Source, times: Tensor, settings: PeopleSettings, g: Generator) -> tuple[Clips, Tensor]:
     """Clips at `times` (B, T) s as a detector reports them, and the pelvis's distance along its ray (B, T) m."""
     if isinstance(source, view_bank.RecordedBank):
         clips, root = view_bank.sample(source, times, g)
@@ -122,7 +123,7 @@ def people_seen(source: Source, times: Tensor, settings: Virtual, g: Generator) 
     return detected(view, times, settings, g), true_root(view)
 
 
-def _recorded_check(seen: MotionSet, settings: Virtual, ticks: int, device: str, g: Generator) -> Check:
+def _recorded_check(seen: MotionSet, settings: PeopleSettings, ticks: int, device: str, g: Generator) -> Check:
     source = view_bank.bank(seen, device, hz=settings.hz)
     times = ticks_of(source, settings.validation_clips, ticks, g)
     clips, root = view_bank.sample(source, times, g, mirrors=False)
@@ -144,13 +145,13 @@ def detected(view: View, times: Tensor, settings: Any, g: Generator) -> Clips:
     return seen_by_detector(view, times, settings.noise, vars(settings.masks), g)
 
 
-def checks(people: MotionSet, settings: Virtual, device: str, ticks: int = CHECK_TICKS) -> tuple[Check, Check]:
+def checks(people: MotionSet, settings: PeopleSettings, device: str, ticks: int = CHECK_TICKS) -> tuple[Check, Check]:
     """(to fit sigma on, to judge on), of different people where there are two; the same for every run."""
     g = Generator(device).manual_seed(20)
     return tuple(_check(banks.bank(part, device), settings, ticks, g) for part in halves(people))  # type: ignore[return-value]
 
 
-def _check(source: banks.Bank, settings: Virtual, ticks: int, g: Generator) -> Check:
+def _check(source: banks.Bank, settings: PeopleSettings, ticks: int, g: Generator) -> Check:
     times = tick_times(settings.validation_clips, ticks, g)
     view = views(banks.sample(source, times, g), settings.cameras, g)
     return Check(detected(view, times, settings, g), true_root(view))

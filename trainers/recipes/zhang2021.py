@@ -13,24 +13,29 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
-from trainers.augmentation.detector_noise import NoiseRange
-from trainers.augmentation.motion import Augmentation
-from trainers.augmentation.virtual_detections import MaskShares
 from trainers.data.clips import Clips
-from trainers.geometry.virtual_cameras import CameraRange
 from trainers.losses import squared
 from trainers.models.inputs import checked, facing
 from trainers.models.joint_graphs import STYLES, WEIGHTINGS, Style
 from trainers.models.zhang2021 import DGNet, Zhang2021
 from trainers.recipes.pavllo import cut
-from trainers.recipes.virtual import errors, fit_by_age, joints_in, open_people, people_seen, ticks_of, within
+from trainers.recipes.virtual import (
+    PeopleSettings,
+    errors,
+    fit_by_age,
+    joints_in,
+    open_people,
+    people_seen,
+    ticks_of,
+    within,
+)
 
 NET_KEYS = ("blocks", "channels", "spatial", "temporal", "style", "near", "alike", "edge", "weighting", "nonlocal_unit")
 MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references", "answered")
 
 
 @dataclass(frozen=True)
-class Settings:
+class Settings(PeopleSettings):
     blocks: int = field(default=5, metadata={"low": 1, "high": 20, "unit": "blocks"})
     channels: int = field(default=128, metadata={"low": 4, "high": 4096, "unit": "channels"})
     frames: int = field(default=4, metadata={"low": 1, "high": 64, "unit": "ticks"})  # of a window
@@ -55,13 +60,7 @@ class Settings:
     rate: float = 1e-3  # of Adam
     last_rate: float = 0.02  # share of it that is left at the end, reached exponentially
     cut: float = 0.05  # share of windows that begin inside, as after a reset
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
     validation_clips: int = 16
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
 
 
 def network(settings: Mapping[str, Any]) -> Zhang2021:
