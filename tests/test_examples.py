@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shutil
 import subprocess
 import sys
 import threading
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import zmq
 
 from engines.skeleton import H36M_17
+from realtime.demo.world import CylinderWorld
 from realtime.wire.messages import encode, replace
 from tests.support.paths import ROOT
 from tests.support.peer import free_address, hello, pose, raw_socket
@@ -86,3 +90,70 @@ def test_plain_python_reads_a_named_joint(tmp_path):
 def test_node_reads_a_named_joint(node_folder):
     (line,) = printed(["node"], "subscribe.mjs", node_folder)
     assert line == "7 1 right_wrist 0.25 -1.50 3.00 HELD\n"
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory) -> Path:
+    """Two seconds of the demo's man, as a user has a film."""
+    path, world = tmp_path_factory.mktemp("film") / "clip.mp4", CylinderWorld(0, (320, 240), boards=False)
+    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"mp4v"), 30.0, (320, 240))
+    for number in range(60):
+        writer.write(world.frame(number)[0])
+    writer.release()
+    return path
+
+
+def ran(folder: Path, *command: object, timeout: float = 110) -> str:
+    """What it prints; in a folder of its own, with `realtime` on the path as an installation has it."""
+    (folder / "bin").mkdir()
+    (folder / "bin" / "realtime").write_text(f'#!/bin/sh\nexec {sys.executable} -m realtime "$@"\n')
+    (folder / "bin" / "realtime").chmod(0o755)
+    place = os.environ | {
+        "PYTHONPATH": str(ROOT),
+        "PATH": f"{folder / 'bin'}:{os.environ['PATH']}",
+        "MPLBACKEND": "Agg",
+    }
+    done = subprocess.run(
+        [str(word) for word in command], cwd=folder, env=place, capture_output=True, text=True, timeout=timeout
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.mark.mediapipe
+def test_a_film_is_processed_without_a_server(film, tmp_path):
+    lines = ran(tmp_path, sys.executable, EXAMPLES / "process_film.py", film).splitlines()
+    assert len(lines) > 20 and all(
+        re.fullmatch(r"\d+ 1 right_wrist .* m ±\d\.\d\d (OBSERVED|INFERRED)", x) for x in lines
+    )
+
+
+@pytest.mark.mediapipe
+def test_a_film_becomes_bvh_and_a_film_with_skeletons(film, tmp_path):
+    listed = ran(tmp_path, "sh", EXAMPLES / "film_to_bvh.sh", film, tmp_path / "out").split()
+    assert "skeletons.mp4" in listed
+    motion = (tmp_path / "out" / "motion.bvh").read_text()
+    assert motion.startswith("HIERARCHY") and "MOTION" in motion
+
+
+@pytest.mark.mediapipe
+def test_pictures_of_a_program_are_a_source(tmp_path):
+    lines = ran(tmp_path, sys.executable, EXAMPLES / "own_source.py").splitlines()
+    assert lines == [f"Pose(mine #{n} NO_PERSON)" for n in range(10)]
+
+
+@pytest.mark.mediapipe
+def test_the_notebook_runs_from_its_first_cell_to_its_last(film, tmp_path):
+    pytest.importorskip("matplotlib")
+    cells = json.loads((EXAMPLES / "notebook.ipynb").read_text())["cells"]
+    code = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    (tmp_path / "cells.py").write_text("\n".join([*code, "print(len(poses), xyz.shape)"]))
+    (tmp_path / "clip.mp4").symlink_to(film)
+    count, shape = ran(tmp_path, sys.executable, "cells.py").split(" ", 1)
+    assert int(count) == 60 and re.fullmatch(r"\(\d\d, 3\)\n", shape)
+    assert all(not cell.get("outputs") for cell in cells)
+
+
+def test_every_example_is_run_here():
+    here = Path(__file__).read_text(encoding="utf-8")
+    assert [path.name for path in EXAMPLES.iterdir() if path.is_file() and path.name not in here] == []
