@@ -168,7 +168,7 @@ def command_line() -> str:
 
 def arguments(parser: argparse.ArgumentParser) -> str:
     rows = ""
-    for action in parser._actions:
+    for action in parser._actions:  # noqa: SLF001
         name = ", ".join(action.option_strings)
         value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
         stands = f"{name} {value}".strip() if action.nargs != 0 else name
@@ -186,8 +186,8 @@ def listed_trainers() -> str:
 
 def listed_engines() -> str:
     rows = ""
-    for action in engines_cli.parser()._subparsers._group_actions:  # type: ignore[union-attr]
-        for choice in action._choices_actions:  # type: ignore[attr-defined]
+    for action in engines_cli.parser()._subparsers._group_actions:  # type: ignore[union-attr]  # noqa: SLF001
+        for choice in action._choices_actions:  # type: ignore[attr-defined]  # noqa: SLF001
             rows += f"| `engines {choice.dest}` | {cell(choice.help or '')} |\n"
     return rows
 

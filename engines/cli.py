@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
     return top
 
 
-def list_engines(args: argparse.Namespace) -> int:
+def list_engines(args: argparse.Namespace) -> int:  # noqa: ARG001
     from rich.table import Table
 
     table = Table("name", "task", "kind", "target", "precision", "batches", "MB", "sha256", "where")

@@ -139,7 +139,7 @@ def _fastest(opened: Any) -> OrtEngine:
 
 
 def _median_ms(engine: OrtEngine, runs: int = 5) -> float:
-    inputs = {name: np.zeros_like(value) for name, value in engine._host.items()}
+    inputs = {name: np.zeros_like(value) for name, value in engine._host.items()}  # noqa: SLF001
     engine.run(inputs, commit=False)
     times = []
     for _ in range(runs):

@@ -72,7 +72,7 @@ class Sender:
             self.failed += 1
 
     def close(self) -> None:
-        self._client._sock.close()
+        self._client._sock.close()  # noqa: SLF001
 
 
 class Requests:

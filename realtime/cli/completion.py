@@ -52,7 +52,7 @@ def actions(command: str) -> list[argparse.Action]:
 
     parser = argparse.ArgumentParser()
     importlib.import_module(COMMANDS[command][0]).add_arguments(parser)
-    return [action for action in parser._actions if action.option_strings]
+    return [action for action in parser._actions if action.option_strings]  # noqa: SLF001
 
 
 def names() -> dict[str, str]:

@@ -48,7 +48,7 @@ def draw_motion(seed: int, kind: str = "mix", facing: float = 0.0, bones: Bones 
     weights = np.stack([_soft(plan == k) for k in range(len(ACTIVITIES))])  # (A, N)
     legs = (bones or Bones()).legs
     place, tangent, phase = _walk_path(weights[0], rng, legs)
-    heading = _headings(plan, weights[0], tangent, facing, rng, kind)
+    heading = _headings(plan, tangent, facing, rng, kind)
     moves = [_walk(phase), _stand(rng), _wave(rng), _squat(), _sit(rng), _gestures(rng), _reach(rng)]
     angles = sum(w[:, None] * move for w, move in zip(weights, moves)) + _sway(rng)
     return Motion(np.asarray(angles), place, heading)
@@ -97,9 +97,7 @@ def _walk_path(walking: F64, rng: np.random.Generator, legs: float) -> tuple[F64
     return place, heading, phase
 
 
-def _headings(
-    plan: NDArray[np.int64], walking: F64, tangent: F64, facing: float, rng: np.random.Generator, kind: str
-) -> F64:
+def _headings(plan: NDArray[np.int64], tangent: F64, facing: float, rng: np.random.Generator, kind: str) -> F64:
     """Heading of travel while walking, otherwise towards the viewer give or take; turned smoothly."""
     if kind == "turn":
         return np.asarray(facing + 2 * np.pi * round(PERIOD_S / 8) * _TIME / PERIOD_S)

@@ -173,7 +173,7 @@ def _create(model: Path, config: DetectorConfig) -> Any:
 def _let_go() -> None:
     """At exit MediaPipe's threads end before its destructors run, which would then fail loudly."""
     for landmarker in _landmarkers:
-        landmarker._handle = None
+        landmarker._handle = None  # noqa: SLF001
 
 
 @contextmanager

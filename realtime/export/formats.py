@@ -29,7 +29,7 @@ class Format:
     even_only: bool = False  # it knows one rate, not a time for each frame
 
 
-def write_trc(path: Path, clip: ExportClip, keep: str, names: str, scale: float) -> None:
+def write_trc(path: Path, clip: ExportClip, keep: str, names: str, scale: float) -> None:  # noqa: ARG001
     trc.write(path, opensim_markers(clip) if names == OPENSIM else clip, keep)
 
 

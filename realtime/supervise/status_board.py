@@ -66,7 +66,7 @@ class StatusBoard:
         return merged
 
 
-def open_board(stages: tuple[str, ...], context: SpawnContext) -> StatusBoard:
+def open_board(stages: tuple[str, ...], context: SpawnContext) -> StatusBoard:  # noqa: ARG001
     return StatusBoard(stages, RawArray("b", ROW.itemsize * len(stages)))
 
 

@@ -118,7 +118,7 @@ class TopicReader:
 
 def wait_any(readers: Sequence[TopicReader], timeout_ms: float) -> None:
     """Until one of them has something; then ask each with `get(0)`."""
-    zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))
+    zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))  # noqa: SLF001
 
 
 class Bus:
@@ -156,7 +156,7 @@ class Bus:
 
     def close(self) -> None:
         """At once, unsent messages or not.  Sockets of a thread that still runs are left to it."""
-        mine = [s for s in self._sockets if s._owner is threading.current_thread() or not s._owner.is_alive()]
+        mine = [s for s in self._sockets if s._owner is threading.current_thread() or not s._owner.is_alive()]  # noqa: SLF001
         for socket in mine:
             socket.close()
         if len(mine) == len(self._sockets):

@@ -122,13 +122,13 @@ def test_b2_a_stopped_client_neither_slows_nor_fattens_the_publisher(tmp_path):
         return time.perf_counter() - began
 
     for _ in range(5):
-        alone.append(burst())
+        alone.append(burst())  # noqa: PERF401
     client = subprocess.Popen([sys.executable, "-c", LISTEN, address], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     until_heard(lambda: port.send_on("pose3d", "cam0", message), lambda: _is_ready(client), timeout_s=20)
     client.send_signal(signal.SIGSTOP)
     before = rss_mb()
     for _ in range(5):
-        with_client.append(burst())
+        with_client.append(burst())  # noqa: PERF401
     grown = rss_mb() - before
     client.kill()
     client.communicate()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -101,9 +102,14 @@ class Cues:
 def collect(found: list[DetectionTrack]) -> Cues:
     length = torch.tensor([t.last - t.first for t in found])
     assert len(FEATURES) == found[0].cues.shape[-1]
+    right, covered, counts = (
+        torch.from_numpy(np.concatenate([getattr(t, n) for t in found])) for n in ("right", "covered", "counts")
+    )
     return Cues(
         torch.from_numpy(np.concatenate([t.cues for t in found])).half(),
-        *(torch.from_numpy(np.concatenate([getattr(t, n) for t in found])) for n in ("right", "covered", "counts")),
+        right,
+        covered,
+        counts,
         torch.cumsum(length, 0) - length,
         length,
         torch.tensor([t.clip.kind == "boards" for t in found]),
@@ -168,7 +174,7 @@ def lifter_ticks(track: DetectionTrack, judge: Judge) -> dict[str, Array]:
     focal = believed_focal(clip)
     rays = (clip.xy[part] - (clip.cx, clip.cy)) / focal
     covered = (clip.hidden[part, :17] & COVERED) > 0
-    return {
+    arrays: dict[str, Any] = {
         "x": at(MAP @ rays.astype(np.float32)),
         "reliability": at(reliability),
         "world": at(MAP @ clip.world[part].astype(np.float32)),
@@ -177,6 +183,7 @@ def lifter_ticks(track: DetectionTrack, judge: Judge) -> dict[str, Array]:
         "root": at(clip.root[part]),
         "zoom": np.full(len(grid), clip.focal / focal, np.float32),
     }
+    return arrays
 
 
 def believed_focal(clip: DetectorClip) -> float:

@@ -137,7 +137,8 @@ def view(
 ) -> RecordedView:  # fmt: skip
     """`names`: clip, subject, action, camera."""
     scores = np.ones((len(xyz), 17), np.float32)
-    return RecordedView(xyz[:, ORDER] / 1000, xy[:, ORDER], scores, valid, fps, size, lens.focal, lens.centre, *names)
+    metres = np.asarray(xyz[:, ORDER] / 1000, xyz.dtype)
+    return RecordedView(metres, xy[:, ORDER], scores, valid, fps, size, lens.focal, lens.centre, *names)
 
 
 def upright(view: RecordedView) -> Segment:

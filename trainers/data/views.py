@@ -67,17 +67,14 @@ class ViewSet:
 def save(folder: Path, subject: str, views: list[RecordedView], known: NDArray[np.bool_]) -> Path:
     path = folder / f"views_{subject.replace('/', '-')}.npz"
     partial = path.with_suffix(".partial.npz")
-    np.savez_compressed(
-        partial,
+    of_views = ("fps", "size", "focal", "centre", "distortion", "clip", "subject", "action", "camera")
+    arrays: dict[str, Any] = {
         **{name: np.concatenate([getattr(v, name) for v in views]) for name in ("xyz", "xy", "score", "valid")},
-        start=np.cumsum([0] + [len(v.xyz) for v in views]).astype(np.int32),
-        **{
-            name: np.array([getattr(v, name) for v in views])
-            for name in ("fps", "size", "focal", "centre", "distortion")
-        },
-        **{name: np.array([getattr(v, name) for v in views]) for name in ("clip", "subject", "action", "camera")},
-        known=known,
-    )
+        **{name: np.array([getattr(v, name) for v in views]) for name in of_views},
+        "start": np.cumsum([0] + [len(v.xyz) for v in views]).astype(np.int32),
+        "known": known,
+    }
+    np.savez_compressed(partial, **arrays)
     partial.replace(path)
     return path
 
@@ -120,13 +117,11 @@ def for_papers(found: ViewSet) -> tuple[ViewSet, ViewSet, ViewSet]:
 
 def _views(arrays: dict[str, Any]) -> list[RecordedView]:
     borders = arrays["start"].tolist()
-    return [
-        RecordedView(
-            *(arrays[name][a:b] for name in ("xyz", "xy", "score", "valid")),
-            float(arrays["fps"][i]),
-            *(tuple(map(float, arrays[name][i])) for name in ("size", "focal", "centre")),
-            *(str(arrays[name][i]) for name in ("clip", "subject", "action", "camera")),
-            tuple(map(float, arrays["distortion"][i])),  # type: ignore[arg-type]
-        )
-        for i, (a, b) in enumerate(pairwise(borders))
-    ]
+    of_frames, of_view = ("xyz", "xy", "score", "valid"), ("size", "focal", "centre", "distortion")
+    found = []
+    for i, (a, b) in enumerate(pairwise(borders)):
+        values: dict[str, Any] = {name: arrays[name][a:b] for name in of_frames}
+        values |= {name: tuple(map(float, arrays[name][i])) for name in of_view}
+        values |= {name: str(arrays[name][i]) for name in ("clip", "subject", "action", "camera")}
+        found.append(RecordedView(fps=float(arrays["fps"][i]), **values))
+    return found

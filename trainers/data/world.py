@@ -43,7 +43,7 @@ class Layout:
             return xyz
         if self.name == "h36m":
             return xyz[:, H36M_KEEP]
-        made = {j: xyz[:, EVA.index(j)] for j in EVA}
+        made: dict[str, Any] = {j: xyz[:, EVA.index(j)] for j in EVA}
         made |= {j: (made[a] + made[b]) / 2 for j, (a, b) in EVA_MADE.items()}
         return np.stack([made[j] for j in H36M_17.joints], 1)
 

@@ -10,7 +10,7 @@ import tempfile
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from engines import golden
 from engines.contract import Contract
+from engines.engine import Engine
 from engines.manifest import TOLERANCE, write_manifest
 from engines.skeleton import Array
 from trainers.deploy.package_commit import package_commit
@@ -95,7 +96,7 @@ def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dic
         contract = write_onnx(StepGraph(model), folder / "model.onnx")
         parameters = sum(p.numel() for p in model.parameters())
         (folder / "CARD.md").write_text(card(out.name, contract, parameters, provenance, figures, about))
-        sequence = golden.record(TorchEngine(model), golden.inputs(contract))
+        sequence = golden.record(cast(Engine, TorchEngine(model)), golden.inputs(contract))
         write_manifest(
             folder, contract, ["CARD.md"], TOLERANCE, provenance, sequence, name=out.name,
             versions={"torch": torch.__version__, "opset": str(OPSET)},

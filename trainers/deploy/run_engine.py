@@ -108,5 +108,5 @@ def mirrored(engine: Engine, group: list[TestClip]) -> list[Answer]:
 
 
 def mean(a: Answer, b: Answer) -> Answer:
-    sigma = None if a[1] is None or b[1] is None else (a[1] + b[1]) / 2
-    return (a[0] + b[0]) / 2, sigma
+    sigma = None if a[1] is None or b[1] is None else np.asarray((a[1] + b[1]) / 2, np.float32)
+    return np.asarray((a[0] + b[0]) / 2, np.float32), sigma

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich import box
 from rich.console import Console
 from rich.table import Table
@@ -84,7 +85,7 @@ def made_up(source: banks.Bank, limits: NoiseRange, seed: int = 5) -> Hidden:
     return Hidden(error[..., limbs][counts], ages[counts])
 
 
-def hidden_for(hidden: Array, fps: float) -> Array:
+def hidden_for(hidden: NDArray[np.bool_], fps: float) -> Array:
     """(T, J) bool -> s since the keypoint was last seen, or since the clip began."""
     frames = np.arange(len(hidden))[:, None]
     last = np.maximum.accumulate(np.where(hidden, -1, frames), 0)

@@ -63,7 +63,7 @@ def evaluate_words(config: TrainConfig, data: Path, out: Path) -> dict[str, list
     """Folder of the report -> what `trainers evaluate` is told: as it ships, and as the paper tests if that differs."""
     native = ["--native"] if config.settings.hz != TICK_HZ else []
     common = [str(out), "--data", str(data), "--occlusion", "none", "--flip", *native]
-    found = {"report": []} | (
+    found: dict[str, list[str]] = {"report": []} | (
         {"report-as-published": ITS_OWN_TEST[config.recipe]} if config.recipe in ITS_OWN_TEST else {}
     )
     return {name: [*common, *more, "--out", str(out / name)] for name, more in found.items()}

@@ -89,7 +89,7 @@ def report(scores: Scores) -> dict[str, Any]:
         "actions": _by(scores, lambda t: verb(t.action), counts),
         "conditions": {
             k: {
-                part: _by(scores, lambda t, k=k: t.conditions[k], parts[f"limbs {part}"], aligned_by_limbs=True)
+                part: _by(scores, condition(k), parts[f"limbs {part}"], aligned_by_limbs=True)
                 for part in ("seen", "hidden")
             }
             for k in scores.clips[0][0].conditions
@@ -105,6 +105,10 @@ def report(scores: Scores) -> dict[str, Any]:
         "sides exchanged": _mean(exchanged),
         "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
     }  # fmt: skip
+
+
+def condition(name: str) -> Callable[[TestClip], str]:
+    return lambda clip: clip.conditions[name]
 
 
 def absent(trial: TestClip) -> Mask:
@@ -142,8 +146,8 @@ def _mean(values: Array) -> float:
     return float(there.mean()) if len(there) else 0.0
 
 
-def _only(joint: int) -> Array:
-    return np.arange(17) == joint
+def _only(joint: int) -> Mask:
+    return np.asarray(np.arange(17) == joint)
 
 
 def _by(
@@ -189,7 +193,7 @@ def coverage(scores: Scores, where: Mask) -> dict[str, float]:
         for column in (
             [x for _, x, _ in scores.clips],
             [t.pose for t, _, _ in scores.clips],
-            [s for _, _, s in scores.clips],
+            [s for _, _, s in scores.clips if s is not None],
         )
     )
     chosen = torch.from_numpy(where & scores.flags(lambda t: t.counts) & (np.arange(17) > 0))

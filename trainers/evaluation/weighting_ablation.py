@@ -30,7 +30,7 @@ from trainers.test_clips.from_motion import SUITES, TestClip, from_motion
 
 ROWS: dict[str, Settings | None] = {
     "no ISO": None,
-    **{name: Settings(name) for name in ("constant", "confidence", "calibrated")},  # type: ignore[arg-type]
+    **{name: Settings(name) for name in ("constant", "confidence", "calibrated")},
     **{f"hard {t:g}": Settings("hard", threshold=t) for t in (0.3, 0.5, 0.7, 0.9)},
     **{f"soft {s:g}": Settings("soft", sigma=s) for s in (0.3, 0.5, 1.0, 2.0, 3.0)},
     "w = 0": Settings("constant", reprojection_weight=0.0),
@@ -110,7 +110,8 @@ def errors(answers: list[tuple[TestClip, Array]]) -> Array:
 
 def paired(before: Array, after: Array) -> dict[str, float]:
     """Change against the same clips without optimisation, mm, and its standard error over clips."""
-    change, found = after - before, {}
+    change = after - before
+    found: dict[str, float] = {}
     for k, name in enumerate(("open", "hidden")):
         there = change[~np.isnan(change[:, k]), k]
         spread = float(there.std(ddof=1) / np.sqrt(len(there))) if len(there) > 1 else float("nan")

@@ -110,6 +110,8 @@ def _shifted(x: Tensor, by: int, backwards: bool) -> Tensor:
 class Cheng2019(nn.Module):
     """`ahead`: frames between the answered one and the newest.  `aware` False believes every keypoint."""
 
+    reach2: Tensor
+
     def __init__(
         self, ahead: int = 0, channels: int = 192, dropout: float = 0.1, two_d: bool = True, aware: bool = True,
         threshold: float = 0.5, joints_in: str = "blazepose33",
@@ -181,7 +183,7 @@ class Cheng2019(nn.Module):
         given = x[:, at].flatten(0, 1), reliability[:, at].flatten(0, 1)
         parts = [self.window(a, b) for a, b in zip(given[0].split(CHUNK), given[1].split(CHUNK))]
         shape = (len(x), len(frames))
-        return tuple(torch.cat(column).unflatten(0, shape) for column in zip(*parts))  # type: ignore[return-value]
+        return tuple(torch.cat(column).unflatten(0, shape) for column in zip(*parts))
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The contract's tensors of one window, the detector's joints -> (xyz, log_sigma); it has no state."""

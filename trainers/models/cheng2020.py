@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from math import prod
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -71,7 +72,7 @@ class Branch(nn.Module):
     def clip(self, x: Tensor) -> Tensor:
         """(B, C, 64 + n - 1) -> (B, C', n): one answer for each window."""
         answers, spacing = x.shape[-1] - FRAMES + 1, self.stride
-        for layer, norm, width in zip(self.layers, self.norms, self.widths):
+        for layer, norm, width in zip(cast("list[nn.Conv1d]", self.layers), self.norms, self.widths):
             x = torch.relu(norm(nn.functional.conv1d(x, layer.weight, dilation=spacing)))
             spacing *= width
         return x[..., self.first : self.first + answers]
@@ -79,7 +80,7 @@ class Branch(nn.Module):
     def window(self, x: Tensor) -> Tensor:
         """(B, C, 64) -> (B, C', 1)."""
         x = x[..., self.first : self.first + self.stride * (self.frames - 1) + 1 : self.stride]
-        for layer, norm, width in zip(self.layers, self.norms, self.widths):
+        for layer, norm, width in zip(cast("list[nn.Conv1d]", self.layers), self.norms, self.widths):
             x = torch.relu(norm(nn.functional.conv1d(x, layer.weight, stride=width)))
         return x
 
@@ -139,7 +140,7 @@ class Cheng2020(nn.Module):
 
     def answers(self, embedded: Tensor, centre: Tensor) -> Tensor:
         """Embeddings (B, 63 + n, E), centres of the n answered frames (B, n, 2) -> poses (B, n, 17, 3)."""
-        found = torch.cat([branch.clip(embedded.transpose(1, 2)) for branch in self.branches], 1)
+        found = torch.cat([cast(Branch, branch).clip(embedded.transpose(1, 2)) for branch in self.branches], 1)
         return self.pose(self.head(found).transpose(1, 2), centre)
 
     def inner(self, x: Tensor, reliability: Tensor, time: Tensor) -> Tensor:
@@ -170,7 +171,7 @@ class Cheng2020(nn.Module):
         if self.look_ahead:
             waiting = pushed(state["late"], place, start)
             place, after["late"] = waiting[:, 0], waiting[:, 1:]
-        found = torch.cat([branch.window(window.transpose(1, 2)) for branch in self.branches], 1)
+        found = torch.cat([cast(Branch, branch).window(window.transpose(1, 2)) for branch in self.branches], 1)
         return self.pose(self.head(found).squeeze(-1), place[:, :2]), self.sigma(place[:, 2:]), after
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:

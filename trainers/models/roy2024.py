@@ -32,6 +32,8 @@ LATE = 3 * JOINTS + 2  # rays, centre and ages of frames that wait for their fut
 class Roy2024(nn.Module):
     """`gate`: live, nodes of unreliable keypoints are 0.  `hold`: before LNet they hang on their parent's offset."""
 
+    free: Tensor
+
     def __init__(
         self, target: int = 30, strides: Sequence[int] = (1, 3, 5, 7), gate: bool = True, hold: bool = False,
         dropout: float = 0.1, references: tuple[str, ...] = ("trunk",), threshold: float = 0.5,

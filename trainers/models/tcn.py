@@ -10,6 +10,7 @@ R is `receptive_field()`.  Causal: the newest frame is answered; symmetric: the 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -81,7 +82,7 @@ class TCN(nn.Module):
         if self.dense:
             return self(x)
         x = self._entry(F.conv1d(x.transpose(1, 2), self.expand.weight, stride=self.widths[0]))
-        for i, conv in enumerate(self.wide):
+        for i, conv in enumerate(cast("list[nn.Conv1d]", self.wide)):
             width = self.widths[i + 1]
             kept = width - 1 if self.causal else width // 2
             x = x[..., kept::width] + self._block(i, F.conv1d(x, conv.weight, stride=width))
@@ -98,7 +99,7 @@ class TCN(nn.Module):
 
     def state_shapes(self) -> list[tuple[int, int]]:
         """(channels, frames) of each temporal layer's history, oldest first."""
-        sizes = [self.expand.in_channels] + [c.in_channels for c in self.wide]
+        sizes = [self.expand.in_channels] + [c.in_channels for c in cast("list[nn.Conv1d]", self.wide)]
         return [(size, span) for size, span in zip(sizes, self.spans()) if span]
 
     def step(self, x: Tensor, reset: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:

@@ -12,6 +12,7 @@ the root-relative position, and its depth once more; the depth, the ray and the 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -104,7 +105,7 @@ class DGNet(nn.Module):
     def features(self, pose2d: Tensor) -> list[Tensor]:
         x, found = self.entry(pose2d, pose2d), []
         for block in self.blocks:
-            for unit in block:
+            for unit in cast(nn.ModuleList, block):
                 x = unit(x, pose2d)
             found.append(x)
         return found

@@ -146,8 +146,10 @@ class ChengRecipe:
 
     def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
         times = ticks_of(source, count, WINDOW, g)
-        drawn = self._recorded if isinstance(source, RecordedBank) else self._virtual
-        x, reliability, rays, seen, pose = drawn(source, times, g)
+        drawn = (
+            self._recorded(source, times, g) if isinstance(source, RecordedBank) else self._virtual(source, times, g)
+        )
+        x, reliability, rays, seen, pose = drawn
         at = begun(count, self.settings.cut, g)
         rows = torch.arange(count, device=g.device)[:, None]
         fields = (x, reliability, rays, seen, pose if labelled else torch.zeros_like(pose))

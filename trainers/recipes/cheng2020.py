@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import ceil
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -245,7 +245,7 @@ class ChengRecipe:
     def validate(self) -> dict[str, float]:
         """mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage optimisation."""
         clips = self.fitted.clips
-        self.model.calibration.copy_(fit_calibration(clips.reliability, ~clips.hidden))
+        cast(Tensor, self.model.calibration).copy_(fit_calibration(clips.reliability, ~clips.hidden))
         fit_by_age(self.lifter, self.fitted)
         clips = self.judged.clips
         pose, log_sigma = self.lifter.clip(clips.x, clips.reliability, clips.time)

@@ -87,7 +87,7 @@ class ReliabilityRecipe:
             raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
         cues = collect(found)
         for name in self.settings.without:
-            cues.joint_features[..., FEATURES.index(name)] = 0
+            cues.features[..., FEATURES.index(name)] = 0
         return cues
 
     def _held_out(self, track: DetectionTrack) -> bool:
@@ -113,7 +113,7 @@ class ReliabilityRecipe:
             )
         at = torch.multinomial(weight, s.batch, replacement=True, generator=generator)
         frames = data.windows(at, s.ticks, generator)
-        features, right, counts = data.joint_features[frames].float(), data.right[frames], data.counts[frames]
+        features, right, counts = data.features[frames].float(), data.right[frames], data.counts[frames]
         flip = torch.rand(s.batch, generator=generator) < 0.5
         order = torch.from_numpy(BLAZEPOSE_33.mirror())
         features[flip] = mirrored(features[flip])
@@ -144,7 +144,7 @@ def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
     """Reliability (N, J) of every frame of every track."""
     parts = []
     for first, length in zip(cues.start.tolist(), cues.length.tolist()):
-        clip = cues.joint_features[first : first + length].float()[None].to(next(model.parameters()).device)
+        clip = cues.features[first : first + length].float()[None].to(next(model.parameters()).device)
         parts.append(torch.sigmoid(model.clip(clip))[0].cpu())
     return torch.cat(parts)
 

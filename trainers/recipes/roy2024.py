@@ -83,7 +83,7 @@ def network(settings: Mapping[str, Any]) -> Roy2024:
     return Roy2024(**{**keys, "references": tuple(keys["references"])}, joints_in=joints_in(settings))
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyRecipe:
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyRecipe:  # noqa: ARG001
     return RoyRecipe(settings, data, device)
 
 

@@ -122,7 +122,8 @@ class ZhangRecipe:
     def validate(self) -> dict[str, float]:
         """mm on limbs with the estimated and with the true distance; sigma is fitted first."""
         fit_by_age(self.model, self.fitted)
-        clips, found = self.judged.clips, {}
+        clips = self.judged.clips
+        found: dict[str, float] = {}
         for name, root in (("", None), (", true root", self.judged.root)):
             pose, log_sigma = self.model.clip(clips.x, clips.reliability, clips.time, root)
             found |= {f"{part}{name}": error for part, error in errors(pose, self.judged).items()}

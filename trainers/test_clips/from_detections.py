@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -70,7 +71,7 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
     rays = (clip.xy[part] - np.array([clip.cx, clip.cy], np.float32)) / np.float32(believed_focal(clip))
     bits = clip.hidden[part, : len(H36M_17)]
     hidden = np.asarray((bits & COVERED) > 0)
-    counts = np.ones(hidden.shape, bool) if clip.kind == "rendered" else sure(clip.trusted[part])
+    counts: Any = np.ones(hidden.shape, bool) if clip.kind == "rendered" else sure(clip.trusted[part])
     return TestClip(
         clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
         clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden,

@@ -39,7 +39,7 @@ def one_step(
             found = recipe.losses(batch, which)
         with watch.part("gradients"):
             optimizer.zero_grad(set_to_none=True)
-            torch.stack(list(found.values())).sum().backward()  # type: ignore[no-untyped-call]
+            torch.stack(list(found.values())).sum().backward()
         with watch.part("move"):
             move(optimizer, loop.clip_gradient, group)
         terms |= {k: v.detach() for k, v in found.items()}

@@ -64,4 +64,4 @@ def test_any_text_is_values_or_one_clear_error(text):
     try:
         values(text)
     except ConfigError as error:
-        assert str(error).startswith("text:")
+        assert str(error).startswith("text:")  # noqa: PT017

@@ -134,7 +134,7 @@ def test_the_clock_is_answered_and_nonsense_is_not():
 
 def test_a_request_that_is_too_large_ends_that_page_only():
     with serving(SILENT) as viewer, stream(viewer) as good:
-        with stream(viewer) as bad, pytest.raises(ConnectionClosed):
+        with stream(viewer) as bad, pytest.raises(ConnectionClosed):  # noqa: PT012
             bad.send("x" * 100_000)
             for _ in range(100):
                 bad.recv(timeout=5)

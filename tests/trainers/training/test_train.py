@@ -82,7 +82,7 @@ def test_a_killed_run_ends_with_the_same_weights(config, motion, tmp_path, monke
     config.write_text(TINY.replace("steps: 150", "steps: 20"))
     train(config, motion, whole)
     train(config, motion, again)
-    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):  # noqa: PT012
         kill_at(patch, step=14)
         settings = load(str(config))
         run(settings, recipe_module("live").recipe(settings.settings, [str(motion)], "cpu", 20), killed, 20)
