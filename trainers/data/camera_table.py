@@ -1,4 +1,4 @@
-"""Calibrated cameras of Human3.6M and HumanEva from the user's file: JSON, or the Python table VideoPose3D comes with.
+"""Read calibrated cameras of Human3.6M and HumanEva: the user's JSON, or the Python table of VideoPose3D as it comes.
 
 JSON: {"intrinsics": [{id, center, focal_length, res_w, res_h, radial_distortion?, tangential_distortion?}],
 "extrinsics": {subject: [{orientation: [w, x, y, z], translation: [mm]}]}}.  The Python file assigns the same literals

@@ -1,4 +1,4 @@
-"""Which joints the columns of a `data_2d_*.npz` are, and Human3.6M's 17 joints made of them."""
+"""Tell which joints the columns of a `data_2d_*.npz` are, and make Human3.6M's 17 joints of them."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""MPI-INF-3DHP's `camera.calibration` ("Skeletool Camera Calibration File"), and lenses fitted to data.
+"""Read MPI-INF-3DHP's `camera.calibration` ("Skeletool Camera Calibration File"); fit lenses to 3D and 2D.
 
 A file lists cameras: name, size in pixels, a 4 x 4 intrinsic and a 4 x 4 extrinsic matrix, row by row.
 """

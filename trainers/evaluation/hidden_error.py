@@ -1,4 +1,4 @@
-"""`trainers hidden-error`: how far hidden keypoints lie from the truth, by how long they have been hidden.
+"""Measure how far hidden keypoints lie from the truth, by the time they have been hidden (`trainers hidden-error`).
 
 Of the real detector on shards of `trainers synthesize boards` (films with boards pasted over limbs; the run without
 boards is the truth), and of the detector that training and test clips make up (trainers.augmentation.detector_noise):

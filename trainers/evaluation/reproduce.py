@@ -1,4 +1,4 @@
-"""`trainers reproduce CONFIG --data H36M`: a paper's protocol from a prepared folder to its table, in one command.
+"""Reproduce a paper's protocol from a prepared folder to its table (`trainers reproduce CONFIG --data H36M`).
 
 Trains the variant on the paper's training subjects (a run that stopped goes on), tests it on the paper's test subjects
 as the paper does, and prints protocols by actions with the published means beside them.

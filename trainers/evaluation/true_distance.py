@@ -1,4 +1,4 @@
-"""Clips lifted by the trained model itself with what its paper gives it: the person's true distance, LNet alone.
+"""Lift clips with what a paper gives its network: the person's true distance, LNet alone.
 
 Exported engines estimate the distance and have no such input; Roy 2024's tables (LNet, true root) and Zhang 2021's
 second coordinate head are tried here, over whole clips, without the runtime's grid.

@@ -1,4 +1,4 @@
-"""Radial and tangential lens distortion on image rays, both ways (Brown-Conrady, OpenCV's order of coefficients)."""
+"""Distort and undistort image rays, radially and tangentially (Brown-Conrady, OpenCV's order of coefficients)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Batch normalisation that stands still: one network passed twice in a step moves its running statistics once."""
+"""Keep running statistics of batch normalisation still while a network passes for a second time in a step."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`trainers ablate CONFIG --data DIR`: variants of a config in equal steps, several at once, one table with spread.
+"""Train variants of a config in equal steps, several at once, and compare them in one table (`trainers ablate`).
 
 Every run is a process of its own (`trainers train`), so that several share one GPU; what is done stays done.  With
 `--minutes` a variant gets as many steps as one core makes in that time, which is for machines without a GPU.

@@ -1,4 +1,4 @@
-"""`trainers bench`: steps and windows a second of every recipe on the machine at hand (`make bench-training`).
+"""Measure steps and windows a second of every recipe on this machine (`trainers bench`, `make bench-training`).
 
 Without `--data` people are the demo's, whose motion is made on the spot.  The last line is the table as JSON.
 """

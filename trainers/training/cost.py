@@ -1,4 +1,4 @@
-"""What a run will cost, before it begins: steps, windows, and hours at the pace measured here."""
+"""Tell what a run will cost before it begins: steps, windows, and hours at the pace measured here."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data-parallel training under `torchrun`: every process draws its own batch, gradients are averaged, one writes.
+"""Train data-parallel under `torchrun`: every process draws its own batch, gradients are averaged, one writes.
 
 torchrun --nproc-per-node 2 -m trainers train configs/train/NAME.yaml --data DIR --device cuda
 """

@@ -1,4 +1,4 @@
-"""Networks in bfloat16 while they train (`loop.bf16`); poses, losses and validation stay in float32."""
+"""Multiply in bfloat16 while networks train (`loop.bf16`); poses, losses and validation stay in float32."""
 
 from __future__ import annotations
 

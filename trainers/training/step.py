@@ -1,4 +1,4 @@
-"""One training step: draw a batch, then for every optimizer its losses, gradients and move.
+"""Take one training step: draw a batch, then for every optimizer its losses, gradients and move.
 
 No step waits for the device: losses stay tensors until somebody reads them.  Every step draws from its own seed.
 """

@@ -1,4 +1,4 @@
-"""Where a step's time goes: seconds of each part, of this process and, on a GPU, of the device."""
+"""Measure where a step's time goes: seconds of each part, of this process and, on a GPU, of the device."""
 
 from __future__ import annotations
 
