@@ -1,6 +1,7 @@
 """Take one training step: draw a batch, then for every optimizer its losses, gradients and move.
 
-No step waits for the device: losses stay tensors until somebody reads them.  Every step draws from its own seed.
+Losses stay tensors until somebody reads them, so that the loop does not wait for the device.  Every step draws from its
+own seed.
 """
 
 from __future__ import annotations

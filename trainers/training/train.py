@@ -97,8 +97,10 @@ def run(
     optimizers = recipe.optimizers()
     rates = rates_of(optimizers)
     first = 0 if fresh else resume(out, config, recipe, optimizers, device)
-    if group.alone and steps - first >= WORTH_TELLING:
-        print(cost(recipe, config, steps, first, device).told(config.name, processor_name(device)), flush=True)
+    if steps - first >= WORTH_TELLING:
+        found = cost(recipe, config, steps, first, device, group.world)
+        if group.writes:
+            print(found.told(config.name, processor_name(device)), flush=True)
     curves = Curves(out / "curves.jsonl", first, group.writes)
     figures: dict[str, float] = {}
     began = time.monotonic()
