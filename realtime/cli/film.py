@@ -142,20 +142,27 @@ def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: boo
     """The film's recording beside it, made where there is none, and what is to be said about that."""
     out = film.with_suffix(".sp")
     config = film_config(film, args)
-    if out.exists() and not force:
-        asked = [flag for flag in FLAGS if getattr(args, flag.removeprefix("--")) is not None] + ["--config"] * bool(
-            args.config
-        )
-        if asked or out.stat().st_mtime < film.stat().st_mtime:
-            why = f"it may be of other settings than {asked[0]}" if asked else f"it is older than {film.name}"
-            raise RecordingError(f"{out} exists and {why}; remove it, or --force to look at the film anew")
-        return out, f"{out} is the film's recording; --force looks at the film anew"
+    if out.exists():
+        doubt = doubts(film, out, args)
+        if not doubt:
+            return out, f"{out} is the film's recording; remove it to look at the film anew"
+        if not force:
+            raise RecordingError(f"{out} exists and {doubt}; remove it, or --force to look at the film anew")
     check(config.source)
     out.unlink(missing_ok=True)
     task = bar.add_task(f"looking at {film.name}", total=None)
     frames = record_film(film, out, config, lambda done, total: bar.update(task, completed=done, total=total or None))
     bar.remove_task(task)
     return out, f"{frames} frames of {film.name} recorded to {out}; it holds where people are: keep it safe"
+
+
+def doubts(film: Path, recording: Path, args: argparse.Namespace) -> str:
+    """Why a recording beside a film may not be what was asked for; empty where it is."""
+    asked = [flag for flag in FLAGS if getattr(args, flag.removeprefix("--")) is not None]
+    asked += ["--config"] * bool(args.config)
+    if asked:
+        return f"may be of other settings than {asked[0]}"
+    return f"is older than {film.name}" if recording.stat().st_mtime < film.stat().st_mtime else ""
 
 
 def film_progress() -> Progress:

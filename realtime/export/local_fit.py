@@ -14,7 +14,8 @@ from realtime.export.clip import ExportClip, Real
 
 BANDWIDTH_S = 0.07  # standard deviation of the weights in time
 REACH = 3.0  # standard deviations looked at to both sides
-FUTURE_S = BANDWIDTH_S * REACH
+CALM_M, WIDEST = 0.004, 4.0  # noise of a way that needs no wider weights, and how much wider they become at most
+FUTURE_S = BANDWIDTH_S * REACH * WIDEST
 LEAST_SIGMA_M = 0.01  # nothing is trusted more
 RIDGE = 1e-6  # keeps a parabola through fewer than three frames finite; it becomes a line or a constant
 
@@ -23,10 +24,29 @@ def smoothed_offline(clip: ExportClip) -> ExportClip:
     """The clip with its places and sigmas smoothed; states stay, and what is missing stays missing."""
     if len(clip) < 3:
         return clip
-    return replace(clip, xyz=local_parabola(clip.times_s, clip.xyz, clip.sigma))
+    root = clip.parents.index(-1)
+    way = clip.xyz[:, [root]]
+    body = local_parabola(clip.times_s, clip.xyz - way, clip.sigma)
+    return replace(clip, xyz=body + smooth_way(clip.times_s, way, clip.sigma[:, [root]]))
 
 
-def local_parabola(times_s: Real, xyz: Real, sigma: Real) -> Real:
+def smooth_way(times_s: Real, way: Real, sigma: Real) -> Real:
+    """(T, 1, 3) the root's way, each axis over the longer the more it trembles: one camera knows depth worst."""
+    found = np.array(way)
+    for axis in range(3):
+        wider = np.clip((trembling(way[:, 0, axis]) / CALM_M) ** (1 / 3), 1.0, WIDEST)
+        found[..., axis] = local_parabola(times_s, way, sigma, BANDWIDTH_S * float(wider))[..., axis]
+    return found
+
+
+def trembling(track: Real) -> float:
+    """Standard deviation of the noise in (T,), from second differences, robust to motion and gaps."""
+    bends = np.diff(track, 2)
+    bends = bends[np.isfinite(bends)]
+    return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(6)) if len(bends) else 0.0
+
+
+def local_parabola(times_s: Real, xyz: Real, sigma: Real, bandwidth_s: float = BANDWIDTH_S) -> Real:
     """(T,), (T, J, 3), (T, J) -> (T, J, 3): value at each frame of a weighted quadratic fit around it."""
     known = np.asarray(np.isfinite(xyz).all(-1))
     trust = np.where(known, 1 / np.maximum(np.nan_to_num(sigma, nan=1.0), LEAST_SIGMA_M) ** 2, 0.0)
@@ -34,10 +54,10 @@ def local_parabola(times_s: Real, xyz: Real, sigma: Real) -> Real:
     values = np.nan_to_num(xyz)
     moments = np.zeros((*known.shape, 5))  # sums of w, w dt, ..., w dt^4
     sums = np.zeros((*known.shape, 3, 3))  # sums of w x, w dt x, w dt^2 x
-    for offset in offsets(times_s):
+    for offset in offsets(times_s, bandwidth_s):
         low, high = max(0, -offset), len(times_s) - max(0, offset)
         here, there = slice(low, high), slice(low + offset, high + offset)
-        dt = (times_s[there] - times_s[here]) / BANDWIDTH_S
+        dt = (times_s[there] - times_s[here]) / bandwidth_s
         weight = np.where(np.abs(dt) <= REACH, np.exp(-0.5 * dt**2), 0.0)[:, None] * trust[there]
         powers = dt[:, None] ** np.arange(5)
         moments[here] += weight[..., None] * powers[:, None]
@@ -48,8 +68,8 @@ def local_parabola(times_s: Real, xyz: Real, sigma: Real) -> Real:
     return np.asarray(np.where(known[..., None], fitted, np.nan))
 
 
-def offsets(times_s: Real) -> range:
+def offsets(times_s: Real, bandwidth_s: float) -> range:
     """How many frames before and after lie within reach, at most."""
     step = float(np.min(np.diff(times_s)[np.diff(times_s) > 0], initial=1.0))
-    count = min(int(np.ceil(FUTURE_S / max(step, 1e-3))), len(times_s) - 1)
+    count = min(int(np.ceil(REACH * bandwidth_s / max(step, 1e-3))), len(times_s) - 1)
     return range(-count, count + 1)

@@ -30,8 +30,8 @@ def smoothed_clips(found: list[ExportClip]) -> tuple[list[ExportClip], str]:
     smooth = [smoothed_offline(clip) for clip in found]
     longest = int(np.argmax([len(clip) for clip in found]))
     return smooth, (
-        f"smoothing offline: {price(found[longest], smooth[longest])}; it used {FUTURE_S * 1e3:.0f} ms of the future, "
-        "which no live stream has"
+        f"smoothing offline: no delay, as it used up to {FUTURE_S:.2f} s of the future, which no live stream has; "
+        f"{calmer(found[longest], smooth[longest])}"
     )
 
 
@@ -41,9 +41,14 @@ def price(before: ExportClip, after: ExportClip) -> str:
     if whole.sum() < ENOUGH_FRAMES:
         return "too few whole frames to measure its delay"
     dt_s = 1 / before.rate_hz
-    trembling = [jitter(clip.xyz[whole], dt_s) for clip in (before, after)]
     late_ms = 1e3 * delay(before.xyz[whole], after.xyz[whole], dt_s)
-    return f"{late_ms:.0f} ms of delay; jitter {trembling[0]:.1f} -> {trembling[1]:.1f} m/s2 (RMS acceleration)"
+    return f"{late_ms:.0f} ms of delay; {calmer(before, after)}"
+
+
+def calmer(before: ExportClip, after: ExportClip) -> str:
+    """Jitter of all joints before and after."""
+    trembling = [jitter(clip.xyz, 1 / before.rate_hz) for clip in (before, after)]
+    return f"jitter {trembling[0]:.1f} -> {trembling[1]:.1f} m/s2 (RMS acceleration)"
 
 
 def foot_locked(found: list[ExportClip]) -> tuple[list[ExportClip], list[str]]:

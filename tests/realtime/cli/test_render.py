@@ -304,6 +304,7 @@ def test_a_film_is_exported_by_way_of_its_recording(tmp_path, capsys):
     assert (tmp_path / "c.sp").read_bytes().startswith(MAGIC) and (tmp_path / "c.bvh").exists()
     made = (tmp_path / "c.sp").stat().st_mtime_ns
     assert run("export", clip, "--to", "csv") == 0 and (tmp_path / "c.sp").stat().st_mtime_ns == made
+    assert run("export", clip, "--to", "csv", "--force") == 0 and (tmp_path / "c.sp").stat().st_mtime_ns == made
     assert run("export", clip, "--to", "npz", "--fov", 70) == 2
     assert "may be of other settings than --fov" in capsys.readouterr().err
     assert run("export", clip, "--to", "npz", "--fov", 70, "--force") == 0
@@ -315,7 +316,7 @@ def test_a_film_newer_than_its_recording_is_not_mistaken_for_it(tmp_path, capsys
     clip = film(tmp_path / "c.avi")
     assert run("export", clip, "--to", "csv") == 0
     os.utime(clip, (2e9, 2e9))
-    assert run("export", clip, "--to", "npz") == 2 and "older than c.avi" in capsys.readouterr().err
+    assert run("export", clip, "--to", "npz") == 2 and "is older than c.avi" in capsys.readouterr().err
 
 
 @pytest.mark.usefixtures("quick_chain")
