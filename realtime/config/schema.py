@@ -65,6 +65,7 @@ class CameraConfig:
 class DetectorConfig:
     model: str = "auto"  # path of a .task bundle; auto: the one `realtime fetch-model` keeps
     people: int = quantity(1, "people", 1, 16)
+    look_s: float = quantity(0.5, "s between two looks for more people; 0: in every frame", 0, 60)
     smoothing: Smoothing = "undo"  # what happens to the detector's own smoothing
     min_detection: float = quantity(0.5, "score", 0, 1)
     min_presence: float = quantity(0.5, "score", 0, 1)

@@ -22,11 +22,13 @@ from numpy.typing import NDArray
 
 from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import DetectorConfig
+from realtime.detect.census import Census
 from realtime.detect.deferred_import import deferred
 from realtime.detect.model_download import COMMAND, ModelError, ensure_model, is_bundle
 from realtime.wire.arrays import F32
 
 _landmarkers: weakref.WeakSet[Any] = weakref.WeakSet()  # open ones
+SEARCHER = 0
 LOW_PASS = 0.1  # weight of the new value in MediaPipe's filter of the visibility (one person, video mode)
 
 
@@ -75,17 +77,39 @@ class MediaPipeDetector:
     def __init__(self, model: Path, config: DetectorConfig) -> None:
         self.name = f"mediapipe {model.stem}"
         self._model, self._config = model, config
-        self._unfilter = Unfilter() if config.people == 1 and config.smoothing == "undo" else None
         self._open()
 
     def _open(self) -> None:
         self._stamp = 0
         self._last_ms: int | None = None
-        self._landmarker = _landmarker(self._model, self._config)
+        self._census = Census(self._config.people, round(self._config.look_s * 1000))
+        self._landmarkers: dict[int, Any] = {}  # by how many people each is asked for; 0: searches single pictures
+        self._asked = 0
+        self._ask_for(self._census.wanted)
 
     def detect(self, image: NDArray[np.uint8], t_ms: int) -> list[Detection]:
-        people = _run(self._landmarker, image, self._next_stamp(t_ms))[: self._config.people]
+        picture, size = _picture(image), (image.shape[1], image.shape[0])
+        answer = self._ask_for(self._census.wanted).detect_for_video(picture, self._next_stamp(t_ms))
+        people = _detections(answer, size)[: self._config.people]
+        self._census.tracked(len(people), t_ms)
+        if self._census.is_look_due(len(people), t_ms):
+            self._census.looked(len(self._searcher().detect(picture).pose_landmarks), t_ms)
         return self._unfilter(people) if self._unfilter else people
+
+    def _ask_for(self, count: int) -> Any:
+        """The landmarker that tracks so many people; where the number changed, it and its filter start anew."""
+        if count != self._asked:
+            if self._asked in self._landmarkers:
+                self._landmarkers.pop(self._asked).close()
+            self._asked = count
+            self._landmarkers[count] = _landmarker(self._model, self._config, count)
+            self._unfilter = Unfilter() if count == 1 and self._config.smoothing == "undo" else None
+        return self._landmarkers[count]
+
+    def _searcher(self) -> Any:
+        if SEARCHER not in self._landmarkers:
+            self._landmarkers[SEARCHER] = _landmarker(self._model, self._config, self._config.people, "IMAGE")
+        return self._landmarkers[SEARCHER]
 
     def _next_stamp(self, t_ms: int) -> int:
         """MediaPipe stops for good at a stamp that does not grow; a clock that stands or jumps back gives +1 ms."""
@@ -96,11 +120,10 @@ class MediaPipeDetector:
     def reset(self) -> None:
         self.close()
         self._open()
-        if self._unfilter:
-            self._unfilter = Unfilter()
 
     def close(self) -> None:
-        self._landmarker.close()
+        for landmarker in self._landmarkers.values():
+            landmarker.close()
 
 
 class Unfilter:
@@ -128,13 +151,15 @@ def mediapipe_tasks() -> Any:
     return mediapipe
 
 
-def _run(landmarker: Any, image: NDArray[np.uint8], stamp: int) -> list[Detection]:
+def _picture(image: NDArray[np.uint8]) -> Any:
     import mediapipe
 
-    picture = mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
-    result = landmarker.detect_for_video(picture, stamp)
-    size = np.array([image.shape[1], image.shape[0]], np.float32)
-    return [_detection(*pair, size) for pair in zip(result.pose_landmarks, result.pose_world_landmarks)]
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+
+
+def _detections(result: Any, size: tuple[int, int]) -> list[Detection]:
+    px = np.array(size, np.float32)
+    return [_detection(*pair, px) for pair in zip(result.pose_landmarks, result.pose_world_landmarks)]
 
 
 def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
@@ -143,25 +168,27 @@ def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
     return Detection(flat[:, :2] * size, flat[:, 2], flat[:, 3], metres)
 
 
-def _landmarker(model: Path, config: DetectorConfig) -> Any:
-    """Open a pose landmarker in video mode and show it an empty picture; its native remarks come with an error."""
+def _landmarker(model: Path, config: DetectorConfig, count: int, mode: str = "VIDEO") -> Any:
+    """Open a pose landmarker and show it an empty picture; its native remarks come with an error."""
+    empty = np.full((128, 128, 3), 127, np.uint8)
     with _chatter() as said:
         try:
-            landmarker = _create(model, config)
-            _run(landmarker, np.full((128, 128, 3), 127, np.uint8), 0)
+            landmarker = _create(model, config, count, mode)
+            picture = _picture(empty)
+            landmarker.detect_for_video(picture, 0) if mode == "VIDEO" else landmarker.detect(picture)
         except (RuntimeError, ValueError) as error:
             raise ModelError(f"MediaPipe refuses {model}: {error}. {said()} The default model: {COMMAND}") from error
     _landmarkers.add(landmarker)
     return landmarker
 
 
-def _create(model: Path, config: DetectorConfig) -> Any:
+def _create(model: Path, config: DetectorConfig, count: int, mode: str) -> Any:
     """MediaPipe smooths only when it is asked for one person."""
     tasks = mediapipe_tasks().tasks
     options = tasks.vision.PoseLandmarkerOptions(
         base_options=tasks.BaseOptions(model_asset_path=str(model)),
-        running_mode=tasks.vision.RunningMode.VIDEO,
-        num_poses=max(2, config.people) if config.smoothing == "avoid" else config.people,
+        running_mode=tasks.vision.RunningMode[mode],
+        num_poses=max(2, count) if config.smoothing == "avoid" else count,
         min_pose_detection_confidence=config.min_detection,
         min_pose_presence_confidence=config.min_presence,
         min_tracking_confidence=config.min_tracking,

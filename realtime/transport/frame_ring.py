@@ -1,4 +1,4 @@
-"""Share the newest pictures in memory (FrameRing), each with a small grey copy for optical flow.
+"""Share the newest pictures in memory: the FrameRing.
 
 One writer, any number of readers, no locks: a slot is marked before and after it is written, and a reader copies
 between two looks at these marks.  A picture is whole or None, never a mixture.  Generations only ever grow, over
@@ -8,8 +8,9 @@ restarts too, so that a reference never fits another picture than its own.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import cv2
 import numpy as np
@@ -33,6 +34,8 @@ from realtime.transport.shared_memory import fence
 from realtime.wire.messages import Frame, Stamp
 
 log = logging.getLogger("frames")
+
+Made = TypeVar("Made")
 
 
 class Reference(Protocol):
@@ -85,21 +88,17 @@ class FrameWriter:
         """Copy the picture in; the reference to it travels."""
         height, width = image.shape[:2]
         ring = self._ring_for(width, height)
-        grey, _ = grey_copy(image)
         self._generation += 1
         slot = self._generation % len(ring.marks)
-        self._fill(ring, slot, image, grey)
+        self._fill(ring, slot, image)
         return Frame(stamp, slot, self._generation, width, height, ring.segment.name)
 
-    def _fill(self, ring: Slots, slot: int, image: Image, grey: Image) -> None:
+    def _fill(self, ring: Slots, slot: int, image: Image) -> None:
         mark = ring.marks[slot]
         mark["before"] = self._generation
         fence()
         mark["height"], mark["width"] = image.shape[:2]
-        mark["grey_h"], mark["grey_w"] = grey.shape
-        colour_at, grey_at = ring.picture(slot, mark)
-        np.copyto(colour_at, image)
-        np.copyto(grey_at, grey)
+        np.copyto(ring.picture(slot, mark), image)
         fence()
         mark["after"] = self._generation
 
@@ -154,40 +153,39 @@ class FrameReader:
         self._ring: Slots | None = None
 
     def read(self, reference: Reference) -> Pixels | None:
-        """Copies of the picture and of its grey one, or None when it is no longer there."""
-        both = self._copy(reference, colour=True, grey=True)
-        return None if both is None else Pixels(both[0], both[1], both[1].shape[1] / both[0].shape[1])
+        """A copy of the picture and its small grey one, or None when it is no longer there."""
+        image = self.image(reference)
+        return None if image is None else Pixels(image, *grey_copy(image))
 
     def image(self, reference: Reference) -> Image | None:
-        both = self._copy(reference, colour=True, grey=False)
-        return None if both is None else both[0]
+        return self._use(reference, np.ndarray.copy)
 
     def grey(self, reference: Reference) -> tuple[Image, float] | None:
         """(grey picture, grey px per image px)."""
-        both = self._copy(reference, colour=False, grey=True)
-        return None if both is None else (both[1], both[1].shape[1] / both[0].shape[1])
+        return self._use(reference, grey_copy)
 
-    def _copy(self, reference: Reference, colour: bool, grey: bool) -> tuple[Image, Image] | None:
+    def _use(self, reference: Reference, use: Callable[[Image], Made]) -> Made | None:
+        """What is made of the picture, which has to be whole until it is made."""
         ring = self._ring_of(reference)
         if ring is None:
             self.missing += 1
             return None
-        found = self._copy_slot(ring, reference, colour, grey)
-        self.lapped += found is None
-        return found
+        made = self._use_slot(ring, reference, use)
+        self.lapped += made is None
+        return made
 
-    def _copy_slot(self, ring: Slots, wanted: Reference, colour: bool, grey: bool) -> tuple[Image, Image] | None:
+    def _use_slot(self, ring: Slots, wanted: Reference, use: Callable[[Image], Made]) -> Made | None:
         mark = ring.marks[wanted.slot]
         if int(mark["after"]) != wanted.generation:
             return None
         fence()
         try:
-            image, small = ring.picture(wanted.slot, mark)
+            image = ring.picture(wanted.slot, mark)
         except ValueError:
             return None  # its size is being rewritten
-        copies = image.copy() if colour else image, small.copy() if grey else small
+        made = use(image)
         fence()
-        return copies if int(mark["before"]) == wanted.generation else None
+        return made if int(mark["before"]) == wanted.generation else None
 
     def _ring_of(self, wanted: Reference) -> Slots | None:
         if self._ring is None or self._ring.segment.name != wanted.ring or self._is_outdated(self._ring, wanted):

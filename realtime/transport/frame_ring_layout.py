@@ -14,12 +14,10 @@ Image = NDArray[np.uint8]
 GREY_WIDTH = 640  # px at most
 BUDGET = 43_000_000  # bytes; with the PoseRing 60 MB at 1920x1080
 FEWEST, DEFAULT = 3, 8  # slots
-MAGIC = 0x31474E4952465053  # "SPFRING1"
+MAGIC = 0x32474E4952465053  # "SPFRING2"
 HEAD = 4096  # bytes before the first slot: a Header, then a Mark for each slot
 Header = np.dtype([("magic", "u8"), ("slots", "u8"), ("stride", "u8")])
-Mark = np.dtype(
-    [("before", "u8"), ("after", "u8"), ("width", "u4"), ("height", "u4"), ("grey_w", "u4"), ("grey_h", "u4")]
-)
+Mark = np.dtype([("before", "u8"), ("after", "u8"), ("width", "u4"), ("height", "u4")])
 MARKS_AT = 64
 
 
@@ -31,8 +29,7 @@ def grey_size(width: int, height: int) -> tuple[int, int]:
 
 def stride_of(width: int, height: int) -> int:
     """Bytes of one slot, whole pages."""
-    grey_w, grey_h = grey_size(width, height)
-    return -(-(width * height * 3 + grey_w * grey_h) // 4096) * 4096
+    return -(-width * height * 3 // 4096) * 4096
 
 
 def slots_for(width: int, height: int, wanted: int = DEFAULT) -> int:
@@ -59,15 +56,13 @@ class Slots:
         self.marks = np.frombuffer(self.segment.memory, Mark, slots, MARKS_AT)
         return self
 
-    def picture(self, slot: int, mark: Any) -> tuple[Image, Image]:
-        """Views, valid while the mark is."""
-        width, height, grey_w, grey_h = (int(mark[name]) for name in ("width", "height", "grey_w", "grey_h"))
-        if width * height * 3 + grey_w * grey_h > self.stride:
+    def picture(self, slot: int, mark: Any) -> Image:
+        """A view (H, W, 3), valid while the mark is."""
+        width, height = int(mark["width"]), int(mark["height"])
+        if width * height * 3 > self.stride:
             raise ValueError(f"{width}x{height} does not fit a slot of {self.stride} bytes")
-        at = HEAD + slot * self.stride
-        colour = np.frombuffer(self.segment.memory, np.uint8, width * height * 3, at)
-        grey = np.frombuffer(self.segment.memory, np.uint8, grey_w * grey_h, at + width * height * 3)
-        return colour.reshape(height, width, 3), grey.reshape(grey_h, grey_w)
+        pixels = np.frombuffer(self.segment.memory, np.uint8, width * height * 3, HEAD + slot * self.stride)
+        return pixels.reshape(height, width, 3)
 
     def close(self) -> None:
         self.header = self.marks = None  # the mapping cannot go while arrays look into it
