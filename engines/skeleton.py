@@ -83,7 +83,20 @@ HALPE_26 = JointSet(
     COCO_17.left + (20, 22, 24),
     COCO_17.right + (21, 23, 25),
 )  # fmt: skip
-JOINT_SETS = {s.name: s for s in (H36M_17, BLAZEPOSE_33, COCO_17, HALPE_26)}
+# H36M's 17 in their places, then what BlazePose has beyond them: face, hands and feet hang on nose, wrists and ankles
+BODY_37 = JointSet(
+    "body37",
+    H36M_17.joints + (
+        "left_eye_inner", "left_eye", "left_eye_outer", "right_eye_inner", "right_eye", "right_eye_outer", "left_ear",
+        "right_ear", "mouth_left", "mouth_right", "left_pinky", "right_pinky", "left_index", "right_index",
+        "left_thumb", "right_thumb", "left_heel", "right_heel", "left_foot_index", "right_foot_index",
+    ),
+    H36M_17.parents + (9,) * 10 + (13, 16, 13, 16, 13, 16, 6, 3, 6, 3),
+    H36M_17.left + (17, 18, 19, 23, 25, 27, 29, 31, 33, 35),
+    H36M_17.right + (20, 21, 22, 24, 26, 28, 30, 32, 34, 36),
+)  # fmt: skip
+
+JOINT_SETS = {s.name: s for s in (H36M_17, BLAZEPOSE_33, COCO_17, HALPE_26, BODY_37)}
 # How each H36M joint is made from joints of another set: {target: {source: weight}}, weights sum to 1.
 _LIMBS = {j: {j: 1.0} for j in H36M_17.joints if j.split("_")[0] in ("left", "right")}
 _TRUNK = {
@@ -93,13 +106,15 @@ _TRUNK = {
     "nose": {"nose": 1.0},
 }
 _EARS = {"left_ear": 0.5, "right_ear": 0.5}
+# the head joint lies above the ears by 1.3 times the distance between mouth and eyes
+_FROM_BLAZEPOSE = {
+    **_LIMBS, **_TRUNK,
+    "head": {"left_ear": 0.5, "right_ear": 0.5, "left_eye": 0.65, "right_eye": 0.65, "mouth_left": -0.65,
+             "mouth_right": -0.65},
+}  # fmt: skip
 _RECIPES: dict[tuple[str, str], dict[str, dict[str, float]]] = {
-    # the head joint lies above the ears by 1.3 times the distance between mouth and eyes
-    ("blazepose33", "h36m17"): {
-        **_LIMBS, **_TRUNK,
-        "head": {"left_ear": 0.5, "right_ear": 0.5, "left_eye": 0.65, "right_eye": 0.65, "mouth_left": -0.65,
-                 "mouth_right": -0.65},
-    },
+    ("blazepose33", "h36m17"): _FROM_BLAZEPOSE,
+    ("blazepose33", "body37"): _FROM_BLAZEPOSE | {j: {j: 1.0} for j in BODY_37.joints[17:]},
     # without a mouth: above the ears, as far as the nose lies below the eyes, four times
     ("coco17", "h36m17"): {
         **_LIMBS, **_TRUNK, "head": {**_EARS, "left_eye": 2.0, "right_eye": 2.0, "nose": -4.0},

@@ -1,0 +1,67 @@
+"""Read a causal lifter's weights back out of its exported engine, so that another network can be built on it.
+
+The exporter folds each block's second norm into the product before it and transposes the wide products; both are undone.
+"""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from engines.errors import EngineError
+from engines.store import load, locate
+from trainers.errors import UserError
+from trainers.models.causal_lifter import LiveLifter
+
+EPS = 1e-5  # of the norms
+
+
+def carried_lifter(name: str) -> LiveLifter:
+    """The network of a `live` engine, ready to answer as its engine does."""
+    try:
+        folder = locate(name)
+        _, _, _, data = load(folder)
+    except EngineError as error:
+        raise UserError(str(error)) from None
+    graph = _graph(data)
+    found = {t.name: _tensor(t) for t in graph.initializer}
+    if "model.head.weight" not in found or "model.blocks.0.norm1.weight" not in found:
+        raise UserError(f"{folder}: not exported from the recipe `live`; name an engine of it, such as causal-small")
+    model = LiveLifter(len(found["model.norm.weight"]), _blocks(found), 0.0)
+    model.load_state_dict(_state(found, model), strict=True)
+    return model.eval()
+
+
+def _graph(data: bytes) -> Any:
+    import onnx
+
+    return onnx.load_from_string(data).graph
+
+
+def _tensor(initializer: Any) -> Tensor:
+    from onnx import numpy_helper
+
+    return torch.from_numpy(numpy_helper.to_array(initializer).copy())
+
+
+def _blocks(found: dict[str, Tensor]) -> int:
+    return sum(name.endswith(".point.weight") for name in found)
+
+
+def _state(found: dict[str, Tensor], model: LiveLifter) -> dict[str, Tensor]:
+    state = model.state_dict()
+    wide = [found[name] for name in ("permute", *(f"permute_{i + 1}" for i in range(_blocks(found))))]
+    names = ("expand", *(f"blocks.{i}.wide" for i in range(_blocks(found))))
+    for name, weight in zip(names, wide):
+        state[f"{name}.conv.weight"] = weight.permute(0, 2, 1).contiguous()
+    for name in state:
+        state[name] = found.get(f"model.{name}", state[name]).reshape(state[name].shape)
+    for i in range(_blocks(found)):
+        bias = found[f"model.blocks.{i}.point.weight_bias"]
+        state[f"blocks.{i}.norm2.weight"] = torch.full_like(bias, math.sqrt(1 + EPS))
+        state[f"blocks.{i}.norm2.bias"] = bias
+    return state

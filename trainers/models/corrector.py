@@ -1,0 +1,110 @@
+"""The per-frame corrector: where a detector's own 3D errs, a function of pose and camera, and how far it may be off.
+
+In the axes of a camera that looks along the person's ray, a believed joint lies on its own ray: what the detector does
+not know is its depth.  The network answers a residual on the detector's depth, a factor on the person's distance, and a
+residual across the rays that counts where a point is not believed, and for joints that are no single point: so nothing
+of how rendered people differ from real ones moves a joint in the picture.  Shapes: B people, 33 points in, 37 joints
+out; metres.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import gelu
+
+from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
+from trainers.geometry.person_frame import toward
+
+HIPS = [BLAZEPOSE_33.index("left_hip"), BLAZEPOSE_33.index("right_hip")]
+POINTS, JOINTS = len(BLAZEPOSE_33), len(BODY_37)
+FEATURES = POINTS * (2 + 3 + 1) + 3
+NEAREST_M, FARTHEST_M = 0.2, 30.0
+LEAST_TRUST = 0.02  # weight of an unreliable point in the distance
+RESIDUAL_M = 0.1  # of a unit that the network answers
+DISTANCE = 0.3  # log factor of such a unit
+WIDEST = (-6.0, 1.0)  # log sigma, log metres
+BELIEVED = 0.5
+MADE_UP = ("spine", "thorax", "head")  # joints that no point of the detector is
+
+
+@dataclass(frozen=True)
+class PersonView:
+    """One person as a camera that looks at the middle of the hips sees them."""
+
+    rays: Tensor  # (B, 33, 2)
+    world: Tensor  # (B, 33, 3) the detector's own 3D: it looks along this ray already
+    reliability: Tensor  # (B, 33)
+    rotation: Tensor  # (B, 3, 3) person's axes -> camera axes, from the right: pose @ rotation.T
+    distance: Tensor  # (B,) at which the rays and the detector's 3D agree best
+
+
+def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
+    """rays (B, 33, 2) of the camera; the distance is a weighted least squares over the points, in closed form."""
+    rotation = toward(rays[:, HIPS].mean(1))
+    turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ rotation
+    seen = turned[..., :2] / turned[..., 2:].clamp_min(0.1)
+    weight = (reliability.square() + LEAST_TRUST).unsqueeze(-1)
+    total = weight.sum(1, keepdim=True)
+    aside = world[..., :2] - seen * world[..., 2:]  # = distance * seen - (where the pelvis lies)
+    from_mean = seen - (weight * seen).sum(1, keepdim=True) / total
+    aside = aside - (weight * aside).sum(1, keepdim=True) / total
+    distance = (weight * from_mean * aside).sum((1, 2)) / ((weight * from_mean.square()).sum((1, 2)) + 1e-6)
+    return PersonView(seen, world, reliability, rotation, distance.clamp(NEAREST_M, FARTHEST_M))
+
+
+class Corrector(nn.Module):
+    """33 points of the detector -> 37 joints from the pelvis and their log sigma, camera axes."""
+
+    def __init__(self, width: int = 1024, depth: int = 2, dropout: float = 0.3, fast: bool = False) -> None:
+        super().__init__()
+        self.fast = fast
+        self.inner = nn.Linear(FEATURES, width)
+        self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
+        self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth + 1))
+        self.drop = nn.Dropout(dropout)
+        self.outer = nn.Linear(width, JOINTS * 4 + 1)
+        nn.init.zeros_(self.outer.weight)
+        nn.init.zeros_(self.outer.bias)
+        weights = torch.from_numpy(mapping("blazepose33", "body37"))
+        made_up = torch.tensor([name in MADE_UP for name in BODY_37.joints])
+        self.register_buffer("weights", weights, persistent=False)
+        self.register_buffer("unused", (weights == 0).float() * 2.0, persistent=False)
+        self.register_buffer("made_up", made_up, persistent=False)
+
+    def forward(self, rays: Tensor, world: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
+        view = person_view(rays, world, reliability)
+        xyz, log_sigma = self.correct(view)
+        return xyz @ view.rotation.transpose(1, 2), log_sigma
+
+    def correct(self, view: PersonView) -> tuple[Tensor, Tensor]:
+        """(B, 37, 3) in the person's axes, (B, 37) log metres."""
+        out = self._network(features(view))
+        residual = RESIDUAL_M * out[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3))
+        farther = torch.exp(DISTANCE * out[:, -1:]).unsqueeze(-1)
+        depth = torch.matmul(self.weights, view.world[..., 2:]) + residual[..., 2:]
+        across = torch.matmul(self.weights, view.rays) * (view.distance[:, None, None] * farther + depth)
+        free = (self.reliability(view.reliability) < BELIEVED) | self.made_up
+        xyz = torch.cat([across + residual[..., :2] * free.unsqueeze(-1), depth], -1)
+        log_sigma = (out[:, 3 * JOINTS : 4 * JOINTS] - 2.5).clamp(*WIDEST)
+        return xyz - xyz[:, :1], log_sigma
+
+    def reliability(self, points: Tensor) -> Tensor:
+        """(B, 33) -> (B, 37): as reliable as the worst point that a joint is made of."""
+        return (points.unsqueeze(1) + self.unused).amin(-1)
+
+    def _network(self, x: Tensor) -> Tensor:
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+            y = self.inner(x)
+            for layer, norm in zip(self.layers, self.norms):
+                y = y + self.drop(gelu(layer(norm(y))))
+            return self.outer(self.norms[-1](y)).float()
+
+
+def features(view: PersonView) -> Tensor:
+    """(B, FEATURES): rays in metres at the person, the detector's 3D, reliability, direction, log distance."""
+    metric = view.rays * view.distance[:, None, None]
+    parts = (metric.clamp(-3, 3).flatten(1), view.world.clamp(-3, 3).flatten(1), view.reliability)
+    return torch.cat([*parts, view.rotation[:, :2, 2], view.distance.log().unsqueeze(1)], 1)

@@ -1,0 +1,178 @@
+"""The corrector's recipe: single frames of rendered people through the real detector -> what its 3D lacks.
+
+The reliability that the runtime gives is drawn: mostly right about what is covered, sometimes wrong.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+from torch.optim import AdamW, Optimizer
+
+from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
+from trainers.data.burst_bank import Bursts, open_bursts
+from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
+from trainers.models.corrector import Corrector, PersonView, person_view
+
+POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_37.mirror())
+PLACES = torch.tensor([BODY_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
+TO_JOINTS = torch.from_numpy(mapping("blazepose33", "body37"))
+CHUNK = 4096
+
+
+@dataclass(frozen=True)
+class Settings:
+    width: int = 1024
+    depth: int = 2
+    dropout: float = 0.3
+    fast: bool = False  # the network's products in bfloat16 while it trains
+    batch: int = field(default=1024, metadata={"low": 1, "high": 10_000_000})  # frames
+    rate: float = 1e-3
+    warm_up: int = 100  # steps
+    decay: float = 0.05  # of weights
+    cut_off: float = 0.2  # weight of joints outside the picture
+    extra: float = 0.3  # weight of the joints of face, hands and feet
+    likelihood: float = 0.02  # weight of sigma's likelihood
+    roll: float = 25.0  # degrees, the camera's
+    guessed: float = 0.5  # share of frames whose focal length is the runtime's guess
+    noise: tuple[float, float] = (0.004, 0.015)  # m, standard deviation: of the points at the person, of the 3D
+    believed: float = 0.25  # share of covered points that are taken for seen
+    doubted: float = 0.06  # share of seen points that are not
+
+
+def recipe(settings: Settings, data: list[str], device: str, steps: int) -> CorrectorRecipe:
+    return CorrectorRecipe(settings, data, device, steps)
+
+
+def network(settings: Mapping[str, Any]) -> Corrector:
+    return Corrector(settings["width"], settings["depth"], settings["dropout"], settings["fast"])
+
+
+class CorrectorRecipe:
+    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+        torch.manual_seed(7)
+        self.settings, self.device, self.steps = settings, device, steps
+        self.model = network(vars(settings)).to(device)
+        self.export = self.model
+        train, check = open_bursts(data)
+        self.train, self.check = train.to(device), check.to(device)
+
+    def optimizers(self) -> list[Optimizer]:
+        s = self.settings
+        return [AdamW(self.model.parameters(), lr=s.rate, weight_decay=s.decay, fused=True)]
+
+    def learning_rate(self, step: int) -> float:
+        """Linear warm-up, then half a cosine down to a fiftieth."""
+        part = step / max(self.steps, 1)
+        return min(1.0, (step + 1) / self.settings.warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
+
+    def batch(self, step: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        """rays, world, reliability, truth and weight of each joint."""
+        s, g = self.settings, generator
+        index = torch.randint(len(self.train), (s.batch,), generator=g, device=g.device)
+        frames = turned(self.train.at(index), s.roll, g)
+        guessed = torch.rand(s.batch, 1, 1, generator=g, device=g.device) < s.guessed
+        rays = torch.where(guessed, frames.rays * frames.guess[:, None, None], frames.rays)
+        size = (rays.amax(1) - rays.amin(1)).amax(1)[:, None, None] / 1.7  # about rays a metre
+        strength = 2 * torch.rand(s.batch, 1, 1, generator=g, device=g.device)
+        rays = rays + s.noise[0] * strength * size * torch.randn(rays.shape, generator=g, device=g.device)
+        world = frames.world + s.noise[1] * strength * torch.randn(frames.world.shape, generator=g, device=g.device)
+        reliability = doubted(frames.covered[:, PLACES], s.believed, s.doubted, g)
+        return rays, world, reliability, frames.xyz, self._weights(frames)
+
+    def _weights(self, frames: Bursts) -> Tensor:
+        weight = torch.where(frames.outside, self.settings.cut_off, 1.0)
+        weight[:, 17:] *= self.settings.extra
+        return weight
+
+    def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
+        rays, world, reliability, truth, weight = batch
+        view = person_view(rays, world, reliability)
+        xyz, log_sigma = self.model.correct(view)
+        truth = truth @ view.rotation
+        counts = weight.unsqueeze(-1)
+        scale = (counts * xyz * truth).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
+        square = (xyz.detach() - truth).square().mean(-1)
+        likelihood = 0.5 * square * torch.exp(-2 * log_sigma) + log_sigma
+        return {
+            "position": weighted(distance(xyz, truth), weight),
+            "scaled": 0.5 * weighted(distance(scale.detach()[:, None, None] * xyz, truth), weight),
+            "sigma": self.settings.likelihood * weighted(likelihood, weight),
+        }
+
+    def calibrate(self) -> None: ...
+
+    def validate(self) -> dict[str, float]:
+        """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
+        frames = self.check
+        whole = ~frames.outside[:, :17].any(1)
+        g = Generator(frames.rays.device).manual_seed(3)
+        reliability = doubted(frames.covered[:, PLACES.to(g.device)], self.settings.believed, self.settings.doubted, g)
+        parts = [slice(i, i + CHUNK) for i in range(0, len(frames), CHUNK)]
+        found = torch.cat([self.model(frames.rays[p], frames.world[p], reliability[p])[0] for p in parts])
+        own = own_3d(person_view(frames.rays, frames.world, reliability))
+        figures: dict[str, float] = {}
+        for name, chosen in (("inside", whole), ("cut off", ~whole)):
+            if chosen.any():
+                for who, pose in (("", found), ("detector ", own)):
+                    aligned, plain = limb_errors(pose[chosen], frames.xyz[chosen])
+                    figures |= {f"{who}{name}, aligned": aligned, f"{who}{name}": plain}
+        return figures
+
+
+def turned(frames: Bursts, roll: float, g: Generator) -> Bursts:
+    """Half of the frames mirrored, all of them seen by a camera that is tilted otherwise."""
+    count, device = len(frames), frames.rays.device
+    flip = torch.rand(count, 1, 1, generator=g, device=device) < 0.5
+    sign = torch.tensor([-1.0, 1.0, 1.0], device=device)
+    angle = torch.deg2rad((2 * torch.rand(count, generator=g, device=device) - 1) * roll)
+    turn = torch.stack([angle.cos(), angle.sin(), -angle.sin(), angle.cos()], -1).unflatten(-1, (2, 2))
+
+    def moved(points: Tensor, order: Tensor) -> Tensor:
+        points = torch.where(flip, points[:, order] * sign[: points.shape[-1]], points)
+        return torch.cat([points[..., :2] @ turn, points[..., 2:]], -1)
+
+    def named(flags: Tensor) -> Tensor:
+        return torch.where(flip[..., 0], flags[:, JOINTS], flags)
+
+    return Bursts(
+        moved(frames.rays, POINTS), moved(frames.world, POINTS), moved(frames.xyz, JOINTS), named(frames.covered),
+        named(frames.outside), frames.guess, frames.scene,
+    )  # fmt: skip
+
+
+def doubted(covered: Tensor, believed: float, doubts: float, g: Generator) -> Tensor:
+    """(B, 33) bool -> reliability in [0, 1] of a judge who errs, more in some frames than in others."""
+    skill = 2 * torch.rand(len(covered), 1, generator=g, device=covered.device)
+    chance = torch.rand(covered.shape, generator=g, device=covered.device)
+    seen = torch.where(covered, chance < believed * skill, chance >= doubts * skill)
+    sure = torch.rand(covered.shape, generator=g, device=covered.device).square() * 0.5
+    return torch.where(seen, 1 - sure, sure * 0.98)
+
+
+def own_3d(view: PersonView) -> Tensor:
+    """The detector's own 3D as 37 joints from the pelvis, camera axes."""
+    pose = torch.matmul(TO_JOINTS.to(view.world.device), view.world)
+    return (pose - pose[:, :1]) @ view.rotation.transpose(1, 2)
+
+
+def limb_errors(pose: Tensor, truth: Tensor) -> tuple[float, float]:
+    """mm: aligned by similarity, frame by frame; from the pelvis as they are."""
+    limbs = list(LIMB_JOINTS)
+    pose, truth = pose[:, limbs], truth[:, limbs]
+    aligned = joint_errors(align_similarity(pose, truth), truth).mean()
+    return float(1000 * aligned), float(1000 * joint_errors(pose, truth).mean())
+
+
+def distance(pose: Tensor, truth: Tensor) -> Tensor:
+    """(B, J) m, differentiable at 0."""
+    return ((pose - truth).square().sum(-1) + 1e-6).sqrt()
+
+
+def weighted(values: Tensor, weight: Tensor) -> Tensor:
+    return (values * weight).sum() / weight.sum().clamp_min(1e-6)
