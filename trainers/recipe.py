@@ -10,6 +10,7 @@ from torch.optim import Optimizer
 
 RECIPES = {
     "live": "trainers.recipes.live",
+    "corrector": "trainers.recipes.corrector",
     "reliability": "trainers.recipes.reliability",
     "pavllo": "trainers.recipes.pavllo",
     "pavllo_semi": "trainers.recipes.pavllo_semi",

@@ -1,5 +1,6 @@
 """The corrector's recipe: single frames of rendered people through the real detector -> what its 3D lacks.
 
+The network that carries through gaps is one that has been trained and exported before; it stays as it is.
 The reliability that the runtime gives is drawn: mostly right about what is covered, sometimes wrong.
 """
 
@@ -14,10 +15,15 @@ import torch
 from torch import Generator, Tensor
 from torch.optim import AdamW, Optimizer
 
+from engines.contract import TICK_S
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
 from trainers.data.burst_bank import Bursts, open_bursts
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
+from trainers.models.causal_lifter import LiveLifter
+from trainers.models.corrected_lifter import CorrectedLifter
 from trainers.models.corrector import Corrector, PersonView, person_view
+from trainers.models.engine_weights import carried_lifter
+from trainers.recipes.live import PROMISED
 
 POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_37.mirror())
 PLACES = torch.tensor([BODY_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
@@ -27,6 +33,7 @@ CHUNK = 4096
 
 @dataclass(frozen=True)
 class Settings:
+    carry: str = "causal-small"  # engine of the recipe `live` that carries through gaps
     width: int = 1024
     depth: int = 2
     dropout: float = 0.3
@@ -49,22 +56,32 @@ def recipe(settings: Settings, data: list[str], device: str, steps: int) -> Corr
     return CorrectorRecipe(settings, data, device, steps)
 
 
-def network(settings: Mapping[str, Any]) -> Corrector:
-    return Corrector(settings["width"], settings["depth"], settings["dropout"], settings["fast"])
+def network(settings: Mapping[str, Any], carry: LiveLifter) -> CorrectedLifter:
+    corrector = Corrector(settings["width"], settings["depth"], settings["dropout"], settings["fast"])
+    return CorrectedLifter(corrector, carry)
+
+
+def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> CorrectedLifter:
+    """The trained network as it is exported; what carries is among its weights."""
+    blocks = sum(name.startswith("carry.blocks.") and name.endswith(".wide.conv.weight") for name in trained)
+    model = network(settings, LiveLifter(len(trained["carry.norm.weight"]), blocks, 0.0))
+    model.load_state_dict(trained)
+    return model
 
 
 class CorrectorRecipe:
     def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
-        self.model = network(vars(settings)).to(device)
+        self.model = network(vars(settings), carried_lifter(settings.carry)).to(device)
+        self.model.carry.requires_grad_(False)
         self.export = self.model
         train, check = open_bursts(data)
         self.train, self.check = train.to(device), check.to(device)
 
     def optimizers(self) -> list[Optimizer]:
         s = self.settings
-        return [AdamW(self.model.parameters(), lr=s.rate, weight_decay=s.decay, fused=True)]
+        return [AdamW(self.model.corrector.parameters(), lr=s.rate, weight_decay=s.decay, fused=True)]
 
     def learning_rate(self, step: int) -> float:
         """Linear warm-up, then half a cosine down to a fiftieth."""
@@ -93,7 +110,7 @@ class CorrectorRecipe:
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
         rays, world, reliability, truth, weight = batch
         view = person_view(rays, world, reliability)
-        xyz, log_sigma = self.model.correct(view)
+        xyz, log_sigma = self.model.corrector.correct(view)
         truth = truth @ view.rotation
         counts = weight.unsqueeze(-1)
         scale = (counts * xyz * truth).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
@@ -105,24 +122,63 @@ class CorrectorRecipe:
             "sigma": self.settings.likelihood * weighted(likelihood, weight),
         }
 
-    def calibrate(self) -> None: ...
+    def calibrate(self) -> None:
+        """Sigma of the corrector, then of the fused pose in a person's first frame, believed and other joints apart."""
+        frames, gains = self.check, self.model.gains
+        gains.fill_(1.0)
+        reliability = self._judged(frames)
+        believed = self.model.corrector.reliability(reliability) >= self.model.carry.front.threshold
+        for corrected in (True, False):
+            xyz, log_sigma = self._answers(frames, reliability, corrected)
+            ratio = ((xyz - frames.xyz).abs() / log_sigma.exp().unsqueeze(-1))[:, 1:]
+            for place, chosen in ((0, believed),) if corrected else ((2, believed), (3, ~believed & ~frames.outside)):
+                gains[place] = sigma_factor(ratio[chosen[:, 1:]].flatten())
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
-        frames = self.check
+        frames, reliability = self.check, self._judged(self.check)
         whole = ~frames.outside[:, :17].any(1)
+        poses = {
+            "corrected ": self._answers(frames, reliability, True)[0],
+            "fused, first frame, ": self._answers(frames, reliability, False)[0],
+            "detector ": own_3d(person_view(frames.rays, frames.world, reliability)),
+        }
+        return {
+            f"{who}{name}{how}": figure
+            for name, chosen in (("inside", whole), ("cut off", ~whole))
+            if chosen.any()
+            for who, pose in poses.items()
+            for how, figure in zip((", aligned", ""), limb_errors(pose[chosen], frames.xyz[chosen]))
+        }
+
+    def _judged(self, frames: Bursts) -> Tensor:
         g = Generator(frames.rays.device).manual_seed(3)
-        reliability = doubted(frames.covered[:, PLACES.to(g.device)], self.settings.believed, self.settings.doubted, g)
+        return doubted(frames.covered[:, PLACES.to(g.device)], self.settings.believed, self.settings.doubted, g)
+
+    def _answers(self, frames: Bursts, reliability: Tensor, corrected: bool) -> tuple[Tensor, Tensor]:
+        """(xyz, log sigma) of every frame by itself: the corrector's, or of the whole network in its first tick."""
         parts = [slice(i, i + CHUNK) for i in range(0, len(frames), CHUNK)]
-        found = torch.cat([self.model(frames.rays[p], frames.world[p], reliability[p])[0] for p in parts])
-        own = own_3d(person_view(frames.rays, frames.world, reliability))
-        figures: dict[str, float] = {}
-        for name, chosen in (("inside", whole), ("cut off", ~whole)):
-            if chosen.any():
-                for who, pose in (("", found), ("detector ", own)):
-                    aligned, plain = limb_errors(pose[chosen], frames.xyz[chosen])
-                    figures |= {f"{who}{name}, aligned": aligned, f"{who}{name}": plain}
-        return figures
+        found = [self._part(frames.rays[p], frames.world[p], reliability[p], corrected) for p in parts]
+        return torch.cat([xyz for xyz, _ in found]), torch.cat([log_sigma for _, log_sigma in found])
+
+    def _part(self, rays: Tensor, world: Tensor, reliability: Tensor, corrected: bool) -> tuple[Tensor, Tensor]:
+        if corrected:
+            xyz, log_sigma = self.model.corrector(rays, world, reliability)
+            return xyz, log_sigma + self.model.gains[0].log()
+        ones = torch.ones(len(rays), device=rays.device)
+        given = {"x": rays, "world": world, "reliability": reliability, "dt": ones * TICK_S, "reset": ones}
+        shapes = self.model.contract().state
+        (xyz, log_sigma), _ = self.model.run(
+            given, {n: torch.zeros(len(rays), *s, device=rays.device) for n, s in shapes}
+        )
+        return xyz, log_sigma
+
+
+def sigma_factor(ratio: Tensor) -> Tensor:
+    """What makes 68 % of errors over sigma lie within 1 and 95 % within 1.96: the mean of the two factors."""
+    ordered = ratio.sort().values
+    factors = torch.stack([ordered[int(share * len(ratio))] / times for share, times in PROMISED])
+    return factors.log().mean().exp()
 
 
 def turned(frames: Bursts, roll: float, g: Generator) -> Bursts:
