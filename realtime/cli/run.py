@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -11,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.config.loader import ConfigError, Flags, load
-from realtime.config.schema import RunConfig
+from realtime.config.schema import VIEWER_TOKEN, RunConfig
 
 if TYPE_CHECKING:
     from realtime.supervise.supervisor import Snapshot
@@ -142,16 +143,18 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
         yield newest
 
 
-def viewer(config: RunConfig) -> AbstractContextManager[None]:
-    """Beside the run, in a process of its own, when asked for."""
+@contextmanager
+def viewer(config: RunConfig) -> Iterator[None]:
+    """Beside the run, in a process of its own, when asked for; the terminal shows its address, with the same token."""
     from realtime.cli.main import main as command_line
     from realtime.cli.view import checked_folder
     from realtime.supervise.companion import beside
     from realtime.transport.address import Busy, check_free
-    from realtime.viewer.access import parse_http
+    from realtime.viewer.access import new_token, parse_http
 
     if not config.view.open:
-        return nullcontext()
+        yield
+        return
     listen = parse_http(config.view.http)
     checked_folder(Path(config.view.record_dir) if config.view.record_dir else None)
     try:
@@ -161,7 +164,12 @@ def viewer(config: RunConfig) -> AbstractContextManager[None]:
     command = ["view", "--connect", connectable(config.publish.bind), "--http", config.view.http]
     command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
     command += ["--record-dir", config.view.record_dir] if config.view.record_dir else []
-    return beside(command_line, command + ["--no-open"] * config.terminal.quiet)
+    os.environ[VIEWER_TOKEN] = new_token()  # not on a command line, which every user of the machine can read
+    try:
+        with beside(command_line, command + ["--no-open"] * config.terminal.quiet):
+            yield
+    finally:
+        del os.environ[VIEWER_TOKEN]
 
 
 def film(config: RunConfig) -> AbstractContextManager[None]:

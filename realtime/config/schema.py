@@ -133,6 +133,9 @@ class RecordConfig:
     file: str | None = None  # None: nothing is written to disk
 
 
+VIEWER_TOKEN = "STEADYPOSE_VIEWER_TOKEN"  # environment variable: a token of your own; else each start has a new one
+
+
 @dataclass(frozen=True)
 class ViewConfig:
     open: bool = False  # serve the viewer beside the pipeline

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from realtime.config.schema import VIEWER_TOKEN
 from realtime.wire.messages import JOINT_STATES, Person3D, Pose3D
 
 if TYPE_CHECKING:
@@ -55,7 +57,8 @@ def plain_lines(newest: Newest) -> Report:
 
 
 def viewer(config: RunConfig) -> str:
-    return f", viewer on http://{config.view.http}" if config.view.open else ""
+    token = os.environ.get(VIEWER_TOKEN, "")
+    return f", viewer on http://{config.view.http}/?token={token}" if config.view.open else ""
 
 
 def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import os
 import re
 import secrets
 from collections.abc import Mapping
@@ -16,6 +17,8 @@ from dataclasses import dataclass
 from http.cookies import CookieError, SimpleCookie
 from typing import NamedTuple
 from urllib.parse import parse_qs, urlsplit
+
+from realtime.config.schema import VIEWER_TOKEN
 
 HERE = ("localhost", "127.0.0.1", "::1")
 
@@ -54,7 +57,13 @@ def is_loopback(host: str) -> bool:
 
 
 def new_token() -> str:
-    return secrets.token_urlsafe(18)
+    """Make a token, or take the user's own from the environment, which only this user can read."""
+    given = os.environ.get(VIEWER_TOKEN)
+    if given is None:
+        return secrets.token_urlsafe(18)
+    if not re.fullmatch(r"[\w-]{16,200}", given, re.ASCII):
+        raise BadAddress(f"{VIEWER_TOKEN} holds 16 to 200 of A-Z a-z 0-9 - _, found {len(given)} characters; unset it")
+    return given
 
 
 @dataclass(frozen=True)

@@ -51,6 +51,15 @@ def test_the_token_comes_once_and_then_as_a_cookie():
     assert OPEN.stream("/stream", host | {"Cookie": "\x00;;==,"}).status == 403
 
 
+def test_a_token_of_ones_own_comes_from_the_environment_and_is_no_short_one(monkeypatch):
+    monkeypatch.setenv("STEADYPOSE_VIEWER_TOKEN", "my-own-token-0123456789")
+    assert new_token() == "my-own-token-0123456789"
+    for bad in ("", "short", "with space in it, long", "x" * 300):
+        monkeypatch.setenv("STEADYPOSE_VIEWER_TOKEN", bad)
+        with pytest.raises(BadAddress, match="16 to 200"):
+            new_token()
+
+
 def test_tokens_are_long_and_new():
     assert len({new_token() for _ in range(50)}) == 50 and len(new_token()) >= 24
 
