@@ -45,7 +45,7 @@ COLUMNS = {  # header -> (part, figure, factor)
     "bones °": ("visible", "bones_deg", 1), "velocity": ("visible", "velocity_mm", 1),
     "swaps %": ("visible", "swaps", 100), "length var. %": ("visible", "length_variation", 100),
     "occluded mm": ("occluded", "unaligned_mm", 1), "occluded aligned": ("occluded", "aligned_mm", 1),
-    "occluded velocity": ("occluded", "velocity_mm", 1),
+    "occluded bones °": ("occluded", "bones_deg", 1), "occluded velocity": ("occluded", "velocity_mm", 1),
 }  # fmt: skip
 FLAGS = {
     "occluded %": ("share", 100, 1),

@@ -98,7 +98,9 @@ def judge(runs: FilmRuns, predict: Predict, config: RunConfig, lens: str) -> dic
     with calibrated(config, runs.view.camera) as known:
         given = known if lens == "calibrated" else config
         errors = [measure(predict(case.observed, given, runs.joints), runs.truth, runs.joints) for case in runs.cases]
-    return {"visible": visible(errors[0], runs), "occluded": occluded(errors[1:], runs)}
+    cases = {case.name: _occluded(one, case) for one, case in zip(errors[1:], runs.cases[1:])}
+    every = {"occluded": mean_of(list(cases.values()))} | {f"occluded, {name}": row for name, row in cases.items()}
+    return {"visible": visible(errors[0], runs), **every}
 
 
 def visible(errors: Errors, runs: FilmRuns) -> Figures:
@@ -112,16 +114,13 @@ def visible(errors: Errors, runs: FilmRuns) -> Figures:
     }  # fmt: skip
 
 
-def occluded(errors: list[Errors], runs: FilmRuns) -> Figures:
-    """Joints under the occluder, mean of the cases: each case counts the same."""
-    rows = [_occluded(one, case) for one, case in zip(errors, runs.cases[1:])]
-    return {key: nanmean([row[key] for row in rows]) for key in (rows[0] if rows else {})}
-
-
 def _occluded(errors: Errors, case: Case) -> Figures:
+    """Joints under the occluder, bones with an end under it, frames with somebody under it."""
     during: Mask = np.asarray(case.occluded.any(-1))
+    bones = [case.occluded[:, a] | case.occluded[:, b] for _, a, b in errors.bones]
     return {
         "unaligned_mm": mean(errors.unaligned, case.occluded), "aligned_mm": mean(errors.aligned, case.occluded),
+        "bones_deg": mean(errors.degrees, np.stack(bones, -1)) if bones else math.nan,
         "velocity_mm": mean(errors.velocity, case.occluded), "swaps": mean(errors.swapped, during),
     }  # fmt: skip
 
@@ -138,12 +137,14 @@ def occlusion_flags(runs: FilmRuns) -> Figures:
 
 def together(figures: list[dict[str, Figures]]) -> dict[str, Figures]:
     """Mean of the cameras, each counting the same."""
-    parts = {part for one in figures for part in one}
-    return {
-        part: {key: nanmean([one.get(part, {}).get(key, math.nan) for one in figures])
-               for key in {key: None for one in figures for key in one.get(part, {})}}
-        for part in sorted(parts, reverse=True)
-    }  # fmt: skip
+    parts = {part: None for one in figures for part in one}
+    return {part: mean_of([one[part] for one in figures if part in one]) for part in parts}
+
+
+def mean_of(rows: list[Figures]) -> Figures:
+    """Figure by figure; what a row lacks or does not know does not count."""
+    keys = {key: None for row in rows for key in row}
+    return {key: nanmean([row.get(key, math.nan) for row in rows]) for key in keys}
 
 
 def nanmean(values: list[float]) -> float:

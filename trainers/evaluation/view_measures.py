@@ -13,6 +13,7 @@ from trainers.metrics import align_similarity, area_under_roc
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
+Bones = tuple[tuple[str, int, int], ...]
 LIMBS = (  # name of the bone, its ends
     ("left upper arm", "left_shoulder", "left_elbow"), ("right upper arm", "right_shoulder", "right_elbow"),
     ("left forearm", "left_elbow", "left_wrist"), ("right forearm", "right_elbow", "right_wrist"),
@@ -33,7 +34,7 @@ class Errors:
     velocity: F64  # (T, J) mm a frame, root-relative; NaN in the first
     swapped: F64  # (T,) 1 where left and right exchanged would be nearer
     lengths: F64  # (T, B) mm of the answer's limb bones
-    bones: tuple[str, ...]
+    bones: Bones  # names, indices of both ends
 
 
 def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
@@ -42,11 +43,11 @@ def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
     there = np.where(known[..., None], truth, np.nan)
     rooted, target = xyz - root(xyz, truth, joints), there - root(there, truth, joints)
     fitted = aligned(xyz, there, known)
-    ends = [(name, joints.index(a), joints.index(b)) for name, a, b in LIMBS if a in joints and b in joints]
+    ends = tuple((name, joints.index(a), joints.index(b)) for name, a, b in LIMBS if a in joints and b in joints)
     return Errors(
         1000 * _norm(rooted - target), 1000 * _norm(fitted - there), _degrees(fitted, there, ends),
         _first_unknown(1000 * _norm(np.diff(rooted - target, axis=0))), _swapped(fitted, there, xyz, known, joints),
-        1000 * _lengths(xyz, known, ends), tuple(name for name, _, _ in ends),
+        1000 * _lengths(xyz, known, ends), ends,
     )  # fmt: skip
 
 
@@ -81,7 +82,7 @@ def _first_unknown(values: F64) -> F64:
     return np.concatenate([np.full((1, values.shape[1]), np.nan), values])
 
 
-def _degrees(xyz: F64, truth: F64, ends: list[tuple[str, int, int]]) -> F64:
+def _degrees(xyz: F64, truth: F64, ends: Bones) -> F64:
     """Angle between each bone's direction and the reference's."""
     a, b = [e[1] for e in ends], [e[2] for e in ends]
     one, other = (values[:, b] - values[:, a] for values in (xyz, truth))
@@ -89,7 +90,7 @@ def _degrees(xyz: F64, truth: F64, ends: list[tuple[str, int, int]]) -> F64:
     return np.asarray(np.degrees(np.arccos(np.clip(cosine, -1, 1))))
 
 
-def _lengths(xyz: F64, known: Mask, ends: list[tuple[str, int, int]]) -> F64:
+def _lengths(xyz: F64, known: Mask, ends: Bones) -> F64:
     a, b = [e[1] for e in ends], [e[2] for e in ends]
     return np.where(known[:, a] & known[:, b], _norm(xyz[:, a] - xyz[:, b]), np.nan)
 

@@ -42,6 +42,8 @@ def test_a_perfect_detector_is_without_error_where_it_sees(stage, monkeypatch, t
         assert seen["unaligned_mm"] < 0.1 and seen["aligned_mm"] < 0.1 and seen["bones_deg"] < 0.1
         assert seen["swaps"] == 0 and seen["answered"] == 1 and seen["length_variation"] < 0.01
         assert rows["detector"]["occluded"]["unaligned_mm"] == pytest.approx(220, abs=40)  # 300 where it invents
+        cases = [rows["detector"][f"occluded, {case}"]["bones_deg"] for case in CASES]
+        assert rows["detector"]["occluded"]["bones_deg"] == pytest.approx(np.mean(cases)) and min(cases) > 10
         assert rows["last-observed"]["occluded"]["unaligned_mm"] < 60
     assert report["flags"]["man"]["area"] > 0.95 and report["flags"]["man"]["recall"] > 0.9
     assert detector.pictures == 2 * 6 * FRAMES  # once per film and case, however many models
