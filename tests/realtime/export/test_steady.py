@@ -119,3 +119,16 @@ def test_flicker_is_no_contact():
     flags[5:20], flags[12] = True, False
     flags[25] = True
     assert runs(without_flicker(flags, times), True) == [(5, 20)]
+
+
+if __name__ == "__main__":  # the figures of docs/export.md
+    walk = clip_of(read_bvh(WALK)[0][::4])
+    random = np.random.default_rng(0)
+    way = np.cumsum(random.normal(0, 0.004, (len(walk), 1, 3)), axis=0)
+    raw = clip_of(walk.xyz + random.normal(0, 0.008, walk.xyz.shape) + way)
+    calm = smoothed_offline(raw)
+    held, by = locked(calm)
+    print(
+        f"true {sliding(walk, contact(walk)):.2f}, raw {sliding(raw, contact(raw)):.2f}, smoothed {sliding(calm, by):.2f}"
+    )
+    print(f"locked {sliding(held, by):.3f} m/s, moved by {100 * np.abs(held.xyz - calm.xyz).max():.0f} cm at most")
