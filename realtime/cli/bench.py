@@ -18,7 +18,7 @@ from realtime import clock
 from realtime.bench.collect import Collector
 from realtime.bench.film import render
 from realtime.bench.load import Load, load_of
-from realtime.bench.report import LiveRound, Result, figures, lines
+from realtime.bench.report import LiveRound, Result, compared, figures, lines
 from realtime.cli.run import size
 
 LOOK_S, LOAD_EVERY_S = 0.05, 1.0
@@ -35,6 +35,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--fps", type=float, default=30.0, metavar="HZ", help="rate of the live measurement (default 30)"
     )
     parser.add_argument("--frames", type=int, default=150, metavar="N", help="rendered beforehand (default 150)")
+    parser.add_argument("--people", type=int, default=1, metavar="N", help="in the picture and looked for (default 1)")
+    parser.add_argument("--processes", default="joined", choices=("joined", "apart", "auto"), help="default joined")
+    parser.add_argument(
+        "--compare", type=earlier, metavar="FILE", help="what an earlier bench printed: shows the ratio"
+    )
     parser.add_argument("--engine", default="auto", metavar="NAME_OR_DIR")
     parser.add_argument("--bind", default="tcp://127.0.0.1:5577", metavar="ADDRESS")
 
@@ -46,12 +51,13 @@ def main(args: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory(prefix="steadypose-bench-") as folder:
         film = Path(folder) / "film.npy"
         say(f"rendering {args.frames} frames of {args.size[0]}x{args.size[1]} into memory")
-        render(film, args.frames, args.size, args.fps, seed=0)
-        result = Result([], [], [])
+        render(film, args.frames, args.size, args.fps, seed=0, people=args.people)
+        result = Result([], [], [], [])
         for number in range(args.rounds):
             turn(args, film, result, number)
-    found = {"machine": machine(), "size": args.size, "fps": args.fps, **figures(result)}
-    print("\n".join(lines(found)))
+    setting = {"size": list(args.size), "fps": args.fps, "people": args.people, "processes": args.processes}
+    found = {"machine": machine(), **setting, **figures(result)}
+    print("\n".join(lines(found) + (compared(found, args.compare) if args.compare else [])))
     print(json.dumps(found))
     return 0
 
@@ -59,16 +65,31 @@ def main(args: argparse.Namespace) -> int:
 def turn(args: argparse.Namespace, film: Path, result: Result, number: int) -> None:
     """Live, then the pipeline flooded, then the bare loop."""
     say(f"round {number + 1} of {args.rounds}")
-    bare_hz = result.bare_hz[-1] if result.bare_hz else bare(film, args.seconds / 2)
+    bare_hz = result.bare_hz[-1] if result.bare_hz else bare(film, args.seconds / 2, args.people)["hz"]
     result.live.append(live(args, film))
     result.flood_hz.append(flood(args, film, SURPLUS * bare_hz))
-    result.bare_hz.append(bare(film, args.seconds))
+    alone = bare(film, args.seconds, args.people)
+    result.bare_hz.append(alone["hz"])
+    result.bare_cpu_s.append(alone["cpu_s"])
 
 
-def bare(film: Path, seconds: float) -> float:
-    command = [sys.executable, "-m", "realtime.bench.bare", str(film), str(seconds), "1"]
+def bare(film: Path, seconds: float, people: int) -> dict[str, float]:
+    command = [sys.executable, "-m", "realtime.bench.bare", str(film), str(seconds), str(people)]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=quiet())
-    return float(json.loads(done.stdout.splitlines()[-1])["hz"])
+    told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def earlier(path: str) -> dict[str, Any]:
+    """The figures an earlier bench printed last."""
+    try:
+        found = json.loads(Path(path).read_text().splitlines()[-1])
+    except (OSError, ValueError, IndexError) as error:
+        text = f"{path} holds no figures ({error}); keep what a bench prints: realtime bench | tee {path}"
+        raise argparse.ArgumentTypeError(text) from None
+    if not isinstance(found, dict) or "added_p50_ms" not in found:
+        raise argparse.ArgumentTypeError(f"{path}: its last line is no figures of a bench; realtime bench | tee {path}")
+    return found
 
 
 def live(args: argparse.Namespace, film: Path) -> LiveRound:
@@ -112,7 +133,7 @@ def program(args: argparse.Namespace, film: Path, hz: float) -> list[str]:
     given: dict[str, Any] = {
         "source.spec": str(film), "source.fps": hz, "source.width": args.size[0], "source.height": args.size[1],
         "camera.fov_deg": 60.0, "lift.engine": args.engine, "publish.bind": args.bind,
-        "terminal.seconds": args.seconds,
+        "terminal.seconds": args.seconds, "detector.people": args.people, "pipeline.processes": args.processes,
     }  # fmt: skip
     return [sys.executable, "-m", "realtime.bench.live", json.dumps(given)]
 

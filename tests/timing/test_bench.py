@@ -1,4 +1,4 @@
-"""The bench itself, short, with the real detector: the ratio, and three times the aims.
+"""The bench itself, short, with the real detector: ratios to the bare loop beside it, which ran on the same machine.
 
 Other programs on the machine make figures worse, never better: the better of two attempts counts.
 """
@@ -11,12 +11,15 @@ import sys
 
 import pytest
 
-from realtime.bench.report import AIMS
 from tests.support.peer import free_address
 
-FACTOR = 3.0
-DETECTOR_MS = 10.0  # of the machine the aims were set on; a slower one is given more time, in proportion
-RATIO = 0.75  # of the aim's 0.9: turns are short here
+LIMITS = {  # looser than the aims: turns are short here and the machine is shared
+    "added_to_detector": 0.6,
+    "cpu_beyond_detector": 0.6,
+    "memory_mb": 500.0,
+    "dropped_share": 0.15,
+}
+RATIO = 0.75  # of the bare loop's rate
 
 
 def bench() -> dict:
@@ -29,10 +32,7 @@ def bench() -> dict:
 
 
 def missed(found: dict) -> list[str]:
-    slower = max(1.0, found["latency"]["detector"]["p50_ms"] / DETECTOR_MS)
-    limits = {name: aim * FACTOR for name, aim in AIMS.items() if name != "throughput_ratio"}
-    limits |= {name: limits[name] * slower for name in ("added_p50_ms", "added_p99_ms")}
-    wrong = [f"{name} {found[name]} > {limit:g}" for name, limit in limits.items() if not found[name] <= limit]
+    wrong = [f"{name} {found[name]} > {limit:g}" for name, limit in LIMITS.items() if not found[name] <= limit]
     return wrong + [f"throughput_ratio {found['throughput_ratio']}"] * (found["throughput_ratio"] < RATIO)
 
 
