@@ -145,7 +145,7 @@ class ChengRecipe:
         return Windows(*(torch.cat(column) for column in zip(*parts)))
 
     def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
-        times = ticks_of(source, count, WINDOW, g)
+        times = ticks_of(self.bank, count, WINDOW, g)  # virtual cameras keep the recorded ones' rate
         drawn = (
             self._recorded(source, times, g) if isinstance(source, RecordedBank) else self._virtual(source, times, g)
         )

@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import signal
 import statistics
 import subprocess
 import sys
@@ -34,6 +35,7 @@ BASE = "base"  # the file itself, none of its variants
 DONE = "variant.json"
 POLL_S = 0.2
 LAST_LINES = 5
+TERMINATED = 128 + signal.SIGTERM
 
 
 @dataclass(frozen=True)
@@ -95,6 +97,7 @@ def planned(args: argparse.Namespace, name: str) -> Iterator[Run]:
 def train_all(runs: list[Run], args: argparse.Namespace) -> None:
     """Up to `--parallel` at a time; the first that fails ends all, with its last lines."""
     waiting, going = list(runs), list[tuple[Run, subprocess.Popen[bytes], float]]()
+    before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # else its runs would outlive this process
     try:
         while waiting or going:
             while waiting and len(going) < args.parallel:
@@ -113,6 +116,7 @@ def train_all(runs: list[Run], args: argparse.Namespace) -> None:
         for _, process, _ in going:
             process.kill()
             process.wait()
+        signal.signal(signal.SIGTERM, before)
 
 
 def started(run: Run, args: argparse.Namespace) -> subprocess.Popen[bytes]:

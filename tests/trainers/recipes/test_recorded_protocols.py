@@ -106,6 +106,15 @@ def test_virtual_cameras_stand_around_recorded_people_all_tilts_alike(folder):
     assert (pitch < 18).float().mean().item() == pytest.approx(0.5, abs=0.04) and pitch.max() > 35
 
 
+def test_virtual_cameras_have_the_rate_of_the_recorded_ones(folder):
+    recipe, times = made("cheng2019", folder, withheld=0, virtual=0.5, hz=50.0), []
+    for name in ("_virtual", "_recorded"):
+        drawn = getattr(recipe, name)
+        setattr(recipe, name, lambda source, at, g, drawn=drawn: (times.append(at), drawn(source, at, g))[1])
+    recipe.batch(0, generator())
+    assert len(times) == 2 and all(torch.allclose(at.diff(dim=1), torch.tensor(1 / 50), atol=1e-5) for at in times)
+
+
 @pytest.mark.parametrize("every", [1, 8])
 def test_the_judge_sees_as_many_frames_as_the_config_says(folder, every):
     recipe, counted = made("cheng2019", folder, judged_every=every, withheld=0, channels=8), []

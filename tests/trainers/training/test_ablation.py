@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,7 @@ pytest.importorskip("torch")
 
 from tests.support.trying import motion_folder
 from trainers import cli
+from trainers.training import ablation
 from trainers.training.ablation import spread
 
 TINY = """recipe: pavllo
@@ -67,6 +71,20 @@ def test_a_variant_that_fails_says_why_and_ends_the_table(command, capsys):
 def test_what_cannot_be_is_refused(command, capsys, words, says):
     assert cli.main([*command, *words]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_a_terminated_ablation_leaves_no_run_behind(command, monkeypatch):
+    going = []
+
+    def started(run, args):
+        going.append(subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"]))
+        return going[-1]
+
+    monkeypatch.setattr(ablation, "started", started)
+    monkeypatch.setattr(ablation.time, "sleep", lambda _: signal.raise_signal(signal.SIGTERM))
+    with pytest.raises(SystemExit):
+        cli.main([*command, "--variants", "base,wide", "--parallel", "2"])
+    assert len(going) == 2 and all(one.poll() is not None for one in going)
 
 
 def test_minutes_of_one_core_buy_steps(command, tmp_path):
