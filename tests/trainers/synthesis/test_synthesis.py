@@ -22,7 +22,7 @@ from trainers.data.motion import Segment, save, write_index
 from trainers.data.shards import BOARD, OUTSIDE, DetectorClip, read_clips, read_shard, write_shard
 from trainers.errors import UserError
 from trainers.skeleton.retarget import mirrored, resampled, reshape
-from trainers.synthesis import command, paste_occluders, render_clips, shard_pool
+from trainers.synthesis import paste_occluders, render_clips, shard_pool
 from trainers.synthesis.occluder_schedule import draw_spans
 from trainers.synthesis.run_detector import observe
 from trainers.synthesis.scenes import draw_scene
@@ -73,8 +73,8 @@ def motion_folder(tmp_path):
 @pytest.fixture
 def fast(monkeypatch):
     """No MediaPipe, short clips, small shards, a detector that sees the pixels."""
-    monkeypatch.setattr(command, "open_observer", lambda model: FixedDetector())
-    monkeypatch.setattr(command, "SHARD_FRAMES", 12)
+    monkeypatch.setattr(render_clips, "open_observer", lambda model: FixedDetector())
+    monkeypatch.setattr(render_clips, "SHARD_FRAMES", 12)
     render_clips._open.clear()
     yield
     render_clips._open.clear()
@@ -103,7 +103,7 @@ def test_a_killed_run_goes_on_to_the_same_files(motion_folder, tmp_path, fast, m
         return render_clips.render_shard(settings, number, out)
 
     settings = render_clips.RenderedSettings(str(motion_folder), 0, clip=(5, 9))
-    monkeypatch.setattr(command, "SHARD_FRAMES", 12)
+    monkeypatch.setattr(render_clips, "SHARD_FRAMES", 12)
     with pytest.raises(KeyboardInterrupt):
         shard_pool.run(settings, dies, tmp_path / "killed", 2, 1, False, io.StringIO())
     resumed = render(motion_folder, tmp_path / "killed", resume=True)
