@@ -118,7 +118,8 @@ function paint() {
   document.body.dataset.state = situation.mood;
   if (frame && !old) measure(frame);
   showMood(situation, frame);
-  showCounts(shown);
+  const counts = showCounts(shown);
+  if (shown && !state.paused) text($("v-hidden"), String(counts[1] + counts[2] + counts[3]));
   showPeople(shown, scene.kinds, scene.hello, painter, options.follow ? state.followed : null, pick);
   if (people.length) showSides(painter.hue(people[0].id));
   if (state.paused) drawPlots();
