@@ -27,8 +27,10 @@ LIVE: Table = {
     "capture": Stage("realtime.capture.stage:main", "capture", (), ("frame", "truth"), 1.0, 30.0),
     "detect": Stage("realtime.detect.stage:main", "estimate", ("frame",), ("taken", "keypoints_raw"), 2.0, 120.0),
     "occlude": Stage("realtime.occlude.stage:main", "estimate", ("taken", "keypoints_raw"), ("keypoints",), 1.0, 120.0),
-    "lift": Stage("realtime.lift.stage:main", "estimate", ("keypoints",), ("pose",), 1.0, 120.0),
-    "publish": Stage("realtime.publish.stage:main", "publish", ("keypoints", "pose", "truth"), PUBLIC, 1.0, 30.0),
+    "lift": Stage("realtime.lift.stage:main", "estimate", ("keypoints",), ("pose", "keypoints_lifted"), 1.0, 120.0),
+    "publish": Stage(
+        "realtime.publish.stage:main", "publish", ("pose", "keypoints_lifted", "truth"), PUBLIC, 1.0, 30.0
+    ),
 }
 
 # The detector in a process of its own: one hop more, for machines with cores to spare.
@@ -67,12 +69,7 @@ def processes(table: Table) -> dict[str, dict[str, Stage]]:
 
 
 def handed_over(table: Table, process: str) -> frozenset[str]:
-    """Topics that one stage of this process produces and another one consumes."""
+    """Topics that one stage of this process produces and another one consumes; no stage outside may consume them."""
     inside = [(name, stage) for name, stage in table.items() if stage.process == process]
     pairs = [(a, b) for name, a in inside for other, b in inside if name != other]
     return frozenset(topic for a, b in pairs for topic in a.produces if topic in b.consumes)
-
-
-def is_private(table: Table, process: str, topic: str) -> bool:
-    """Tell whether nobody outside this process consumes a topic: it never becomes bytes."""
-    return not any(topic in stage.consumes for stage in table.values() if stage.process != process)

@@ -21,12 +21,14 @@ def main(ctx: Context) -> None:
 
 def run(ctx: Context, lifter: Lifter) -> None:
     keypoints, poses = ctx.messages("keypoints"), ctx.bus.publisher("pose")
+    lifted = ctx.bus.publisher("keypoints_lifted")
     ctx.set_info(**lifter.info())
     ctx.degraded(lifter.engine.degraded) if lifter.engine.degraded else ctx.ready()
     for found in keypoints:
         for pose in answers(found, lifter):
             dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
             poses.send(replace(pose, dropped=dropped))
+        lifted.send(found)  # clients wait for the pose first
 
 
 def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:

@@ -20,8 +20,11 @@ if TYPE_CHECKING:
 
 
 def main(ctx: Context) -> None:
+    import cv2
+
     from realtime.occlude.occlusion_filter import open_filter
 
+    cv2.setNumThreads(1)  # the other cores are the detector's: measured, it is slowed down by more than flow gains
     run(ctx, open_filter(ctx.config.occlusion, ctx.config.detector.people))
 
 

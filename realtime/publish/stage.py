@@ -25,7 +25,7 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, publication: Publication) -> None:
-    poses, keypoints, truths = (ctx.bus.latest(topic) for topic in ("pose", "keypoints", "truth"))
+    poses, keypoints, truths = (ctx.bus.latest(topic) for topic in ("pose", "keypoints_lifted", "truth"))
     ctx.ready()
     last: Stamp | None = None
     told: list[tuple[str, str]] = []

@@ -1,7 +1,4 @@
-"""Hand over topics whose producer and consumer share a process, in memory, newest only.
-
-A topic that nobody outside consumes never becomes bytes.
-"""
+"""Hand over topics whose producer and consumer share a process, in memory, newest only: they never become bytes."""
 
 from __future__ import annotations
 
@@ -11,9 +8,9 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from realtime.pipeline import Table, handed_over, is_private
+from realtime.pipeline import Table, handed_over
 from realtime.transport import bus
-from realtime.transport.bus import Bus, TopicPublisher
+from realtime.transport.bus import Bus
 
 
 class Sends(Protocol):
@@ -62,7 +59,7 @@ class Slot:
 
 
 class SlotPublisher:
-    """Hands over inside; nobody else listens."""
+    """Hands over inside; no other process consumes the topic."""
 
     def __init__(self, slot: Slot) -> None:
         self._slot = slot
@@ -71,34 +68,18 @@ class SlotPublisher:
         self._slot.put(message)
 
 
-class TeePublisher:
-    """Sends to other processes and hands over inside; what the bus refuses (a number that is not finite) stays here."""
-
-    def __init__(self, outer: TopicPublisher, slot: Slot) -> None:
-        self._outer, self._slot = outer, slot
-
-    def send(self, message: Any) -> None:
-        if data := self._outer.encoded_message(message):
-            self._slot.put(message)
-            self._outer.send_bytes(data)
-
-
 class GroupBus:
     """The bus of one process."""
 
     def __init__(self, bus: Bus, table: Table, process: str) -> None:
         self._bus = bus
-        self._private = frozenset(topic for topic in handed_over(table, process) if is_private(table, process, topic))
         self._slots = slots(table, process)
 
     def latest(self, topic: str) -> Any:
         return self._slots.get(topic) or self._bus.latest(topic)
 
     def publisher(self, topic: str) -> Sends:
-        if topic in self._private:
-            return SlotPublisher(self._slots[topic])
-        outer = self._bus.publisher(topic)
-        return TeePublisher(outer, self._slots[topic]) if topic in self._slots else outer
+        return SlotPublisher(self._slots[topic]) if topic in self._slots else self._bus.publisher(topic)
 
     @staticmethod
     def wait_any(readers: Sequence[Any], timeout_ms: float) -> None:

@@ -55,20 +55,15 @@ class Publisher:
 
     def send_on(self, topic: str, source: str, message: Message) -> bytes:
         """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
-        data = self.encoded(topic, source, message)
-        if data:
-            self.send_bytes(data)
-        return data
-
-    def encoded(self, topic: str, source: str, message: Message) -> bytes:
-        """Its bytes, to be sent with `send_bytes`; nothing where a number was not finite."""
         try:
-            return encode(topic, source, message)
+            data = encode(topic, source, message)
         except MessageError as error:
             if error.kind != "finite":
                 raise
             self._count(topic, error)
             return b""
+        self.send_bytes(data)
+        return data
 
     def send_plain(self, topic: str, source: str, body: bytes | memoryview) -> bytes:
         """A message that was encoded before, under another topic's name."""
@@ -99,9 +94,6 @@ class TopicPublisher(Publisher):
 
     def send(self, message: Any) -> bytes:
         return self.send_on(self.topic, message.stamp.source, message)
-
-    def encoded_message(self, message: Any) -> bytes:
-        return self.encoded(self.topic, message.stamp.source, message)
 
 
 class PublicPort(Publisher):

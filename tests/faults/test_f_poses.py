@@ -24,7 +24,7 @@ from realtime.detect.tracker import Tracker
 from realtime.lift import stage as lift_stage
 from realtime.occlude.occlusion_filter import open_filter
 from realtime.supervise.stage_runner import Context
-from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
+from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED, Pose3D
 from tests.replay.clip import GOLDEN, Moment, answers, compare, load, open_lifter, table, there_and_back
 
 FRAME_MS = 1000 / 30
@@ -225,7 +225,7 @@ def through_the_lift_stage(messages):
     ctx.messages = lambda topic: Context.messages(ctx, topic)
     ctx._messages = lambda reader, order: Context._messages(ctx, reader, order)
     lift_stage.run(ctx, open_lifter(RunConfig()))
-    return bus.sent
+    return [message for message in bus.sent if isinstance(message, Pose3D)]
 
 
 def test_f6_duplicates_and_late_frames_are_ignored_and_counted(caplog):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from realtime import pipeline
-from realtime.pipeline import APART, FILE, LIVE, MANY_CORES, RECORD, Stage, handed_over, is_private, live, processes
+from realtime.pipeline import APART, FILE, LIVE, MANY_CORES, RECORD, Stage, handed_over, live, processes
 from realtime.supervise import stage_runner
 from realtime.wire.topics import TOPICS
 
@@ -54,10 +54,11 @@ def test_only_what_stays_inside_is_handed_over():
     assert handed_over(LIVE, "publish") == handed_over(LIVE, "capture") == handed_over(APART, "detect") == frozenset()
 
 
-def test_what_another_process_consumes_is_not_private():
-    assert is_private(LIVE, "estimate", "keypoints_raw") and is_private(LIVE, "estimate", "taken")
-    assert not is_private(LIVE, "estimate", "keypoints")
-    assert not is_private(APART, "detect", "keypoints_raw")
+@pytest.mark.parametrize("table", [LIVE, APART])
+def test_what_is_handed_over_in_memory_nobody_else_waits_for(table):
+    for process in processes(table):
+        outside = {topic for stage in table.values() if stage.process != process for topic in stage.consumes}
+        assert not handed_over(table, process) & outside
 
 
 def test_a_stage_never_hands_over_to_itself():

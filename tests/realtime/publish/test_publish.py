@@ -234,7 +234,7 @@ def stage():
 
 
 def test_the_stage_relays_stamps_introduces_and_keeps(stage):
-    senders = {topic: stage.bus.publisher(topic) for topic in ("pose", "keypoints", "truth")}
+    senders = {topic: stage.bus.publisher(topic) for topic in ("pose", "keypoints_lifted", "truth")}
     ring = PoseRingReader(stage.bind)
     heard: dict[str, list] = {topic: [] for topic in TOPICS}
     seq = [0]
@@ -242,7 +242,7 @@ def test_the_stage_relays_stamps_introduces_and_keeps(stage):
     def turn():
         seq[0] += 1
         senders["truth"].send(replace(TRUTH, stamp=stamp(seq[0])))
-        senders["keypoints"].send(keypoints(seq[0]))
+        senders["keypoints_lifted"].send(keypoints(seq[0]))
         senders["pose"].send(pose(seq[0]))
         while subscriber.poll(10):
             (part,) = subscriber.recv_multipart()
