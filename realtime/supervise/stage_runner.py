@@ -39,6 +39,7 @@ SWITCH_S = 0.0005  # a stage that wakes up waits no longer for another one of it
 JOIN_S = 0.7  # for the other stages of a process whose end has come
 
 _LEAVING = threading.Lock()
+_IMPORTING = threading.Lock()
 Kind = Literal["refused", "lost", "crash"]
 Early = tuple[str, Callable[[Any], None]]  # a topic, and what is done with its messages
 
@@ -223,8 +224,10 @@ def run_stages(plan: Plan, stop: threading.Event, fail: Callable[[ExitReport], N
 
 
 def load(path: str) -> Callable[[Context], None]:
+    """The function behind `module:function`; one thread imports at a time, or their import locks may deadlock."""
     module, _, function = path.partition(":")
-    return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
+    with _IMPORTING:
+        return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]
 
 
 def exit_report(stage: str, error: BaseException, table: StatusBoard) -> ExitReport:
