@@ -14,7 +14,7 @@ from rich.progress import Progress
 
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Source
-from realtime.cli.film import Film, add_film_arguments, film_config, film_progress, is_recording, open_film
+from realtime.cli.film import Film, add_film_arguments, doubts, film_config, film_progress, is_recording, open_film
 from realtime.config.schema import RunConfig
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
@@ -53,11 +53,22 @@ def main(args: argparse.Namespace) -> int:
     else:
         args.file = Path(args.file)
         with film_progress() as bar:
-            written = render_recording(args, bar) if is_recording(args.file) else render_film(args, bar)
+            written = render_file(args, bar)
     print(f"{args.out}: {written.frames} frames, {written.codec}")
     if not written.plays_everywhere:
         print("note: browsers do not play this codec; with ffmpeg installed it is H.264", file=sys.stderr)
     return 0
+
+
+def render_file(args: argparse.Namespace, bar: Progress) -> Written:
+    """A recording; or a film, by the recording that lies beside it where that is of the same settings."""
+    if is_recording(args.file):
+        return render_recording(args, bar)
+    beside = args.file.with_suffix(".sp")
+    if not beside.exists() or doubts(args.file, beside, args):
+        return render_film(args, bar)
+    args.file, args.film = beside, args.file
+    return render_recording(args, bar)
 
 
 def render_live(args: argparse.Namespace) -> Written:
@@ -68,7 +79,9 @@ def render_live(args: argparse.Namespace) -> Written:
     with closing(Following(args.file, stop)) as stream:
         stream.start(args.file, args.patience)
         if args.seconds:
-            threading.Timer(args.seconds, stop.set).start()
+            timer = threading.Timer(args.seconds, stop.set)
+            timer.daemon = True  # told to end earlier, it does
+            timer.start()
         assert stream.hello is not None
         look = Look(stream.hello, stream.size, LIVE_FPS, args.side_by_side)
         return write_film(args.out, look, at_a_constant_rate(stream.frames(), LIVE_FPS), lambda frames: None)

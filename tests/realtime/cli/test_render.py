@@ -312,6 +312,14 @@ def test_a_film_is_exported_by_way_of_its_recording(tmp_path, capsys):
 
 
 @pytest.mark.usefixtures("quick_chain")
+def test_a_film_that_was_recorded_is_not_looked_at_again(tmp_path, monkeypatch):
+    clip = film(tmp_path / "c.avi")
+    assert run("export", clip, "--to", "csv") == 0
+    monkeypatch.setattr(film_command, "open_chain", lambda config: pytest.fail("looked at again"))
+    assert run("render", clip, "-o", tmp_path / "o.mp4") == 0 and len(frames_of(tmp_path / "o.mp4")[0]) == 20
+
+
+@pytest.mark.usefixtures("quick_chain")
 def test_a_film_newer_than_its_recording_is_not_mistaken_for_it(tmp_path, capsys):
     clip = film(tmp_path / "c.avi")
     assert run("export", clip, "--to", "csv") == 0

@@ -14,7 +14,7 @@ from realtime.export.humanoid import humanoid
 from realtime.export.rig import forward
 from realtime.export.rig_names import CHOICES
 from realtime.export.tracks import clips
-from realtime.rotations import from_quaternion
+from realtime.rotations import about, from_quaternion, to_quaternion
 from tests.support import walker, whole_body
 
 VALIDATE = """
@@ -108,6 +108,13 @@ def test_the_figure_stands_on_the_floor_at_rest_and_follows_its_bones(tmp_path, 
     points, normals, owners = points[alone], normals[alone], owners[alone]
     middle = np.array([points[owners == o].mean(0) for o in owners])
     assert len(points) > 400 and ((points - middle) * normals).sum(-1).min() > -1e-3, "faces look inwards"
+
+
+def test_turning_round_and_round_never_takes_the_long_way():
+    """A quaternion and its negative are one rotation; between keys of opposite signs viewers spin the long way."""
+    turns = to_quaternion(about(np.linspace(0, 6 * np.pi, 90), 1))[:, None]
+    assert ((turns[1:] * turns[:-1]).sum(-1) < 0).any()
+    assert ((glb.same_half(turns)[1:] * glb.same_half(turns)[:-1]).sum(-1) > 0.9).all()
 
 
 def test_left_is_not_coloured_as_right(tmp_path, clip):

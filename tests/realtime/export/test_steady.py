@@ -12,7 +12,7 @@ from engines.skeleton import H36M_17
 from realtime.client.one_euro import delay, jitter
 from realtime.export.clip import Axis, ExportClip
 from realtime.export.contact import contact, runs, sliding, without_flicker
-from realtime.export.foot_lock import locked
+from realtime.export.foot_lock import correction, locked
 from realtime.export.local_fit import local_parabola, smoothed_offline
 
 read_bvh = pytest.importorskip("trainers.data.bvh").read_bvh
@@ -98,6 +98,17 @@ def test_locked_feet_do_not_slide_and_legs_keep_their_lengths(noisy):
     others = [i for i, name in enumerate(H36M_17.joints) if not name.endswith(("knee", "ankle"))]
     assert np.array_equal(held.xyz[:, others], smooth.xyz[:, others])
     assert jitter(held.xyz) < 1.5 * jitter(smooth.xyz), "feet jump in and out of the lock"
+
+
+def test_a_lock_fades_in_and_out(true):
+    """A foot that drifts by 2 cm a frame while it stands is off by 10 cm at both ends of the lock."""
+    xyz = np.tile(true.xyz[:1], (40, 1, 1))
+    xyz[..., 0] += 0.02 * np.arange(40)[:, None]
+    stands = np.zeros(40)
+    stands[10:21] = 1
+    by = correction(clip_of(xyz), "left", stands)[:, 0]
+    assert by[10] == pytest.approx(0.1) and by[20] == pytest.approx(-0.1) and by[15] == pytest.approx(0, abs=1e-9)
+    assert np.abs(np.diff(by)).max() < 0.04 and by[5] == by[25] == 0 and by[9] > 0.05
 
 
 def test_without_a_place_in_the_room_nothing_is_said_to_stand(true):
