@@ -6,7 +6,7 @@ When the source is lost this raises SourceError and the process ends: whatever t
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from realtime import clock
 from realtime.capture.grabber import Grabber
@@ -28,26 +28,42 @@ def main(ctx: Context) -> None:
 def run(ctx: Context, source: Source) -> None:
     config, numbers = ctx.config, Numbers()
     frames, truths = ctx.bus.publisher("frame"), ctx.bus.publisher("truth")
-    watch = SourceWatchdog(config.source, source, clock.now_ns())
     writer = FrameWriter(config.publish.bind, config.pipeline.frame_slots)
     with closing(writer) as ring, closing(Grabber(source).start()) as grabber:
+        judge = Judge(ctx, ring, SourceWatchdog(config.source, source, clock.now_ns()))
         while not ctx.stop.is_set():
             ctx.beat()
             picture = grabber.take(TAKE_S)
             began_ns = clock.now_ns()
-            reason = watch.look(picture, began_ns)
-            if picture is not None and watch.seen == 1:
-                ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
-            if watch.seen:
-                ctx.degraded(reason) if reason else ctx.ready()
-            if picture is None or reason == "frozen" or not ctx.others_ready():
-                ctx.idle()
-                continue
-            picture = numbers.of(picture)
-            frames.send(ring.write(picture.image, picture.stamp))
-            if picture.truth:
-                truths.send(picture.truth)
-            ctx.answered(picture.stamp, clock.now_ns() - began_ns)
+            if not judge.watch.seen:
+                judge.look(picture, began_ns)
+            if picture and judge.reason != "frozen" and ctx.others_ready():
+                sent = numbers.of(picture)
+                frames.send(ring.write(sent.image, sent.stamp))
+                if sent.truth:
+                    truths.send(sent.truth)
+                ctx.answered(sent.stamp, clock.now_ns() - began_ns)
+            if judge.looked_ns != began_ns:  # behind the frame: nobody waits for it
+                judge.look(picture, began_ns)
+
+
+@dataclass
+class Judge:
+    """What the pictures tell about their source, told as the stage's state."""
+
+    ctx: Context
+    ring: FrameWriter
+    watch: SourceWatchdog
+    reason: str = ""
+    looked_ns: int = 0
+
+    def look(self, picture: Picture | None, now_ns: int) -> None:
+        self.looked_ns = now_ns
+        self.reason = self.watch.look(picture, now_ns)
+        if picture is not None and self.watch.seen == 1:
+            self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
+        if self.watch.seen:
+            self.ctx.degraded(self.reason) if self.reason else self.ctx.ready()
 
 
 class Numbers:
