@@ -11,6 +11,7 @@ from importlib.util import module_from_spec, spec_from_file_location
 
 import pytest
 
+import realtime
 from realtime.wire import messages
 from tests.support.paths import ROOT
 
@@ -78,3 +79,8 @@ def test_the_site_builds_strictly(tmp_path):
     assert done.returncode == 0, done.stdout + done.stderr
     pages = {path.stem for path in (tmp_path / "site").rglob("*.html")}
     assert {"index", "protocol", "cli", "concepts", "blender", "architecture", "faults"} <= pages
+
+
+def test_the_citation_is_of_this_version():
+    cited = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+    assert f"\nversion: {realtime.__version__}\n" in cited and "\nlicense: Apache-2.0\n" in cited
