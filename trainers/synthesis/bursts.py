@@ -27,7 +27,7 @@ from trainers.errors import UserError
 from trainers.synthesis.burst_poses import FRAMES, HZ
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene
 from trainers.synthesis.run_detector import open_observer
-from trainers.synthesis.shard_pool import run
+from trainers.synthesis.shard_pool import Workers, run
 
 SCENES = 24  # of a shard
 JUMP_MS = 3000  # of the detector's clock between bursts
@@ -52,7 +52,7 @@ class BurstSettings:
 
 
 def synthesize_bursts(
-    motion: Path, out: Path, frames: int, workers: int = 1, resume: bool = False, report: TextIO = sys.stderr,
+    motion: Path, out: Path, frames: int, workers: Workers = 1, resume: bool = False, report: TextIO = sys.stderr,
     **more: Any,
 ) -> list[Path]:  # fmt: skip
     """Shards with about `frames` kept frames in `out`; returns their paths."""

@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for kind in (rendered, bursts, boards):
         kind.add_argument("--out", type=Path, required=True)
         kind.add_argument("--workers", type=int, default=1, help="processes, one core each")
+        kind.add_argument(
+            "--ray", default="", metavar="auto|ADDRESS", help="instead: the machines of a Ray cluster (extra `cluster`)"
+        )
         kind.add_argument("--seed", type=int, default=0)
         kind.add_argument(
             "--model", default="auto", help="detector bundle (.task); auto: the one of realtime fetch-model"
@@ -50,7 +53,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    shared = {"workers": args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
+    shared = {"workers": args.ray or args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
     if args.kind == "rendered":
         synthesize_rendered(
             args.motion, args.out, args.frames, part=args.part, mix=args.mix, clip=tuple(args.clip), **shared

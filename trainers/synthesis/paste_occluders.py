@@ -25,7 +25,7 @@ from trainers.data.shards import BOARD, OUTSIDE, DetectorClip, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.occluder_schedule import draw_spans, draw_target
 from trainers.synthesis.run_detector import Table, observe, open_observer
-from trainers.synthesis.shard_pool import run
+from trainers.synthesis.shard_pool import Workers, run
 from trainers.synthesis.video_segments import Stretch, follows, pictures, survey
 
 Image = NDArray[np.uint8]
@@ -47,7 +47,7 @@ class BoardsSettings:
 
 
 def synthesize_boards(
-    videos: list[str], out: Path, passes: int, workers: int = 1, seed: int = 0, model: str = "auto",
+    videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "auto",
     resume: bool = False, report: TextIO = sys.stderr,
 ) -> list[Path]:  # fmt: skip
     settings = BoardsSettings(tuple(videos), passes, seed, model)

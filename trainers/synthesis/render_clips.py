@@ -19,7 +19,7 @@ from trainers.data.shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write
 from trainers.errors import UserError
 from trainers.synthesis.run_detector import observe, open_observer
 from trainers.synthesis.scenes import Scene, draw_scene
-from trainers.synthesis.shard_pool import run
+from trainers.synthesis.shard_pool import Workers, run
 
 SHARD_FRAMES = 1000
 CLIP_FRAMES = (90, 240)  # shortest, longest
@@ -43,7 +43,7 @@ class RenderedSettings:
 
 
 def synthesize_rendered(
-    motion: Path, out: Path, frames: int, workers: int = 1, seed: int = 0, part: str = "train", model: str = "auto",
+    motion: Path, out: Path, frames: int, workers: Workers = 1, seed: int = 0, part: str = "train", model: str = "auto",
     resume: bool = False, report: TextIO = sys.stderr, **more: Any,
 ) -> list[Path]:  # fmt: skip
     settings = RenderedSettings(str(motion), seed, part, model, **more)

@@ -15,12 +15,14 @@ from trainers.data.detector_model import SETTINGS
 from trainers.data.shards import shard_path
 from trainers.errors import UserError
 
+Workers = int | str  # processes of this machine, or the address of a Ray cluster
+
 
 def run(
-    settings: Any, work: Callable[[Any, int, Path], int], out: Path, shards: int, workers: int, resume: bool,
+    settings: Any, work: Callable[[Any, int, Path], int], out: Path, shards: int, workers: Workers, resume: bool,
     report: TextIO,
 ) -> list[Path]:  # fmt: skip
-    """Missing shards, by several processes; what is complete stays, what is not leaves no trace."""
+    """Missing shards, by several processes or machines; what is complete stays, what is not leaves no trace."""
     _claim(settings, out, resume)
     missing = [n for n in range(shards) if not shard_path(out, n).exists()]
     progress = Progress(len(missing), report)
@@ -30,8 +32,13 @@ def run(
 
 
 def _results(
-    settings: Any, work: Callable[[Any, int, Path], int], out: Path, missing: list[int], workers: int
+    settings: Any, work: Callable[[Any, int, Path], int], out: Path, missing: list[int], workers: Workers
 ) -> Iterator[int]:
+    if isinstance(workers, str):
+        from trainers.synthesis.ray_pool import made_by_cluster
+
+        yield from made_by_cluster(settings, work, out, missing, workers)
+        return
     if workers <= 1:
         yield from (work(settings, n, out) for n in missing)
         return
