@@ -1,6 +1,6 @@
 // Say what is going on, in the viewer's words: live, late, starting, lost, slow, silent, ended.  Pure: facts in, words out.
 
-export const SILENT_MS = 500, SILENT_FILM_MS = 3000; // without any word about poses
+export const SILENT_MS = 500, SILENT_STALE_MS = 1500, SILENT_FILM_MS = 3000; // without any word about poses; STALE comes every 400 ms
 const GONE_S = 2.5; // the server heard nothing at all for so long
 const GRACE_MS = 400; // late poses are grey at once; after so long the page says why
 
@@ -15,7 +15,7 @@ export function situation(facts) {
   if (!connected) return say("lost", "The viewer's server is gone", "The page connects again by itself; a viewer that was started anew prints a new address.", "realtime view");
   if (facts.paused) return { mood: "paused" };
   if (poseAt === null) return beforePoses(facts);
-  const silence = now - poseAt, patience = pose.live === false ? SILENT_FILM_MS : SILENT_MS;
+  const silence = now - poseAt, patience = pose.live === false ? SILENT_FILM_MS : pose.status === "STALE" ? SILENT_STALE_MS : SILENT_MS;
   if (silence > patience) return silent(silence, facts);
   if (!hello && pose.status === "STALE") return starting(stages);
   if (!hello) return say("joining", "Joining the stream", "Its joints and bones are told once a second.", "", true);

@@ -249,6 +249,9 @@ def played(medium, **facts):
         (STALE | stage("capture", "DEGRADED", "lost"), "stale", "The camera is lost"),
         (STALE | stage("lift", "DOWN", "crashed"), "stale", f"lift is down, crashed. The last frame is 310 ms {LIMIT}"),
         ({"poseAt": 2_000}, "nodata", "No data for 8.0 s"),
+        ({"poseAt": 9_400}, "nodata", "No data for 0.6 s"),
+        (STALE | {"poseAt": 9_000}, "stale", "No current pose"),  # said every 400 ms: a busy machine is a little late
+        (STALE | {"poseAt": 8_000}, "nodata", "No data for 2.0 s"),
         (played("film", poseAt=9_000), "live", ""),
         (played("recording", poseAt=2_000), "ended", "The recording has ended"),
         (played("film", poseAt=None, server=silent_for(7.0)), "ended", "The film has ended"),
