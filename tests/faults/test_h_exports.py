@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 
 from realtime.cli import main as cli
-from realtime.recording.file_format import RecordingWriter
+from realtime.export.tracks import clips
+from realtime.recording.file_format import RecordingError, RecordingWriter
 from realtime.wire.messages import encode, replace
 from tests.support import bvh_reader
 from tests.support import walker as fake
@@ -144,7 +145,10 @@ BVH_WORD = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.:-"
 
 
 def far(pose, seconds):
-    return replace(pose, stamp=replace(pose.stamp, t_capture_ns=pose.stamp.t_capture_ns + seconds * 10**9))
+    """Captured and published so much later: no contradiction, so no reader refuses it."""
+    later_ns = seconds * 10**9
+    stamp = replace(pose.stamp, t_capture_ns=pose.stamp.t_capture_ns + later_ns)
+    return replace(pose, stamp=stamp, t_publish_ns=pose.t_publish_ns + later_ns)
 
 
 def test_h13_a_far_stamp_fills_no_memory(tmp_path, capsys):
@@ -157,7 +161,7 @@ def test_h13_a_far_stamp_fills_no_memory(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("broken", "words"),
     [
-        ({"parents": (1, 2, 0, *fake.HELLO.parents[3:])}, "has no skeleton"),
+        ({"parents": (1, 2, 0, *fake.HELLO.parents[3:])}, "lacks a Hello"),
         ({"joints": fake.HELLO.joints[:16], "parents": fake.HELLO.parents[:16]}, "names 16; record anew"),
     ],
 )
@@ -166,3 +170,9 @@ def test_h13_a_skeleton_that_contradicts_itself_is_one_line(tmp_path, broken, wo
     assert cli.main(["export", str(path), "--to", "bvh"]) == 2
     said = capsys.readouterr().err
     assert words in said and said.count("\n") == 1
+
+
+def test_h13_a_skeleton_that_is_no_tree_is_refused_wherever_it_comes_from():
+    circle = replace(fake.HELLO, parents=(1, 2, 0, *fake.HELLO.parents[3:]))
+    with pytest.raises(RecordingError, match="has no skeleton"):
+        clips(circle, [fake.pose(0, list(people_at(0)))])
