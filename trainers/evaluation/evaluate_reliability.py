@@ -38,7 +38,7 @@ from trainers.recipes.reliability import ReliabilityRecipe, tracks_in
 from trainers.test_clips.from_detections import engine_judge
 from trainers.training.train import run
 
-CONFIG = "configs/train/reliability.yaml"
+CONFIG = "reliability"  # the one that ships
 COLUMNS = {  # header -> (figure, factor, digits)
     "joints": ("joints", 1, 0), "occluded %": ("occluded", 100, 1), "area": ("area", 1, 3),
     "area, visibility alone": ("area of visibility", 1, 3), "precision": ("precision", 1, 2),
