@@ -9,7 +9,7 @@ import numpy as np
 from realtime.transport.frame_ring import FrameReader, Image
 from realtime.wire.messages import Keypoints2D, prefix
 
-NARROWEST, WIDEST = 160, 640  # px
+NARROWEST, WIDEST = 160, 1280  # px
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 70]
 
 
@@ -54,6 +54,6 @@ def narrowed(image: Image, wanted: int) -> Image:
     wanted = min(max(wanted, NARROWEST), WIDEST)
     if width < 2 * wanted and width <= WIDEST:
         return image
-    half = width < 4 * wanted and width <= 2 * WIDEST
+    half = 2 * wanted <= width < 4 * wanted and width <= 2 * WIDEST
     size = (width // 2, height // 2) if half else (wanted, max(1, round(height * wanted / width)))
     return np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA if half else cv2.INTER_LINEAR), np.uint8)
