@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, get_args
 
@@ -16,6 +17,7 @@ TICK_HZ = 30.0  # state of every streaming network lives on this nominal grid
 TICK_S = 1.0 / TICK_HZ
 BATCHES = (1, 4, 16)  # static batches a network is exported with
 MAX_BATCH = 4096
+MOST_TICKS, MOST_BATCHES, MOST_STATE = 100_000, 64, 1 << 26  # of a contract that is believed
 
 
 def map_reliability(reliability: Array, weights: Array) -> Array:
@@ -63,6 +65,14 @@ class Contract:
             raise ValueError(f"contract: look_ahead {self.look_ahead} outside the receptive field")
         if not self.batches or not all(1 <= batch <= MAX_BATCH for batch in self.batches):
             raise ValueError(f"contract: batches {self.batches} outside 1 to {MAX_BATCH}")
+        if not 1 <= self.window <= MOST_TICKS or not 0 <= self.receptive_field <= MOST_TICKS:
+            raise ValueError(f"contract: window {self.window} or receptive field {self.receptive_field} beyond reason")
+        if len(self.batches) > MOST_BATCHES or sum(math.prod(shape) for _, shape in self.state) > MOST_STATE:
+            raise ValueError("contract: more batches or numbers of state than any network has")
+        if any(size < 1 for _, shape in self.state for size in shape):
+            raise ValueError("contract: a shape of the state has a size below 1")
+        if not 1 <= self.tick_hz <= 1000 or not 0 <= self.threshold <= 1:
+            raise ValueError(f"contract: {self.tick_hz} ticks a second or threshold {self.threshold} beyond reason")
         if self.kind != "window" and self.window != 1:
             raise ValueError(f"contract: a {self.kind} network has window 1, not {self.window}")
 

@@ -22,6 +22,8 @@ SCHEMA = 1
 MANIFEST, GOLDEN, MODEL = "manifest.json", "golden.npz", "model.onnx"
 MODEL_LIMIT, MANIFEST_LIMIT = 2 << 30, 1 << 20  # bytes
 TOLERANCE = {"fp32": 1e-4, "fp16": 5e-3}  # greatest difference from the golden outputs, in their own units
+MOST_TOLERANCE = {"fp32": 1e-3, "fp16": 5e-2}  # no manifest may ask for more: the check would mean nothing
+MOST_FILES = 64  # of one engine
 
 
 @dataclass(frozen=True)
@@ -106,7 +108,7 @@ def read_manifest(folder: Path) -> tuple[Manifest, Contract]:
     """The manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
     path = folder / MANIFEST
     try:
-        plain = json.loads(trust.read(path, MANIFEST_LIMIT))
+        plain = json.loads(trust.read(path, MANIFEST_LIMIT), parse_constant=_no_number)
     except (ValueError, RecursionError) as error:
         raise EngineError(f"{path}: not JSON ({error}); export or build the model again") from None
     manifest = _typed(path, plain)
@@ -116,6 +118,10 @@ def read_manifest(folder: Path) -> tuple[Manifest, Contract]:
         raise EngineError(f"{path}: {error}; export the model again with this version") from None
     _check_joint_orders(path, manifest, contract)
     return manifest, contract
+
+
+def _no_number(word: str) -> Any:
+    raise ValueError(f"{word} is no number")
 
 
 def _typed(path: Path, plain: Any) -> Manifest:
@@ -129,12 +135,24 @@ def _typed(path: Path, plain: Any) -> Manifest:
         if type(plain[name]).__name__ != kind:
             raise EngineError(f"{path}: {name} is {plain[name]!r}, expected {kind}; build or export it again")
     manifest = Manifest(**plain)
+    if len(manifest.files) > MOST_FILES:
+        raise EngineError(f"{path}: lists {len(manifest.files)} files, at most {MOST_FILES}; build or export it again")
     if not all(isinstance(e, dict) and isinstance(e.get("sha256"), str) for e in manifest.files.values()):
         raise EngineError(f"{path}: every file needs its sha256; build or export it again")
+    if not all(type(e.get("bytes")) is int for e in manifest.files.values()):
+        raise EngineError(f"{path}: every file needs its number of bytes; build or export it again")
+    if not all(isinstance(names, list) for names in manifest.joints.values()):
+        raise EngineError(f"{path}: joints are lists of names; build or export it again")
+    if not all(type(sm) is int for sm in manifest.sms):
+        raise EngineError(f"{path}: sms are numbers of GPUs' architectures, found {manifest.sms!r:.60}; build it again")
     if manifest.model not in manifest.files or GOLDEN not in manifest.files:
         raise EngineError(f"{path}: {manifest.model} and {GOLDEN} need digests; build or export it again")
-    if not isinstance(manifest.tolerance.get(manifest.precision), float):
-        raise EngineError(f"{path}: no tolerance for precision {manifest.precision!r}; build or export it again")
+    allowed, most = manifest.tolerance.get(manifest.precision), MOST_TOLERANCE.get(manifest.precision)
+    if type(allowed) is not float or most is None or not 0 <= allowed <= most:
+        raise EngineError(
+            f"{path}: tolerance {allowed!r} for precision {manifest.precision!r}, expected 0 to {most or 'nothing'} "
+            f"(precisions: {', '.join(MOST_TOLERANCE)}); build or export it again"
+        )
     return manifest
 
 

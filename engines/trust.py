@@ -32,6 +32,8 @@ def read_compiled(path: Path, limit: int) -> bytes:
 
 def inside(folder: Path, name: str) -> Path:
     """`folder/name`, refused when it leads out of the folder."""
+    if "\0" in name:
+        raise EngineError(f"{folder}: refers to {name!r}, which is no name of a file; build it again")
     path = folder / name
     if Path(name).is_absolute() or not path.resolve().is_relative_to(folder.resolve()):
         raise EngineError(
@@ -42,8 +44,11 @@ def inside(folder: Path, name: str) -> Path:
 
 def _read(path: Path, limit: int, compiled: bool) -> bytes:
     try:
-        with open(path, "rb") as file:  # checked and read through one descriptor: nothing can be swapped in between
+        # checked and read through one descriptor: nothing can be swapped in between; a pipe is not waited for
+        with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())
+            if not stat.S_ISREG(status.st_mode):
+                raise EngineError(f"{path}: is no file but a {_kind(status)}; put the file there and try again")
             (_check_compiled if compiled else _check_owner)(path, status)
             if status.st_size > limit:
                 raise EngineError(f"{path}: {status.st_size} bytes, at most {limit} are read; is it the right file?")
@@ -52,6 +57,15 @@ def _read(path: Path, limit: int, compiled: bool) -> bytes:
         raise EngineError(
             f"{path}: cannot be read ({error.strerror}); run `engines verify {path.parent}` after putting it back"
         ) from None
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))
+
+
+def _kind(status: os.stat_result) -> str:
+    kinds = {stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket", stat.S_IFCHR: "device", stat.S_IFBLK: "device"}
+    return kinds.get(stat.S_IFMT(status.st_mode), "folder")
 
 
 def _owners() -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from realtime.detect.model_download import fetch_model, is_bundle, model_path
+from realtime.detect.model_download import fault, fetch_model, model_path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -12,7 +12,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def main(args: argparse.Namespace) -> int:
-    if is_bundle(model_path()) and not args.again:
+    if not fault(model_path()) and not args.again:
         print(f"already there: {model_path()}")
         return 0
     print(f"ready: {fetch_model()}")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import stat
 import subprocess
 import sys
 import tempfile
@@ -34,6 +35,7 @@ NETWORKS = {  # path in the wheel -> sha256
 }
 COMMAND = "realtime fetch-model"
 TIMEOUT_S = 600.0
+OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
 class ModelError(RuntimeError):
@@ -58,7 +60,28 @@ def model_path() -> Path:
 def ensure_model() -> Path:
     """The cached bundle; fetched now when there is none or it is damaged."""
     path = model_path()
-    return path if is_bundle(path) else fetch_model()
+    return fetch_model() if fault(path) else path
+
+
+def fault(path: Path) -> str:
+    """What is wrong with a cached bundle: altered, damaged, or open to other users; empty where it can be used."""
+    try:
+        found, noted = path.stat(), digest_path(path).read_text(encoding="ascii")
+        data = path.read_bytes()
+    except (OSError, ValueError):
+        return "missing, or without its digest"
+    if hasattr(os, "geteuid") and found.st_uid not in (os.geteuid(), 0):
+        return f"of another user ({found.st_uid})"
+    if os.name == "posix" and (found.st_mode | path.parent.stat().st_mode) & OTHERS_MAY_WRITE:
+        return "writable by others"
+    if sha256(data).hexdigest() != noted.strip():
+        return "altered since it was fetched"
+    return "" if is_bundle(path) else "damaged"
+
+
+def digest_path(bundle: Path) -> Path:
+    """Where the digest of a fetched bundle lies; the networks in it were held against the pinned ones then."""
+    return bundle.with_name(bundle.name + ".sha256")
 
 
 def is_bundle(path: Path) -> bool:
@@ -77,12 +100,18 @@ def fetch_model() -> Path:
     """Fetches, checks, seals and puts the bundle into the cache in one move; a failed fetch leaves nothing behind."""
     path = model_path()
     path.parent.mkdir(parents=True, exist_ok=True)
+    if os.name == "posix" and path.parent.stat().st_mode & OTHERS_MAY_WRITE:
+        raise ModelError(f"cache {path.parent} is writable by others: chmod go-w {path.parent}, then: {COMMAND}")
     with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as name:
         staging = Path(name)
         with _progress(staging):
             networks = _fetch(staging)
         sealed = staging / path.name
         sealed.write_bytes(seal(*networks))
+        sealed.chmod(0o644)
+        noted = digest_path(sealed)
+        noted.write_text(sha256(sealed.read_bytes()).hexdigest() + "\n", encoding="ascii")
+        os.replace(noted, digest_path(path))
         os.replace(sealed, path)
     return path
 

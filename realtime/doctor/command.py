@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from realtime.doctor import machine, packages
+from realtime.doctor import machine, packages, wire_check
 from realtime.doctor.machine import Finding
 
 if TYPE_CHECKING:
@@ -25,18 +26,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def findings(config_file: str | None) -> Iterator[Finding]:
     from realtime.config.loader import load
-    from realtime.detect.model_download import is_bundle, model_path
+    from realtime.detect.model_download import fault, model_path
     from realtime.transport.runtime_dir import base_directory
 
     config = load(config_file)
     yield machine.machine()
     yield from machine.cameras()
-    yield packages.model(model_path(), is_bundle(model_path()))
+    yield packages.model(model_path(), fault(model_path()))
     yield from engines()
     yield from packages.backends()
     yield packages.libraries()
     yield from packages.packages()
     yield from packages.namesakes()
+    yield wire_check.messages()
+    yield wire_check.calls_home(os.environ)
     yield machine.gpu()
     yield machine.shared_memory(shared_bytes(config))
     yield machine.runtime_directory(base_directory())

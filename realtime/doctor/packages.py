@@ -30,10 +30,10 @@ FLAVOURS = (  # of one package, the one to keep first
 )
 
 
-def model(path: Path, whole: bool) -> Finding:
-    if whole:
+def model(path: Path, fault: str) -> Finding:
+    if not fault:
         return Finding("good", "detector model", str(path))
-    found = f"{path} is damaged" if path.exists() else "not in the cache; the first run would fetch it"
+    found = f"{path} is {fault}" if path.exists() else "not in the cache; the first run would fetch it"
     return Finding("bad" if path.exists() else "note", "detector model", found, "realtime fetch-model", 6)
 
 

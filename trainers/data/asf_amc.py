@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from engines.skeleton import H36M_17, Array
-from trainers.data.euler import F64, chain
+from trainers.data.euler import F64, chain, numbers
 from trainers.errors import UserError
 
 INCH_M = 0.0254
@@ -22,6 +22,7 @@ ENDS = {  # joint -> bone whose far end it is; pelvis, nose and wrists are made 
     "left_knee": "lfemur", "left_ankle": "ltibia", "spine": "lowerback", "thorax": "thorax", "head": "head",
     "left_shoulder": "lclavicle", "left_elbow": "lhumerus", "right_shoulder": "rclavicle", "right_elbow": "rhumerus",
 }  # fmt: skip
+ROOT_ORDER = ("tx", "ty", "tz", "rx", "ry", "rz")
 NEEDED = (*ENDS.values(), "upperneck", "lradius", "rradius", "lwrist", "rwrist")
 
 
@@ -44,7 +45,7 @@ class Skeleton:
 
 def read_asf(path: Path) -> Skeleton:
     sections = _sections(path)
-    unit = float(_value(sections, "units", "length", path)) if "units" in sections else 1.0
+    unit = _unit(_value(sections, "units", "length", path), path) if "units" in sections else 1.0
     root = {words[0].lower(): words[1:] for _, words in sections.get("root", [])}
     parents = _hierarchy(sections.get("hierarchy", []))
     blocks = {b["name"][0]: b for b in _blocks(sections.get("bonedata", []), path)}
@@ -55,9 +56,30 @@ def read_asf(path: Path) -> Skeleton:
             "only skeletons with CMU's bone names can be read"
         )
     metre = INCH_M / unit
-    bones = tuple(_bone(blocks[name], parent, metre) for name, parent in parents.items() if name in blocks)
+    bones = tuple(_bone(blocks[name], parent, metre, path) for name, parent in parents.items() if name in blocks)
     order = tuple(w.lower() for w in root.get("order", ["TX", "TY", "TZ", "RX", "RY", "RZ"]))
+    if sorted(order) != sorted(ROOT_ORDER):
+        raise UserError(f"{path}: root order {' '.join(order)[:60]}; expected each of {' '.join(ROOT_ORDER)} once")
+    _check_tree(bones, path)
     return Skeleton(bones, order, metre, path)
+
+
+def _unit(word: str, path: Path) -> float:
+    try:
+        unit = float(numbers([word], 1)[0])
+    except ValueError:
+        unit = 0.0
+    if not 1e-6 <= unit <= 1e6:
+        raise UserError(f"{path}: :units length {word[:40]!r} is no length; expected a number such as 0.45")
+    return unit
+
+
+def _check_tree(bones: tuple[Bone, ...], path: Path) -> None:
+    known = {"root"}
+    for bone in bones:
+        if bone.parent not in known:
+            raise UserError(f"{path}: bone {bone.name} hangs on {bone.parent}, which comes after it or nowhere")
+        known.add(bone.name)
 
 
 def read_amc(path: Path, skeleton: Skeleton) -> tuple[Array, float]:
@@ -108,12 +130,17 @@ def _blocks(lines: list[tuple[int, list[str]]], path: Path) -> list[dict[str, li
     return blocks
 
 
-def _bone(block: dict[str, list[str]], parent: str, metre: float) -> Bone:
-    direction = np.array([float(v) for v in block["direction"]])
+def _bone(block: dict[str, list[str]], parent: str, metre: float, path: Path) -> Bone:
     order = block["axis"][3].lower() if len(block["axis"]) > 3 else "xyz"
-    angles = np.array([float(v) for v in block["axis"][:3]])
-    dof = "".join(d[1].lower() for d in block.get("dof", []) if d[0].lower() == "r")
-    offset = direction * float(block["length"][0]) * metre
+    turns = [d.lower() for d in block.get("dof", []) if d[:1].lower() == "r"]
+    dof = "".join(d[1:] for d in turns)
+    try:
+        direction, angles = numbers(block["direction"], 3), numbers(block["axis"][:3], 3)
+        offset = direction * numbers(block["length"][:1], 1) * metre
+        if sorted(order) != list("xyz") or any(len(d) != 2 or d[1] not in "xyz" for d in turns):
+            raise ValueError(f"axis order {order[:20]!r} or degrees of freedom {' '.join(turns)[:40]!r}")
+    except ValueError as error:
+        raise UserError(f"{path}:{block['line'][0]}: bone {block['name'][0]}: {error}; repair the file") from None
     return Bone(block["name"][0], parent, offset, chain(order[::-1], angles[::-1]), dof)
 
 
@@ -149,10 +176,10 @@ def _row(
             f"{path}:{number}: {name} with {len(words) - 1} numbers, expected {expected}; cut the file there"
         )
     try:
-        rows[name].append([float(w) for w in words[1:]])
+        rows[name].append(numbers(words[1:], width[name]).tolist())
     except ValueError:
         raise UserError(
-            f"{path}:{number}: {name}: {' '.join(words[1:])} are not numbers; repair or remove the file"
+            f"{path}:{number}: {name}: {' '.join(words[1:])} are not finite numbers; repair or remove the file"
         ) from None
 
 

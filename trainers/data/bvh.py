@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from engines.skeleton import H36M_17, Array
-from trainers.data.euler import F64, chain
+from trainers.data.euler import F64, LARGEST, chain, numbers
 from trainers.data.rigs import RIGS, Rig
 from trainers.errors import UserError
 
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "CMU": 0.0254 / 0.45}
+CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
 LEG_M = (0.62, 1.1)  # hip to ankle of a grown person; the units lie too far apart to be confused
 
 
@@ -61,13 +62,21 @@ def _hierarchy_line(words: list[str], nodes: list[Node], open_nodes: list[int]) 
         nodes.append(Node(name, open_nodes[-1] if open_nodes else -1))
         open_nodes.append(len(nodes) - 1)
     elif words[0] == "OFFSET":
-        nodes[open_nodes[-1]].offset = np.array([float(w) for w in words[1:4]])
+        nodes[open_nodes[-1]].offset = numbers(words[1:], 3)
     elif words[0] == "CHANNELS":
-        nodes[open_nodes[-1]].channels = words[2 : 2 + int(words[1])]
+        nodes[open_nodes[-1]].channels = channels(words[1:])
     elif words[0] == "}":
         open_nodes.pop()
     else:
         raise ValueError(words[0])
+
+
+def channels(words: list[str]) -> list[str]:
+    """Name the channels of a joint; ValueError for others than places and rotations about x, y, z, or a wrong count."""
+    names = words[1:]
+    if int(words[0]) != len(names) or not set(names) <= CHANNELS or len(set(names)) < len(names):
+        raise ValueError("channels")
+    return names
 
 
 def _rig(nodes: list[Node], path: Path) -> tuple[Rig, dict[str, int]]:
@@ -96,12 +105,19 @@ def _motion(lines: list[str], after: int, width: int, path: Path) -> tuple[F64, 
     for number, words in rows:
         if len(words) != width:
             raise UserError(f"{path}:{number}: {len(words)} numbers, expected {width}; the file is truncated there")
-    if len(rows) != declared or declared < 2 or period <= 0:
+    if not 1e-4 <= period <= 10:
+        raise UserError(f"{path}:{body[1][0]}: a frame time of {period} s; expected 0.0001 to 10 s")
+    if len(rows) != declared or declared < 2:
         raise UserError(f"{path}: {len(rows)} frames of {period} s, expected {declared}; the file is truncated")
     try:
         values = np.array([words for _, words in rows], np.float64)
     except ValueError as error:
         raise UserError(f"{path}: a frame with {error}; repair or remove the file") from None
+    if not (np.abs(values) < LARGEST).all():
+        number = rows[int(np.argwhere(~(np.abs(values) < LARGEST))[0, 0])][0]
+        raise UserError(
+            f"{path}:{number}: a number that is none, or beyond {LARGEST:g}; repair or remove the file"
+        )
     return values, round(1 / period, 2)
 
 

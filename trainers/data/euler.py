@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 F64 = NDArray[np.float64]
 
 
+LARGEST = 1e7  # of any number in a file of motion, degrees and micrometres included
+
+
 def about(axis: str, degrees: F64) -> F64:
     """(...) degrees about 'x', 'y' or 'z' -> (..., 3, 3)."""
     angle = np.radians(degrees)
@@ -19,6 +22,14 @@ def about(axis: str, degrees: F64) -> F64:
     out[..., i, i] = out[..., j, j] = cos
     out[..., j, i], out[..., i, j] = sin, -sin
     return out
+
+
+def numbers(words: list[str], count: int) -> F64:
+    """Read exactly `count` finite numbers of a size that motion has; ValueError for anything else."""
+    values = np.array([float(word) for word in words])
+    if len(values) != count or not (np.abs(values) < LARGEST).all():
+        raise ValueError(f"{' '.join(words)[:60]!r} are not {count} finite numbers")
+    return values
 
 
 def chain(axes: str, degrees: F64) -> F64:

@@ -8,7 +8,6 @@ of {clip, subject, desc}.  Segments of one file do not join.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from engines import npz
 from engines.skeleton import H36M_17, Array
 from trainers.errors import UserError
 
@@ -25,6 +25,7 @@ VALIDATION = ("05", "06", "07", "15", "26", "32", "39", "124")
 PUBLISHED_TEST = ("S9", "S11", *(f"TS{n}" for n in range(1, 7)), *(f"Validate-S{n}" for n in (1, 2, 3)))
 CALIBRATION = ("05", "07", "32", "124")  # half of VALIDATION: sigma is fitted here and judged on the other half
 SAME_PEOPLE = (("60", "61"), ("16", "35", "16or35"))  # the same takes or persons under several names
+MOST_BYTES, MOST_ARRAYS = 4 << 30, 64  # of one subject, unpacked
 KEYS = ("root", "rel", "start", "clip", "joints", "fps")
 
 
@@ -175,14 +176,22 @@ def _read(path: Path, actions: dict[str, str]) -> list[Segment]:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            missing = [k for k in KEYS if k not in file.files]
-            arrays = {} if missing else {k: file[k] for k in KEYS}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        found = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
+        missing = [k for k in KEYS if k not in found]
+        arrays = {} if missing else {k: found[k] for k in KEYS}
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable npz without pickled objects ({error}); prepare it anew") from None
     if missing:
         raise UserError(f"{path}: keys {', '.join(missing)} are missing; expected {', '.join(KEYS)}; prepare it anew")
-    frames, borders = len(arrays["root"]), arrays["start"]
+    if any(arrays[k].ndim != n for k, n in (("root", 2), ("start", 1), ("clip", 1), ("fps", 0))):
+        raise UserError(f"{path}: root, start, clip or fps have other dimensions than expected; prepare it anew")
+    frames, borders, fps = len(arrays["root"]), arrays["start"], arrays["fps"]
+    if fps.dtype.kind not in "fiu" or not 1 <= float(fps) <= 10_000:
+        raise UserError(f"{path}: {fps!r:.40} frames a second; expected 1 to 10000; prepare it anew")
+    named = borders.dtype.kind in "iu" and len(borders) == len(arrays["clip"]) + 1
+    whole = named and bool((np.diff(borders.astype(np.int64)) > 0).all())
+    if not whole or arrays["root"].shape[1:] != (3,) or any(arrays[k].dtype.kind not in "fi" for k in ("root", "rel")):
+        raise UserError(f"{path}: borders of segments do not rise, or places are no numbers; prepare it anew")
     if arrays["rel"].shape != (frames, len(H36M_17), 3) or borders[0] != 0 or borders[-1] != frames:
         raise UserError(
             f"{path}: rel {arrays['rel'].shape}, root {arrays['root'].shape}, borders to {borders[-1]} do not fit; "

@@ -26,7 +26,6 @@ in the order of BLAZEPOSE_33, 17 joints in the order of H36M_17, 50 = the 17 joi
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
@@ -36,6 +35,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import npz
 from realtime.wire.keypoints import logit
 from trainers.errors import UserError
 
@@ -131,6 +131,9 @@ def _coded(table: dict[str, Any], name: str, values: Array) -> Array:
     return np.asarray(way(values) if callable(way) and not isinstance(way, type) else values.astype(way))
 
 
+MOST_BYTES, MOST_ARRAYS = 4 << 30, 64  # of one shard, unpacked
+
+
 def shard_path(folder: Path, number: int) -> Path:
     return folder / f"shard_{number:05d}.npz"
 
@@ -162,9 +165,8 @@ def write_shard(folder: Path, number: int, clips: list[DetectorClip]) -> Path:
 
 def read_shard(path: Path) -> list[DetectorClip]:
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            data = {name: file[name] for name in file.files}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        data = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
+    except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a readable shard ({error}); delete it and run the same command with --resume"
         ) from None
@@ -172,6 +174,11 @@ def read_shard(path: Path) -> list[DetectorClip]:
     if missing:
         raise UserError(f"{path}: arrays {', '.join(sorted(missing))} are missing; synthesize the folder anew")
     borders = data["start"].tolist()
+    if data["start"].ndim != 1 or len(data["fps"]) != len(borders) - 1 or sorted(borders) != borders:
+        raise UserError(f"{path}: borders of clips do not rise or do not fit their frame rates; synthesize it anew")
+    for name in ("fps", "camera", "t", "root", "world"):
+        if data[name].dtype.kind not in "fiu" or not np.isfinite(data[name]).all():
+            raise UserError(f"{path}: {name} holds what is no finite number; delete it and go on with --resume")
     odd = [n for n, shape in _SHAPES.items() if data[n].shape != (borders[-1], *shape)]
     if odd:
         raise UserError(f"{path}: {odd[0]} has shape {data[odd[0]].shape}, expected {(borders[-1], *_SHAPES[odd[0]])}")

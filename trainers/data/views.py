@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import npz
 from engines.skeleton import H36M_17, Array
 from trainers.data.motion import PUBLISHED_TEST
 from trainers.errors import UserError
@@ -79,6 +80,9 @@ def save(folder: Path, subject: str, views: list[RecordedView], known: NDArray[n
     return path
 
 
+MOST_BYTES, MOST_ARRAYS = 4 << 30, 64  # of one file, unpacked
+
+
 def present(folder: Path) -> bool:
     return any(folder.glob("views_*.npz"))
 
@@ -88,11 +92,10 @@ def load(folder: Path) -> ViewSet:
     known = np.ones(len(H36M_17), bool)
     for path in sorted(folder.glob("views_*.npz")):
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-                arrays = {key: file[key] for key in file.files}
+            arrays = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
             views += _views(arrays)
             known &= arrays["known"]
-        except (OSError, ValueError, KeyError) as error:
+        except (OSError, ValueError, KeyError, IndexError) as error:
             raise UserError(f"{path}: no readable views ({error}); prepare the folder anew") from None
     if not views:
         raise UserError(f"{folder}: no views_*.npz in it; make them: trainers prepare h36m --cameras FILE ...")

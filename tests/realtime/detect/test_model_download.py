@@ -7,7 +7,16 @@ from hashlib import sha256
 import pytest
 
 from realtime.detect import model_download
-from realtime.detect.model_download import ModelError, clients, ensure_model, fetch_model, is_bundle, model_path
+from realtime.detect.model_download import (
+    ModelError,
+    clients,
+    digest_path,
+    ensure_model,
+    fault,
+    fetch_model,
+    is_bundle,
+    model_path,
+)
 from tests.realtime.detect.test_task_bundle import network
 
 PARTS = {name: network(name.encode()) for name in model_download.NETWORKS}
@@ -49,7 +58,7 @@ def test_fetched_once_then_kept(pinned, monkeypatch):
     use(monkeypatch, lambda staging: calls.append(staging) or [("pip", copies(pinned, staging))])
     assert ensure_model() == ensure_model() == model_path()
     assert is_bundle(model_path()) and len(calls) == 1
-    assert only(model_path().parent) == [model_path().name]
+    assert only(model_path().parent) == [model_path().name, digest_path(model_path()).name]
 
 
 def test_a_damaged_bundle_is_fetched_again(pinned, monkeypatch):
@@ -135,3 +144,42 @@ def test_no_zip_and_a_foreign_zip_are_no_bundles(pinned, tmp_path):
     page = tmp_path / "page.task"
     page.write_text("<html>")
     assert not is_bundle(page) and not is_bundle(pinned) and not is_bundle(tmp_path / "missing")
+
+
+def altered(path):
+    """Another network in a zip that is whole: every checksum in it is right."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in members.items():
+            archive.writestr(name, data[:-1] + bytes([data[-1] ^ 1]))
+
+
+def opened(path):
+    path.chmod(0o666)
+
+
+def folder_opened(path):
+    path.parent.chmod(0o777)
+
+
+def without_digest(path):
+    digest_path(path).unlink()
+
+
+@pytest.mark.parametrize(("harm", "word"), [(altered, "altered"), (opened, "writable"), (without_digest, "digest")])
+def test_h15_a_cached_model_that_others_may_have_changed_is_refused_and_fetched_anew(pinned, monkeypatch, harm, word):
+    use(monkeypatch, lambda staging: [("pip", copies(pinned, staging))])
+    good = ensure_model().read_bytes()
+    assert fault(model_path()) == ""
+    harm(model_path())
+    assert word in fault(model_path())
+    assert ensure_model().read_bytes() == good and fault(model_path()) == ""
+
+
+def test_h15_a_cache_that_others_may_write_is_refused_with_the_command(pinned, monkeypatch):
+    use(monkeypatch, lambda staging: [("pip", copies(pinned, staging))])
+    ensure_model()
+    folder_opened(model_path())
+    with pytest.raises(ModelError, match="chmod go-w"):
+        ensure_model()

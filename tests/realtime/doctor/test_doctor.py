@@ -37,13 +37,13 @@ def test_no_camera_is_no_fault_but_says_what_else_there_is(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "whole", "level"), [(None, False, "note"), (b"half", False, "bad"), (b"x", True, "good")]
+    ("content", "fault", "level"), [(None, "missing", "note"), (b"half", "damaged", "bad"), (b"x", "", "good")]
 )
-def test_the_model_is_there_missing_or_damaged(content, whole, level, tmp_path):
+def test_the_model_is_there_missing_or_damaged(content, fault, level, tmp_path):
     path = tmp_path / "model.task"
     if content is not None:
         path.write_bytes(content)
-    found = packages.model(path, whole)
+    found = packages.model(path, fault)
     assert found.level == level
     if level != "good":
         assert found.fix == "realtime fetch-model"
