@@ -9,6 +9,7 @@ import argparse
 import sys
 from importlib import import_module
 
+from realtime.detect.native_library import mark_command
 from trainers.errors import UserError
 
 COMMANDS = {
@@ -41,6 +42,7 @@ def main(argv: list[str] | None = None) -> int:
     if not argv or argv[0] not in COMMANDS:
         return usage(argv)
     module, about = COMMANDS[argv[0]]
+    mark_command()
     try:
         command = import_module(module)
         parser = argparse.ArgumentParser(prog=f"trainers {argv[0]}", description=about)

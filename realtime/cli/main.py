@@ -11,6 +11,7 @@ import sys
 from typing import Any
 
 from realtime import __version__
+from realtime.detect.native_library import mark_command
 from realtime.supervise.descriptors import raise_descriptor_limit
 
 COMMANDS = {
@@ -68,6 +69,7 @@ def exit_code(error: Exception) -> int | None:
 def main(argv: list[str] | None = None) -> int:
     argv = sys.argv[1:] if argv is None else argv
     raise_descriptor_limit()
+    mark_command()
     try:
         args = parser_for(chosen(argv[:1])).parse_args(argv)
         return int(args.main(args))

@@ -6,15 +6,11 @@ An ONNX detector can stand beside it: whatever has `Detector`'s members will do.
 from __future__ import annotations
 
 import atexit
-import os
-import sys
-import tempfile
 import weakref
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -25,6 +21,7 @@ from realtime.config.schema import DetectorConfig
 from realtime.detect.census import Census
 from realtime.detect.deferred_import import deferred
 from realtime.detect.model_download import COMMAND, ModelError, ensure_model, is_bundle
+from realtime.detect.native_library import quiet_for_good, remarks_kept, send_nothing
 from realtime.wire.arrays import F32
 
 _landmarkers: weakref.WeakSet[Any] = weakref.WeakSet()  # open ones
@@ -57,7 +54,9 @@ class Detector(Protocol):
 
 def open_detector(config: DetectorConfig) -> Detector:
     """Ready to answer at once (its networks have run); raises ModelError with the next command."""
-    return MediaPipeDetector(_model(config.model), config)
+    model = _model(config.model)
+    send_nothing()
+    return MediaPipeDetector(model, config)
 
 
 def _model(spec: str) -> Path:
@@ -80,6 +79,7 @@ class MediaPipeDetector:
         self._open()
 
     def _open(self) -> None:
+        self._spoken: weakref.WeakSet[Any] = weakref.WeakSet()  # landmarkers that have found somebody
         self._stamp = 0
         self._last_ms: int | None = None
         self._census = Census(self._config.people, round(self._config.look_s * 1000))
@@ -89,18 +89,27 @@ class MediaPipeDetector:
 
     def detect(self, image: NDArray[np.uint8], t_ms: int) -> list[Detection]:
         picture, size = _picture(image), (image.shape[1], image.shape[0])
-        answer = self._ask_for(self._census.wanted).detect_for_video(picture, self._next_stamp(t_ms))
+        landmarker, stamp = self._ask_for(self._census.wanted), self._next_stamp(t_ms)
+        with self._first_words(landmarker):
+            answer = landmarker.detect_for_video(picture, stamp)
         people = _detections(answer, size)[: self._config.people]
+        if people:
+            self._spoken.add(landmarker)
         self._census.tracked(len(people), t_ms)
         if self._census.is_look_due(len(people), t_ms):
-            self._census.looked(len(self._searcher().detect(picture).pose_landmarks), t_ms)
+            searcher = self._searcher()
+            with self._first_words(searcher):
+                found = searcher.detect(picture).pose_landmarks
+            if found:
+                self._spoken.add(searcher)
+            self._census.looked(len(found), t_ms)
         return self._unfilter(people) if self._unfilter else people
 
     def _ask_for(self, count: int) -> Any:
         """The landmarker that tracks so many people; where the number changed, it and its filter start anew."""
         if count != self._asked:
             if self._asked in self._landmarkers:
-                self._landmarkers.pop(self._asked).close()
+                _close(self._landmarkers.pop(self._asked))
             self._asked = count
             self._landmarkers[count] = _landmarker(self._model, self._config, count)
             self._unfilter = Unfilter() if count == 1 and self._config.smoothing == "undo" else None
@@ -110,6 +119,10 @@ class MediaPipeDetector:
         if SEARCHER not in self._landmarkers:
             self._landmarkers[SEARCHER] = _landmarker(self._model, self._config, self._config.people, "IMAGE")
         return self._landmarkers[SEARCHER]
+
+    def _first_words(self, landmarker: Any) -> AbstractContextManager[object]:
+        """A landmarker remarks on the first person it finds."""
+        return nullcontext() if landmarker in self._spoken else remarks_kept()
 
     def _next_stamp(self, t_ms: int) -> int:
         """MediaPipe stops for good at a stamp that does not grow; a clock that stands or jumps back gives +1 ms."""
@@ -123,7 +136,7 @@ class MediaPipeDetector:
 
     def close(self) -> None:
         for landmarker in self._landmarkers.values():
-            landmarker.close()
+            _close(landmarker)
 
 
 class Unfilter:
@@ -171,7 +184,7 @@ def _detection(landmarks: list[Any], world: list[Any], size: F32) -> Detection:
 def _landmarker(model: Path, config: DetectorConfig, count: int, mode: str = "VIDEO") -> Any:
     """Open a pose landmarker and show it an empty picture; its native remarks come with an error."""
     empty = np.full((128, 128, 3), 127, np.uint8)
-    with _chatter() as said:
+    with remarks_kept() as said:
         try:
             landmarker = _create(model, config, count, mode)
             picture = _picture(empty)
@@ -196,27 +209,15 @@ def _create(model: Path, config: DetectorConfig, count: int, mode: str) -> Any:
     return tasks.vision.PoseLandmarker.create_from_options(options)
 
 
+def _close(landmarker: Any) -> None:
+    with remarks_kept():
+        landmarker.close()
+
+
 @atexit.register
 def _let_go() -> None:
     """At exit MediaPipe's threads end before its destructors run, which would then fail loudly."""
     for landmarker in _landmarkers:
         landmarker._handle = None  # noqa: SLF001
-
-
-@contextmanager
-def _chatter() -> Iterator[Callable[[], str]]:
-    """Keeps the remarks that MediaPipe's native code writes to stderr while it opens out of the user's terminal."""
-    sys.stderr.flush()
-    with tempfile.TemporaryFile() as remarks:
-        terminal = os.dup(2)
-        os.dup2(remarks.fileno(), 2)
-        try:
-            yield lambda: _said(remarks)
-        finally:
-            os.dup2(terminal, 2)
-            os.close(terminal)
-
-
-def _said(remarks: IO[bytes]) -> str:
-    remarks.seek(0)
-    return " ".join(remarks.read(2000).decode(errors="replace").split())
+    if _landmarkers:
+        quiet_for_good()

@@ -115,9 +115,7 @@ def _motion(lines: list[str], after: int, width: int, path: Path) -> tuple[F64, 
         raise UserError(f"{path}: a frame with {error}; repair or remove the file") from None
     if not (np.abs(values) < LARGEST).all():
         number = rows[int(np.argwhere(~(np.abs(values) < LARGEST))[0, 0])][0]
-        raise UserError(
-            f"{path}:{number}: a number that is none, or beyond {LARGEST:g}; repair or remove the file"
-        )
+        raise UserError(f"{path}:{number}: a number that is none, or beyond {LARGEST:g}; repair or remove the file")
     return values, round(1 / period, 2)
 
 
