@@ -179,7 +179,7 @@ def _row(
         rows[name].append(numbers(words[1:], width[name]).tolist())
     except ValueError:
         raise UserError(
-            f"{path}:{number}: {name}: {' '.join(words[1:])} are not finite numbers; repair or remove the file"
+            f"{path}:{number}: {name}: {' '.join(words[1:])} are not numbers; repair or remove the file"
         ) from None
 
 
