@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
@@ -41,6 +41,7 @@ class Result:
     flood_hz: list[float]  # poses a second of the pipeline when frames come faster than it can answer
     bare_hz: list[float]  # frames a second of the bare loop
     bare_cpu_s: list[float]  # its processor time for a frame
+    bare_people: list[float] = field(default_factory=list)  # people it found in a frame
 
 
 def percentiles(values: F64) -> dict[str, float]:
@@ -80,6 +81,7 @@ def figures(result: Result) -> dict[str, Any]:
         "cpu_beyond_detector": round(cpu_share - bare_cpu_s * live_hz, 3),
         "memory_mb": round(median(r.memory_mb for r in result.live), 1),
         "first_pose_s": round(median(r.first_pose_s for r in result.live), 2),
+        "people_found": round(median(result.bare_people), 2) if result.bare_people else 0.0,
         "rounds": len(result.live),
     }
 
@@ -99,6 +101,7 @@ def lines(found: dict[str, Any]) -> list[str]:
         mark = "" if reached(name, found[name]) else "   missed"
         text.append(f"{name:<24}{found[name]:>10g}{sign + format(aim, 'g'):>10}{mark}")
     text.append(f"{'cpu_share (of a core)':<24}{found['cpu_share']:>10g}")
+    text.append(f"{'people_found':<24}{found['people_found']:>10g}")
     text.append(
         f"pipeline {found['pipeline_hz']:g} Hz, bare loop {found['bare_hz']:g} Hz, live {found['live_hz']:g} Hz"
     )

@@ -71,6 +71,7 @@ def turn(args: argparse.Namespace, film: Path, result: Result, number: int) -> N
     alone = bare(film, args.seconds, args.people)
     result.bare_hz.append(alone["hz"])
     result.bare_cpu_s.append(alone["cpu_s"])
+    result.bare_people.append(alone["found"])
 
 
 def bare(film: Path, seconds: float, people: int) -> dict[str, float]:
