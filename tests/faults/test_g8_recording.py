@@ -24,11 +24,11 @@ from tests.support.run import faked
 
 LIMITED = """
 import resource, sys
-from realtime.recording.file_format import RecordingError, Writer
+from realtime.recording.file_format import RecordingError, RecordingWriter
 from tests.realtime.recording.test_file_format import wire
 resource.setrlimit(resource.RLIMIT_FSIZE, (4000, 4000))
 errors = []
-with Writer(sys.argv[1]) as writer:
+with RecordingWriter(sys.argv[1]) as writer:
     for i in range(100):
         try:
             writer.write(wire(i))
