@@ -36,7 +36,7 @@ def sample_patch(grey: Grey, xy: F32, scale: float) -> F32:
     values = grey.take(_places(points[:, 1], radius * _DISC_Y, height) * width
                      + _places(points[:, 0], radius * _DISC_X, width))  # (N, 25)  # fmt: skip
     found = np.empty((len(points), 2), np.float32)
-    _statistics(_BRIGHTNESS.take(values), found)
+    mean_and_deviation(_BRIGHTNESS.take(values), found)
     found[~((points >= 0) & (points < (width, height))).all(1)] = np.nan
     return found
 
@@ -55,7 +55,7 @@ def _places(centres: F32, offsets: NDArray[np.float64], size: int) -> NDArray[np
     return np.minimum(at, size - 1, out=at).astype(np.int64)
 
 
-def _statistics(values: F32, found: F32) -> None:
+def mean_and_deviation(values: F32, found: F32) -> None:
     """Mean and standard deviation of each row, as NumPy's own would be, without their detours."""
     count = np.float32(values.shape[1])
     mean = np.add.reduce(values, 1, keepdims=True) / count

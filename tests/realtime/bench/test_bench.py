@@ -97,7 +97,7 @@ def test_a_file_without_figures_is_refused_with_the_command_that_makes_them(tmp_
     path = tmp_path / "run.txt"
     if content is not None:
         path.write_text(content)
-    with pytest.raises(argparse.ArgumentTypeError, match="realtime bench [|] tee"):
+    with pytest.raises(argparse.ArgumentTypeError, match=r"realtime bench \| tee"):
         bench.earlier(str(path))
 
 

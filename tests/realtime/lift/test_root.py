@@ -160,3 +160,24 @@ def test_a_pause_of_the_stream_is_no_time_spent_standing():
     gravity = Gravity(None)
     for t_s in (0, 100, 200, 300):
         assert gravity.update(t_s * 10**9, [person(MAN)], H36M_17)[1] == "assumed"
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_the_closed_form_is_the_least_squares_solution(seed):
+    draw = np.random.default_rng(seed)
+    xyz = draw.normal(0, 0.5, (17, 3)).astype(np.float32)
+    rays = ((xyz + (0.3, -0.2, 3.0))[:, :2] / (xyz[:, 2:] + 3.0) + draw.normal(0, 0.01, (17, 2))).astype(np.float32)
+    weights = draw.random(17).astype(np.float32)
+    rows = np.zeros((17, 2, 3))
+    rows[:, 0, 0] = rows[:, 1, 1] = 1
+    rows[:, :, 2] = -rays
+    root = np.sqrt(weights.astype(np.float64))[:, None]
+    wanted = (rays * xyz[:, 2:] - xyz[:, :2]) * root
+    solved = np.linalg.lstsq((rows * root[..., None]).reshape(-1, 3), wanted.ravel(), rcond=None)[0]
+    assert fit_root(xyz, rays, weights) == pytest.approx(solved, abs=1e-5)
+
+
+def test_rays_that_are_one_ray_place_nobody_behind_the_camera():
+    xyz = np.zeros((17, 3), np.float32)
+    found = fit_root(xyz, np.full((17, 2), 0.1, np.float32), np.ones(17, np.float32))
+    assert np.isfinite(found).all() and found[2] > 0

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from engines.skeleton import BLAZEPOSE_33
-from realtime.occlude.appearance import remember, sample_patch
+from realtime.occlude.appearance import mean_and_deviation, remember, sample_patch
 from realtime.occlude.features import FEATURES, joint_features
 from tests.realtime.occlude.test_features import seen
 
@@ -72,3 +72,12 @@ def test_the_cue_tells_a_covered_joint_from_the_others():
 
 def replaced(here, patch):
     return replace(here, look=patch)
+
+
+def test_mean_and_deviation_are_numpys_own():
+    xy = np.random.default_rng(0).random((33, 2), np.float32) * 300 + 20
+    look, values = sample_patch(WALL, xy, 1.0), np.random.default_rng(1).random((33, 25), np.float32)
+    found = np.empty((33, 2), np.float32)
+    mean_and_deviation(values.copy(), found)
+    assert np.array_equal(found, np.stack([values.mean(1), values.std(1)], 1))
+    assert np.isfinite(look).all() and (look[:, 0] <= 1).all()
