@@ -51,23 +51,25 @@ class CorrectedLifter(nn.Module):
         x, reliability, world, dt = (given[name] for name in ("x", "reliability", "world", "dt"))
         start = given["reset"] > 0.5
         trust = self.corrector.reliability(reliability)
-        corrected, corrected_sigma = self.corrector(x, world, reliability)
+        view = person_view(x, world, reliability)
+        turn = view.rotation
+        corrected, corrected_sigma = self.corrector.correct(view)  # in the person's axes
         to = self.carry.joint_map
         carried, carried_sigma, after = self.carry.step(
             to.points(x), to.reliability(reliability), dt, to.points(world), given["reset"],
             {name: state[CARRIED + name] for name, _ in self.carry.state_shapes()},
         )  # fmt: skip
         after = {CARRIED + name: value for name, value in after.items()}
-        turn = person_view(x, world, reliability).rotation
         share, sigma = self._weigh(corrected_sigma, carried_sigma, trust)
-        wanted = share[:, :CORE, None] * ((corrected[:, :CORE] - carried) @ turn)
+        carried = carried @ turn
+        wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
         after["correction"] = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
-        core = carried + after["correction"] @ turn.transpose(1, 2)
-        hung = (corrected[:, CORE:] - corrected[:, EXTRA_PARENTS]) @ turn
+        hung = corrected[:, CORE:] - corrected[:, EXTRA_PARENTS]
         after["offset"] = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
-        pose = torch.cat([core, core[:, EXTRA_PARENTS] + after["offset"] @ turn.transpose(1, 2)], 1)
+        core = carried + after["correction"]
+        pose = torch.cat([core, core[:, EXTRA_PARENTS] + after["offset"]], 1)
         pose, after["length"], after["known"] = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
-        return (pose, sigma), after
+        return (pose @ turn.transpose(1, 2), sigma), after
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
@@ -99,7 +101,13 @@ def hold_lengths(
     length = length + weight / (known + weight) * (now - length)
     known = (known + weight).clamp_max(LENGTH_S)
     scaled = bone * (length / now).unsqueeze(-1)
-    places = [pose[:, 0]]
-    for bone_index, parent in enumerate(BONE_PARENTS):
-        places.append(places[parent] + scaled[:, bone_index])
-    return torch.stack(places, 1), length, known
+    return pose[:, :1] + torch.matmul(chains(pose), scaled), length, known
+
+
+def chains(like: Tensor) -> Tensor:
+    """(37, 36): 1 for every bone between the pelvis and a joint."""
+    rows = [[0.0] * len(BONE_ENDS) for _ in BODY_37.joints]
+    for bone, parent in enumerate(BONE_PARENTS):
+        rows[bone + 1] = [*rows[parent]]
+        rows[bone + 1][bone] = 1.0
+    return torch.tensor(rows, dtype=like.dtype, device=like.device)

@@ -123,24 +123,29 @@ class CorrectorRecipe:
         }
 
     def calibrate(self) -> None:
-        """Sigma of the corrector, then of the fused pose in a person's first frame, believed and other joints apart."""
+        """Sigma of the corrector, of the lifter and of their fused pose, from a person's first frame.
+
+        Of the fused pose believed and other joints apart: nobody knows the latter as well as he says.
+        """
         frames, gains = self.check, self.model.gains
         gains.fill_(1.0)
         reliability = self._judged(frames)
         believed = self.model.corrector.reliability(reliability) >= self.model.carry.front.threshold
-        for corrected in (True, False):
-            xyz, log_sigma = self._answers(frames, reliability, corrected)
-            ratio = ((xyz - frames.xyz).abs() / log_sigma.exp().unsqueeze(-1))[:, 1:]
-            for place, chosen in ((0, believed),) if corrected else ((2, believed), (3, ~believed & ~frames.outside)):
-                gains[place] = sigma_factor(ratio[chosen[:, 1:]].flatten())
+        others = ~believed & ~frames.outside
+        for who, places in (("corrector", {0: believed}), ("carry", {1: believed}), ("", {2: believed, 3: others})):
+            xyz, log_sigma = self._answers(frames, reliability, who)
+            joints = slice(1, xyz.shape[1])  # the pelvis is where it is
+            ratio = (xyz - frames.xyz[:, : xyz.shape[1]]).abs()[:, joints] / log_sigma[:, joints].exp().unsqueeze(-1)
+            for place, chosen in places.items():
+                gains[place] = sigma_factor(ratio[chosen[:, joints]].flatten())
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
         frames, reliability = self.check, self._judged(self.check)
         whole = ~frames.outside[:, :17].any(1)
         poses = {
-            "corrected ": self._answers(frames, reliability, True)[0],
-            "fused, first frame, ": self._answers(frames, reliability, False)[0],
+            "corrected ": self._answers(frames, reliability, "corrector")[0],
+            "fused, first frame, ": self._answers(frames, reliability)[0],
             "detector ": own_3d(person_view(frames.rays, frames.world, reliability)),
         }
         return {
@@ -155,22 +160,20 @@ class CorrectorRecipe:
         g = Generator(frames.rays.device).manual_seed(3)
         return doubted(frames.covered[:, PLACES.to(g.device)], self.settings.believed, self.settings.doubted, g)
 
-    def _answers(self, frames: Bursts, reliability: Tensor, corrected: bool) -> tuple[Tensor, Tensor]:
-        """(xyz, log sigma) of every frame by itself: the corrector's, or of the whole network in its first tick."""
+    def _answers(self, frames: Bursts, reliability: Tensor, who: str = "") -> tuple[Tensor, Tensor]:
+        """(xyz, log sigma) of every frame by itself: of the corrector, of the lifter or of both in their first tick."""
         parts = [slice(i, i + CHUNK) for i in range(0, len(frames), CHUNK)]
-        found = [self._part(frames.rays[p], frames.world[p], reliability[p], corrected) for p in parts]
+        found = [self._part(frames.rays[p], frames.world[p], reliability[p], who) for p in parts]
         return torch.cat([xyz for xyz, _ in found]), torch.cat([log_sigma for _, log_sigma in found])
 
-    def _part(self, rays: Tensor, world: Tensor, reliability: Tensor, corrected: bool) -> tuple[Tensor, Tensor]:
-        if corrected:
+    def _part(self, rays: Tensor, world: Tensor, reliability: Tensor, who: str) -> tuple[Tensor, Tensor]:
+        if who == "corrector":
             xyz, log_sigma = self.model.corrector(rays, world, reliability)
-            return xyz, log_sigma + self.model.gains[0].log()
-        ones = torch.ones(len(rays), device=rays.device)
+            return xyz, log_sigma
+        model, ones = self.model.carry if who else self.model, torch.ones(len(rays), device=rays.device)
         given = {"x": rays, "world": world, "reliability": reliability, "dt": ones * TICK_S, "reset": ones}
-        shapes = self.model.contract().state
-        (xyz, log_sigma), _ = self.model.run(
-            given, {n: torch.zeros(len(rays), *s, device=rays.device) for n, s in shapes}
-        )
+        state = {n: torch.zeros(len(rays), *shape, device=rays.device) for n, shape in model.contract().state}
+        (xyz, log_sigma), _ = model.run(given, state)
         return xyz, log_sigma
 
 
