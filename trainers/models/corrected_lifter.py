@@ -35,6 +35,8 @@ class CorrectedLifter(nn.Module):
         self.corrector, self.carry = corrector, carry
         # factors on the corrector's sigma, on the lifter's, and on the fused one of believed and other joints
         self.register_buffer("gains", torch.ones(4))
+        # log-odds of the corrector's share: where half of the joints are believed, and what each tenth more adds
+        self.register_buffer("lean", torch.zeros(2))
 
     def contract(self) -> Contract:
         inner = self.carry.contract()
@@ -75,11 +77,16 @@ class CorrectedLifter(nn.Module):
         """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
         corrected = corrected + self.gains[0].log()
         carried = torch.cat([carried, carried[:, EXTRA_PARENTS]], 1) + self.gains[1].log()
-        share = torch.sigmoid(2 * (carried - corrected)) * trust.square()
         believed = trust >= self.carry.front.threshold
+        share = torch.sigmoid(2 * (carried - corrected) + self._leaning(believed)) * trust.square()
         both = -0.5 * torch.logaddexp(-2 * corrected, -2 * carried)
         sigma = torch.where(believed, both, torch.maximum(corrected, carried))
         return share, sigma + torch.where(believed, self.gains[2], self.gains[3]).log()
+
+    def _leaning(self, believed: Tensor) -> Tensor:
+        """(B, 1): who is seen whole, of him the corrector knows more than sigmas tell; of half a body the lifter."""
+        part = believed[:, :CORE].float().mean(1, keepdim=True)
+        return self.lean[0] + self.lean[1] * 10 * (part - 0.5)
 
 
 def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tensor, seconds: float) -> Tensor:

@@ -29,6 +29,7 @@ POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_
 PLACES = torch.tensor([BODY_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
 TO_JOINTS = torch.from_numpy(mapping("blazepose33", "body37"))
 CHUNK = 4096
+LEANS = [(a, b) for a in (-2.0, -1.0, 0.0, 1.0) for b in (0.0, 0.4, 0.8, 1.2)]
 
 
 @dataclass(frozen=True)
@@ -132,12 +133,28 @@ class CorrectorRecipe:
         reliability = self._judged(frames)
         believed = self.model.corrector.reliability(reliability) >= self.model.carry.front.threshold
         others = ~believed & ~frames.outside
+        self.model.lean.zero_()
         for who, places in (("corrector", {0: believed}), ("carry", {1: believed}), ("", {2: believed, 3: others})):
             xyz, log_sigma = self._answers(frames, reliability, who)
             joints = slice(1, xyz.shape[1])  # the pelvis is where it is
             ratio = (xyz - frames.xyz[:, : xyz.shape[1]]).abs()[:, joints] / log_sigma[:, joints].exp().unsqueeze(-1)
             for place, chosen in places.items():
                 gains[place] = sigma_factor(ratio[chosen[:, joints]].flatten())
+            if who == "carry":
+                self._find_lean(frames, reliability)
+
+    def _find_lean(self, frames: Bursts, reliability: Tensor) -> None:
+        """The least mean error of people seen whole and of others, over a grid."""
+        whole = ~frames.outside[:, :17].any(1)
+        limbs = list(LIMB_JOINTS)
+
+        def error(lean: tuple[float, float]) -> float:
+            self.model.lean.copy_(torch.tensor(lean))
+            xyz = self._answers(frames, reliability)[0][:, limbs]
+            each = joint_errors(align_similarity(xyz, frames.xyz[:, limbs]), frames.xyz[:, limbs]).mean(1)
+            return float(sum(each[part].mean() for part in (whole, ~whole) if part.any()))
+
+        self.model.lean.copy_(torch.tensor(min(LEANS, key=error)))
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
