@@ -19,7 +19,7 @@ from realtime.lift.person import JointMapping, Person, PersonObservation
 from realtime.lift.root import Gravity
 from realtime.wire.messages import Keypoints2D, Pose3D, Stamp
 
-PREFERRED = ("causal-small", "hold")  # what `auto` means, best first
+PREFERRED = ("causal-37", "causal-small", "hold")  # what `auto` means, best first
 LONGEST_REASON = 200  # characters
 
 
