@@ -4,6 +4,7 @@
 # make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
 # make bench-training   steps and windows a second of every recipe on this machine
+# make mutants   one safeguard removed at a time from a copy; each must make a test fail
 # Another interpreter or place: make demo PYTHON=python3.12 VENV=/tmp/venv
 
 PYTHON ?= python3
@@ -23,7 +24,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
 
-.PHONY: demo test test-all check docs bench bench-training clean
+.PHONY: demo test test-all check docs bench bench-training mutants clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
@@ -49,6 +50,9 @@ bench: $(VENV)/.runs
 
 bench-training: $(VENV)/.tests
 	$(BIN)/trainers bench
+
+mutants: $(VENV)/.tests
+	$(BIN)/python -m tests.mutants
 
 $(VENV)/.runs: pyproject.toml | $(BIN)/python
 	@echo "installing steadypose into $(VENV)"

@@ -19,7 +19,8 @@ from realtime.wire.keypoints import box_size, sane, sane_presence, sane_world
 from realtime.wire.keypoints import distance as joint_distance
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 
-CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost, untold beside others
+CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost
+TOLD_FRAMES = 10  # who joins somebody in view is told from then on: a post or a shadow is seldom found so often
 GATE = 0.45  # mean joint distance from the prediction, in box heights, that one frame explains
 GATE_PER_S = 0.8  # what a second without a detection adds
 GATE_MOST = 1.2
@@ -63,15 +64,16 @@ class Tracker:
         self._max_people, self._lost_ns = max_people, int(lost_s * 1e9)
         self._next_id = time.monotonic_ns() // 1_000_000 % 2**30 if first_id is None else first_id
         self._tracks: list[Track] = []
+        self._glimpses: list[Track] = []  # told, and gone before they were sure to be somebody
         self._stream: int | None = None
 
     def update(self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int) -> Keypoints2D:
         if stamp.stream != self._stream:
-            self._tracks, self._stream = [], stamp.stream
+            self._tracks, self._glimpses, self._stream = [], [], stamp.stream
         found = distinct([sane_detection(d) for d in detections])[: self._max_people]
         self._assign(found, stamp.t_capture_ns)
         self._forget(stamp.t_capture_ns)
-        self._tell()
+        self._tell(stamp.t_capture_ns)
         people = tuple(_person(t, t.seen_ns == stamp.t_capture_ns) for t in self._tracks if t.told)
         return Keypoints2D(stamp, width, height, people)
 
@@ -83,20 +85,33 @@ class Tracker:
         self._tracks += [self._start(d, now_ns) for i, d in enumerate(found) if i not in taken]
 
     def _start(self, detection: Detection, now_ns: int) -> Track:
+        """Whoever follows a first glimpse that came to nothing is the same person: the id that was told goes on."""
+        glimpse = next((t for t in self._glimpses if now_ns - t.seen_ns <= self._lost_ns), None)
+        self._glimpses = [t for t in self._glimpses if t is not glimpse]
+        still = np.zeros(2, np.float32)
+        if glimpse is not None:
+            return Track(glimpse.id, detection, now_ns, still, told=True)
         self._next_id += 1
-        return Track(self._next_id - 1, detection, now_ns, np.zeros(2, np.float32))
+        return Track(self._next_id - 1, detection, now_ns, still)
 
-    def _tell(self) -> None:
+    def _tell(self, now_ns: int) -> None:
         """Whoever comes first is told at once; who joins others, when it is sure that there is somebody."""
         alone = not any(t.confirmed for t in self._tracks)
         for track in self._tracks:
-            track.told |= alone or track.confirmed
+            beside = any(t.told and _is_beside(t, track, now_ns) for t in self._tracks if t is not track)
+            track.told |= alone or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
 
     def _forget(self, now_ns: int) -> None:
         """Lets go who is lost too long or was hardly there; when there are too many, the longest lost."""
         kept = [t for t in self._tracks if _stays(t, now_ns, self._lost_ns)]
+        self._glimpses += [t for t in self._tracks if t.told and not t.confirmed and t not in kept]
         newest = sorted(kept, key=lambda t: t.seen_ns, reverse=True)[: self._max_people]
         self._tracks = [t for t in kept if t in newest]
+
+
+def _is_beside(known: Track, newcomer: Track, now_ns: int) -> bool:
+    """In view too, or lost where the newcomer is: then the two may be one person, found twice."""
+    return known.seen_ns == now_ns or distance(known.predicted(now_ns), known.seen, newcomer.seen) < GATE_MOST
 
 
 def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:

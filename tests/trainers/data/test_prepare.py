@@ -62,7 +62,7 @@ def test_nan_frames_are_named_and_skipped(raw, tmp_path, capsys):
     lines[-5] = " ".join(["nan"] * len(lines[-5].split()))
     (raw / "bvh" / "03_01.bvh").write_text("\n".join(lines))
     assert run(raw, tmp_path / "out") == 0
-    assert re.search(r"03_01\.bvh:\d+:anumberthatisnone", "".join(capsys.readouterr().out.split()))  # wrapped
+    assert re.search(r"03_01\.bvh:.*anumberthatisnone", "".join(capsys.readouterr().out.split()))  # wrapped
     assert motion.load(tmp_path / "out").subjects == ("118",)
 
 
