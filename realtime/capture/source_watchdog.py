@@ -14,7 +14,8 @@ from realtime.config.source_spec import SourceError, kind_of
 
 PAUSE_NS = 300_000_000  # between two looks: this process was stopped
 RATES = 90  # pictures the measured rate is taken over
-RATE_RANGE = (0.6, 1.67)  # measured / declared outside of it: mismatch
+RATE_RANGE = (0.4, 1.67)  # measured / declared outside of it: mismatch
+SLOWER = 0.8  # measured / declared below it: a note, as of a camera in a dark room
 
 
 class SourceWatchdog:
@@ -74,6 +75,13 @@ class SourceWatchdog:
         if len(self._times) < 10 or self._times[-1] <= self._times[0]:
             return 0.0
         return (len(self._times) - 1) * clock.NS_PER_S / (self._times[-1] - self._times[0])
+
+    def note(self) -> str:
+        """What is worth knowing about a source that works: a steady rate below the declared one."""
+        if not self.rate_hz or not math.isfinite(self._declared_hz) or self._declared_hz <= 0:
+            return ""
+        share = self.rate_hz / self._declared_hz
+        return f"camera gives {self.rate_hz:.0f} of {self._declared_hz:.0f} Hz" if share < SLOWER else ""
 
     def mismatch(self) -> str:
         """How the pictures differ from what the driver declares or was asked for; empty when they do not."""

@@ -6,7 +6,7 @@ When the source is lost this raises SourceError and the process ends: whatever t
 from __future__ import annotations
 
 from contextlib import closing
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from realtime import clock
 from realtime.capture.grabber import Grabber
@@ -56,12 +56,15 @@ class Judge:
     watch: SourceWatchdog
     reason: str = ""
     looked_ns: int = 0
+    second: clock.Pace = field(default_factory=lambda: clock.Pace(1.0))
 
     def look(self, picture: Picture | None, now_ns: int) -> None:
         self.looked_ns = now_ns
         self.reason = self.watch.look(picture, now_ns)
         if picture is not None and self.watch.seen == 1:
             self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
+        if self.second.due():
+            self.ctx.set_info(source_note=self.watch.note())
         if self.watch.seen:
             self.ctx.degraded(self.reason) if self.reason else self.ctx.ready()
 

@@ -30,6 +30,7 @@ SETTINGS: dict[str, tuple[str, type, str, str]] = {
     "--people": ("detector.people", int, "N", "how many people to look for"),
     "--engine": ("lift.engine", str, "NAME_OR_DIR", "lifting network: a name in the store or a folder"),
     "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
+    "--max-age": ("publish.max_age_ms", float, "MS", "an older pose is not current (default 150)"),
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
     "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
@@ -108,6 +109,7 @@ def main(args: argparse.Namespace) -> int:
     warn_if_open(config)
     refuse_a_crowd(config)
     source_spec.check(config.source)
+    refuse_missing_files(config)
     if config.detector.model == "auto":
         ensure_model()
     seen: list[Snapshot] = []
@@ -194,6 +196,18 @@ def film(config: RunConfig) -> AbstractContextManager[None]:
 def connectable(bind: str) -> str:
     """Where a client on this machine finds what is bound to every address of it."""
     return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
+
+
+def refuse_missing_files(config: RunConfig) -> None:
+    """A calibration or an engine that is not there is found before anything starts."""
+    from realtime.config.loader import load_intrinsics
+
+    if config.camera.intrinsics:
+        load_intrinsics(config.camera.intrinsics)
+    if config.lift.engine != "auto":
+        from engines import store
+
+        store.locate(config.lift.engine)
 
 
 def refuse_a_crowd(config: RunConfig) -> None:

@@ -124,6 +124,8 @@ class StreamRecorder(threading.Thread):
         try:
             with RecordingWriter(check_target(self.path)) as writer, closing(open_intake(self._connect)) as intake:
                 self._copy(Copier(intake, writer), writer)
+            if not writer.records:
+                self.path.unlink(missing_ok=True)  # nobody published: no file that would hinder the next try
         except RecordingError as error:
             self.error = str(error)
 

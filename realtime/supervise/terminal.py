@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from realtime.config.schema import VIEWER_TOKEN
-from realtime.wire.messages import JOINT_STATES, Person3D, Pose3D
+from realtime.wire.messages import JOINT_STATES, Health, Person3D, Pose3D
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -25,6 +25,7 @@ Report = Callable[["Snapshot"], None]
 Newest = Callable[[], Pose3D | None]  # the newest pose, or None when it is not current
 
 SHOWN = ("head", "left_wrist", "right_wrist")  # of each person, where the engine has such joints
+WORK = ("detect", "occlude", "lift")  # what a frame costs
 COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "bold red"}
 
 
@@ -73,9 +74,26 @@ def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
     if not snapshot.answered:
         waiting = ", ".join(s.stage for s in snapshot.stages if s.state not in ("READY", "DEGRADED"))
         return f"starting: {waiting or 'first pose'}"
-    worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY"]
+    worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY" and not slow(s)]
+    worst += filter(None, (remedy(snapshot), snapshot.info.get("source_note", "")))
     counts = f"{snapshot.seconds:6.1f} s  {rate(snapshot):5.1f} Hz  {snapshot.dropped} dropped"
-    return "  ".join((counts, *people_lines(pose, snapshot.info.get("joints", ())), *worst))
+    ended = not any(snapshot.pids.values())
+    people = [] if ended else people_lines(pose, snapshot.info.get("joints", ()))
+    return "  ".join((counts, *people, *worst))
+
+
+def slow(stage: Health) -> bool:
+    """Only too slow: one cause, which `remedy` tells once for all stages."""
+    return stage.reason == "lagging"
+
+
+def remedy(snapshot: Snapshot) -> str:
+    """What a frame costs on this machine, and what to do about it; empty where nothing lags."""
+    if not any(slow(stage) for stage in snapshot.stages):
+        return ""
+    took_ms = sum(stage.p50_ms for stage in snapshot.stages if stage.stage in WORK)
+    age_ms = max(200, round(took_ms * 2, -2))
+    return f"this machine needs {took_ms:.0f} ms a frame; try --size 424x240, or --max-age {age_ms:.0f}"
 
 
 def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:

@@ -1,0 +1,67 @@
+"""What a run says about itself: one cause and one remedy, notes that are no alarms, and no file that nobody needs."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from realtime.capture.source import Picture
+from realtime.capture.source_watchdog import SourceWatchdog
+from realtime.cli import main as cli
+from realtime.config.schema import SourceConfig
+from realtime.supervise.supervisor import Snapshot
+from realtime.supervise.terminal import as_line
+from realtime.wire.messages import Health, Stamp
+from tests.support.peer import free_address
+
+
+def snapshot(pids: dict[str, int | None], **reasons: str) -> Snapshot:
+    stages = tuple(
+        Health(name, "DEGRADED" if name in reasons else "READY", reasons.get(name, ""), 14.3, p50_ms=ms)
+        for name, ms in {"capture": 1.0, "detect": 200.0, "occlude": 25.0, "lift": 15.0, "publish": 250.0}.items()
+    )
+    return Snapshot(stages, {}, 0, 100, 90, 10, 6.0, True, pids)
+
+
+def test_a_slow_machine_is_one_cause_one_line_one_remedy():
+    line = as_line(snapshot({"a": 1}, detect="lagging", lift="lagging", publish="lagging"), None)
+    assert line.count("240 ms a frame; try --size 424x240, or --max-age 500") == 1
+    assert "lagging" not in line and "degraded" not in line
+
+
+def test_the_last_line_of_a_run_that_ended_says_nothing_of_a_current_pose():
+    assert "no current pose" in as_line(snapshot({"a": 1}), None)
+    assert "no current pose" not in as_line(snapshot({"a": None}), None)
+
+
+class Camera:
+    live, fps, size = True, 30.0, (8, 8)
+
+
+RATES = [(15, "", "camera gives 15 of 30 Hz"), (30, "", ""), (5, "mismatch", "5")]
+
+
+@pytest.mark.parametrize(("hz", "reason", "note"), RATES)
+def test_a_steady_slow_camera_is_a_note_and_no_alarm(hz, reason, note):
+    watch, told = SourceWatchdog(SourceConfig(spec="http://x", frozen_s=60), Camera(), 0), []
+    for n in range(60):
+        now = round(n * 1e9 / hz)
+        image = np.full((8, 8, 3), n, np.uint8)
+        told.append(watch.look(Picture(image, Stamp("cam0", 1, n, now, 0)), now))
+    assert told[-1] == reason and note in watch.note()
+
+
+def test_a_recording_of_nobody_leaves_no_file(tmp_path):
+    path = tmp_path / "a.poses"
+    assert cli.main(["record", str(path), "--connect", free_address(), "--seconds", "0.5"]) == 0
+    assert not path.exists()
+
+
+NOT_THERE = [(["--engine", "no-such"], 6, "no-such"), (["--intrinsics", "/none.yaml"], 2, "/none.yaml")]
+
+
+@pytest.mark.parametrize(("flags", "code", "said"), NOT_THERE)
+def test_what_is_not_there_is_found_before_a_stage_starts(capfd, flags, code, said):
+    assert cli.main(["run", "--demo", "--bind", free_address(), *flags]) == code
+    out, err = capfd.readouterr()
+    assert said in err and err.count("\n") == 1 and out == ""
