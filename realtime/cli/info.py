@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import argparse
+import json
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from realtime.recording.reader import Summary, summarize
 from realtime.wire.messages import Hello
@@ -11,12 +14,29 @@ from realtime.wire.messages import Hello
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="a recording")
+    parser.add_argument("--json", action="store_true", help="one JSON object, numbers in the units of their names")
 
 
 def main(args: argparse.Namespace) -> int:
-    for name, value in lines(summarize(args.file)):
+    summary = summarize(args.file)
+    if args.json:
+        print(json.dumps(as_json(summary)))
+        return 0
+    for name, value in lines(summary):
         print(f"{name:<11}{value}")
     return 0
+
+
+def as_json(summary: Summary) -> dict[str, Any]:
+    """The same for programs; `people` counts the poses of each id."""
+    return {
+        "seconds": summary.seconds, "bytes": summary.bytes, "poses": summary.counts["Pose3D"],
+        "keypoints2d": summary.counts["Keypoints2D"], "streams": len(summary.streams),
+        "people": {str(i): n for i, n in sorted(summary.people.items())}, "statuses": dict(summary.statuses),
+        "joint_states": dict(summary.states), "dropped": summary.never_answered,
+        "lost": summary.losses.at_writing, "malformed": summary.losses.malformed,
+        "damaged_bytes": summary.damage.bytes_skipped, "hello": asdict(summary.hello) if summary.hello else None,
+    }  # fmt: skip
 
 
 def lines(summary: Summary) -> list[tuple[str, str]]:

@@ -35,13 +35,23 @@ def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
     if config.terminal.quiet:
         yield lambda snapshot: None
     elif config.terminal.json:
-        yield lambda snapshot: print(json.dumps(as_json(snapshot, newest())), flush=True)
+        yield json_lines(newest)
     elif sys.stdout.isatty():
         with live_block(config, newest) as report:
             yield report
     else:
         print(f"poses on {config.publish.bind}{viewer(config)}", flush=True)
         yield plain_lines(newest)
+
+
+def json_lines(newest: Newest) -> Report:
+    """One line a second from the first answer on: before it there is nothing to read."""
+
+    def report(snapshot: Snapshot) -> None:
+        if snapshot.answered:
+            print(json.dumps(as_json(snapshot, newest())), flush=True)
+
+    return report
 
 
 def plain_lines(newest: Newest) -> Report:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -9,9 +12,11 @@ from realtime.capture.source import Picture
 from realtime.capture.source_watchdog import SourceWatchdog
 from realtime.cli import main as cli
 from realtime.config.schema import SourceConfig
+from realtime.recording.file_format import RecordingWriter
 from realtime.supervise.supervisor import Snapshot
-from realtime.supervise.terminal import as_line
-from realtime.wire.messages import Health, Stamp
+from realtime.supervise.terminal import as_line, json_lines
+from realtime.wire.messages import Health, Stamp, encode
+from tests.support import walker as fake
 from tests.support.peer import free_address
 
 
@@ -65,3 +70,22 @@ def test_what_is_not_there_is_found_before_a_stage_starts(capfd, flags, code, sa
     assert cli.main(["run", "--demo", "--bind", free_address(), *flags]) == code
     out, err = capfd.readouterr()
     assert said in err and err.count("\n") == 1 and out == ""
+
+
+def test_the_first_json_line_is_the_first_with_an_answer(capsys):
+    report = json_lines(lambda: None)
+    report(replace(snapshot({"a": 1}), answered=0))
+    report(snapshot({"a": 1}))
+    assert [json.loads(line)["answered"] for line in capsys.readouterr().out.splitlines()] == [90]
+
+
+def test_info_speaks_json_too(tmp_path, capsys):
+    path = tmp_path / "a.poses"
+    with RecordingWriter(path) as writer:
+        writer.write(encode("hello", "cam0", fake.HELLO))
+        for seq in (0, 1, 5):
+            writer.write(encode("pose3d", "cam0", fake.pose(seq, [fake.person(1, fake.in_camera(fake.walker(0)))])))
+    assert cli.main(["info", str(path), "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["poses"] == 3 and found["people"] == {"1": 3} and found["dropped"] == 3
+    assert found["hello"]["joints"][0] == "pelvis"
