@@ -89,3 +89,12 @@ def test_info_speaks_json_too(tmp_path, capsys):
     found = json.loads(capsys.readouterr().out)
     assert found["poses"] == 3 and found["people"] == {"1": 3} and found["dropped"] == 3
     assert found["hello"]["joints"][0] == "pelvis"
+
+
+def test_training_that_its_minutes_ended_is_not_done(tmp_path):
+    train = pytest.importorskip("trainers.training.train")
+    (tmp_path / "curves.jsonl").write_text('{"step": 3}\n{"step": 10, "loss": 1.0}\n')
+    assert train.reached(tmp_path / "curves.jsonl") == 11
+    said = train.ended(tmp_path, 11, 18_000, "causal-small")
+    assert "stopped at step 11 of 18000 (0.1 %)" in said and "done" not in said
+    assert ": done; next: trainers export" in train.ended(tmp_path, 18_000, 18_000, "causal-small")

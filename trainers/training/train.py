@@ -71,9 +71,25 @@ def main(args: argparse.Namespace) -> int:
         return 0
     run(config, trained, out, steps, device, args.minutes, args.fresh, group)
     if group.writes:
-        print(f"{out}: done; next: trainers export {out} --out engines/pretrained/{config.name}")
+        step = reached(out / "curves.jsonl") or steps  # none: all of them were trained before
+        print(ended(out, step, steps, config.name))
     leave(group)
     return 0
+
+
+def reached(curves: Path) -> int:
+    """Steps that were trained, by the last line of the curves."""
+    lines = curves.read_text(encoding="utf-8").splitlines() if curves.exists() else []
+    return int(json.loads(lines[-1])["step"]) + 1 if lines else 0
+
+
+def ended(out: Path, step: int, steps: int, name: str) -> str:
+    """What a run of training came to; one that its minutes ended is not done."""
+    export = f"trainers export {out} --out engines/pretrained/{name}"
+    if step < steps:
+        share = f"step {step} of {steps} ({100 * step / steps:.1f} %)"
+        return f"{out}: stopped at {share}, its minutes are up; the same command goes on. As it is: {export}"
+    return f"{out}: done; next: {export}"
 
 
 def profiled(config: TrainConfig, recipe: Recipe, steps: int, device: str, count: int) -> None:
