@@ -56,7 +56,7 @@ def test_a_file_outside_the_folder_cannot_be_listed(folder: Path) -> None:
         ({"opset": "20"}, "opset is '20', expected int"),
         ({"files": {}}, "model.onnx and golden.npz need digests"),
         ({"files": {"model.onnx": "x", "golden.npz": {}}}, "every file needs its sha256"),
-        ({"precision": "int4"}, "no tolerance for precision 'int4'"),
+        ({"precision": "int4"}, "tolerance None for precision 'int4'"),
         ({"contract": {}}, "unknown or missing"),
     ],
     ids=lambda value: str(value)[:20],

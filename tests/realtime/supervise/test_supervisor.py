@@ -114,12 +114,17 @@ def test_a_lost_source_is_tried_for_ever_and_is_no_crash():
 
 
 def test_seconds_count_from_the_first_pose():
-    with Run({"lift": stage("works")}, config(terminal=TerminalConfig(seconds=0.3))) as run:
+    with Run({"lift": stage("works")}, config(terminal=TerminalConfig(seconds=1.0))) as run:
         until(lambda: run.row("lift")["ready"], 20)
         time.sleep(0.6)
-        assert run.end is None
-        run.row("lift")["answered"] = 1
+        run.row("lift")["answered"], began = 1, time.monotonic()
         assert run.ends(5).code == ENDED
+        assert time.monotonic() - began > 0.9
+
+
+def test_seconds_without_any_pose_count_from_ready():
+    with Run({"lift": stage("works")}, config(terminal=TerminalConfig(seconds=0.3))) as run:
+        assert run.ends(20).code == ENDED
 
 
 def test_the_last_lines_of_a_stage_are_not_lost(capfd):
