@@ -30,6 +30,9 @@ LEAST_M = 1e-3
 class CorrectedLifter(nn.Module):
     """One streamed graph.  The state: the lifter's own, the correction, offsets, bone lengths and how long known."""
 
+    gains: Tensor  # (4,) of sigma: corrector, carry, fused where believed, fused elsewhere
+    lean: Tensor  # (2,) toward the corrector
+
     def __init__(self, corrector: Corrector, carry: LiveLifter) -> None:
         super().__init__()
         self.corrector, self.carry = corrector, carry

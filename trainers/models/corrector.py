@@ -58,6 +58,10 @@ def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
 class Corrector(nn.Module):
     """33 points of the detector -> 37 joints from the pelvis and their log sigma, camera axes."""
 
+    weights: Tensor  # (37, 33)
+    unused: Tensor
+    made_up: Tensor  # (37,) bool
+
     def __init__(self, width: int = 1024, depth: int = 2, dropout: float = 0.3, fast: bool = False) -> None:
         super().__init__()
         self.fast = fast
