@@ -35,7 +35,7 @@ ROW = np.dtype(
         ("restarts", "i8"),  # in the last hour
         ("reconnects", "i8"),
         ("reason", "S64"),
-        ("info", "S1536"),
+        ("info", "S4096"),  # JSON; the file stage holds that of detector and lifter in one
     ],
     align=True,
 )

@@ -46,8 +46,8 @@ def test_half_written_info_are_none(table):
 
 
 def test_info_that_do_not_fit_are_refused(table):
-    with pytest.raises(ValueError, match="the board holds 1536"):
-        status_board.write_info(table.row("lift"), {"engine": "e" * 2000})
+    with pytest.raises(ValueError, match="the board holds 4096"):
+        status_board.write_info(table.row("lift"), {"engine": "e" * 5000})
 
 
 def test_a_long_reason_is_cut_and_a_broken_character_shown(table):
