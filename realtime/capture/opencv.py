@@ -155,6 +155,7 @@ class FileVideo:
         declared = float(capture.get(cv2.CAP_PROP_FPS))
         self.fps = declared if FRAME_RATES[0] <= declared <= FRAME_RATES[1] else 30.0
         self.size = (_whole(capture.get(cv2.CAP_PROP_FRAME_WIDTH)), _whole(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)))
+        self.frames = _whole(capture.get(cv2.CAP_PROP_FRAME_COUNT))  # as declared; 0 where unknown
         self._start_ns, self._start_unix_ns = clock.now_ns(), clock.unix_ns()
         self._media_ms = -1000.0 / self.fps
         self.damaged = 0

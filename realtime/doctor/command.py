@@ -21,6 +21,9 @@ MARKS = {"good": "[green]ok[/]", "note": "[yellow]note[/]", "bad": "[bold red]ba
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a finding, one a line")
+    parser.add_argument(
+        "--measure", action="store_true", help="time detector and lifter for a few seconds and recommend"
+    )
     parser.add_argument("--config", metavar="FILE", help="look with the eyes of these settings")
 
 
@@ -45,6 +48,14 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     yield machine.runtime_directory(base_directory())
     yield machine.port(config.publish.bind, "poses", "--bind tcp://127.0.0.1:5565")
     yield machine.port(config.view.http, "viewer", "--http 127.0.0.1:8018")
+
+
+def speed(config_file: str | None) -> Finding:
+    """Takes seconds, so only where it is asked for."""
+    from realtime.config.loader import load
+    from realtime.doctor.measure import measured
+
+    return measured(load(config_file))
 
 
 def shared_bytes(config: RunConfig) -> int:
@@ -72,7 +83,7 @@ def engines() -> Iterator[Finding]:
 
 
 def main(args: argparse.Namespace) -> int:
-    found = list(findings(args.config))
+    found = [*findings(args.config), *([speed(args.config)] if args.measure else [])]
     if args.json:
         for finding in found:
             print(json.dumps(asdict(finding)))

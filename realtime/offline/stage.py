@@ -10,7 +10,8 @@ from itertools import chain as joined
 from realtime import clock
 from realtime.capture.open_source import open_source
 from realtime.capture.prefetch import ahead
-from realtime.capture.source import Picture
+from realtime.capture.source import Picture, Source
+from realtime.config.schema import SourceConfig
 from realtime.config.source_spec import SourceError
 from realtime.offline.chain import Answer, Chain, open_chain, pictures
 from realtime.publish.publisher import Publication, introduce, nothing_yet
@@ -39,7 +40,7 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
         coming = stack.enter_context(closing(ahead(pictures(source))))
         first = first_picture(ctx.config.source.spec, coming)
         chain = stack.enter_context(closing(opener()))
-        ctx.set_info(**chain.info())
+        ctx.set_info(**chain.info(), **film(ctx.config.source, source))
         ctx.ready()
         ctx.stop.wait(max(0.0, JOIN_S - (clock.now_ns() - bound_ns) * 1e-9))
         shown = stack.enter_context(closing(ShownPictures(ctx)))
@@ -49,6 +50,11 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
         if not ctx.stop.is_set():
             _publish(ctx, publication, [shown.referred(answer) for answer in chain.flush()])
             introduce(ctx, publication)
+
+
+def film(config: SourceConfig, source: Source) -> dict[str, int]:
+    """What the terminal needs to show progress: how many frames the file declares, 0 where it does not know."""
+    return {"frames_total": getattr(source, "frames", 0)} if config.every_frame else {}
 
 
 class ShownPictures:

@@ -26,6 +26,7 @@ Newest = Callable[[], Pose3D | None]  # the newest pose, or None when it is not 
 
 SHOWN = ("head", "left_wrist", "right_wrist")  # of each person, where the engine has such joints
 WORK = ("detect", "occlude", "lift")  # what a frame costs
+MEAN_FROM_S = 0.5  # a mean rate over less says nothing
 COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "bold red"}
 
 
@@ -77,7 +78,7 @@ def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
     plain = asdict(snapshot)
     stages = {stage.pop("stage"): stage for stage in plain.pop("stages")}
     info = {k: v for k, v in plain.pop("info").items() if isinstance(v, (str, int, float))}
-    return plain | {"stages": stages, "status": pose.status if pose else "STALE"} | info
+    return plain | {"stages": stages, "status": pose.status if pose else "STALE"} | info | progress(snapshot)
 
 
 def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
@@ -86,7 +87,8 @@ def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
         return f"starting: {waiting or 'first pose'}"
     worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY" and not slow(s)]
     worst += filter(None, (remedy(snapshot), snapshot.info.get("source_note", "")))
-    counts = f"{snapshot.seconds:6.1f} s  {rate(snapshot):5.1f} Hz  {snapshot.dropped} dropped"
+    pace = progress_words(snapshot) or f"{rate(snapshot):5.1f} Hz"
+    counts = f"{snapshot.seconds:6.1f} s  {pace}  {snapshot.dropped} dropped"
     ended = not any(snapshot.pids.values())
     people = [] if ended else people_lines(pose, snapshot.info.get("joints", ()))
     return "  ".join((counts, *people, *worst))
@@ -115,7 +117,38 @@ def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:
 def rate(snapshot: Snapshot) -> float:
     """Of the stage that answers with poses."""
     rates = {stage.stage: stage.rate_hz for stage in snapshot.stages}
-    return rates.get("lift", next(reversed(rates.values()), 0.0))
+    return rates.get("lift", rates.get("file", next(reversed(rates.values()), 0.0)))
+
+
+def progress(snapshot: Snapshot) -> dict[str, int | float]:
+    """Of a film of which every frame is answered: frames done, of how many, mean rate in Hz, time left in s.
+
+    No rate before half a second; no time left where the film does not know its length, or is longer than it says.
+    """
+    if "frames_total" not in snapshot.info:
+        return {}
+    done, total = snapshot.answered + snapshot.dropped, int(snapshot.info["frames_total"])
+    known: dict[str, int | float] = {"frames_done": done, "frames_total": max(0, total)}
+    if done and snapshot.seconds >= MEAN_FROM_S:
+        known["rate_hz"] = round(done / snapshot.seconds, 2)
+        known |= {"left_s": round((total - done) * snapshot.seconds / done, 1)} if done <= total else {}
+    return known
+
+
+def progress_words(snapshot: Snapshot) -> str:
+    """Empty where nothing counts frames: cameras, and films at their own pace."""
+    found = progress(snapshot)
+    if not found:
+        return ""
+    of = f" of {found['frames_total']}" if found["frames_done"] <= found["frames_total"] else ""
+    pace = f"  {found['rate_hz']:.1f} Hz" if "rate_hz" in found else ""
+    left = f"  {duration(found['left_s'])} left" if "left_s" in found and any(snapshot.pids.values()) else ""
+    return f"{found['frames_done']}{of} frames{pace}{left}"
+
+
+def duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def person_line(person: Person3D, joints: Sequence[str]) -> str:
@@ -160,8 +193,9 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
         f"{snapshot.seconds:.0f} s  {snapshot.answered} poses  {snapshot.dropped} dropped "
         f"({100 * snapshot.dropped / total:.1f} %)  {snapshot.people} in view"
     )
+    film = [Text(words)] if (words := progress_words(snapshot)) else []
     people = [Text(line) for line in people_lines(pose, info.get("joints", ()))]
-    return Group(head, used, stages_table(snapshot), counts, *people, Text("Ctrl-C ends", "dim"))
+    return Group(head, used, stages_table(snapshot), *film, counts, *people, Text("Ctrl-C ends", "dim"))
 
 
 def stages_table(snapshot: Snapshot) -> RenderableType:

@@ -109,3 +109,38 @@ def test_each_form_writes_what_it_promises(setting, expected, capsys):
     assert len(lines) == expected
     if setting == "json":
         assert json.loads(lines[0])["answered"] == 290
+
+
+def film(total, answered=290, **changes):
+    stages = (Health("file", "READY", rate_hz=31.0), Health("viewer", "READY"))
+    info = snapshot().info | {"frames_total": total}
+    return snapshot(stages=stages, info=info, answered=answered, dropped=10, **changes)
+
+
+def test_a_film_of_which_every_frame_counts_shows_done_rate_and_time_left():
+    assert "300 of 3600 frames  30.0 Hz  1 min 50 s left" in terminal.as_line(film(3600), pose(0, 0, 0, 0))
+    found = json.loads(json.dumps(terminal.as_json(film(3600), None)))
+    assert [found[k] for k in ("frames_done", "frames_total", "rate_hz", "left_s")] == [300, 3600, 30.0, 110.0]
+    out = io.StringIO()
+    Console(file=out, width=100).print(terminal.block(RunConfig(), film(3600), None))
+    assert "300 of 3600 frames  30.0 Hz  1 min 50 s left" in out.getvalue()
+
+
+@pytest.mark.parametrize("total", [0, 299])  # unknown; more than the container declares
+def test_a_film_that_does_not_know_its_length_shows_done_and_rate(total):
+    line = terminal.as_line(film(total), None)
+    assert "300 frames  30.0 Hz" in line and "left" not in line and " of " not in line
+    assert "left_s" not in terminal.as_json(film(total), None)
+
+
+def test_no_time_is_left_when_the_film_has_ended_and_none_before_its_first_answer():
+    assert "left" not in terminal.as_line(film(3600, pids={"file": None}), None)
+    early = film(3600, seconds=0.01)
+    assert not {"left_s", "rate_hz"} & set(terminal.as_json(early, None))
+    assert "Hz" not in terminal.as_line(early, None) and "300 of 3600 frames" in terminal.as_line(early, None)
+
+
+def test_a_film_at_its_own_pace_shows_the_rate_of_its_stage_whatever_stands_behind_it():
+    own_pace = replace(film(0), info=snapshot().info)
+    assert " 31.0 Hz" in terminal.as_line(own_pace, None)
+    assert "frames_done" not in terminal.as_json(own_pace, None)
