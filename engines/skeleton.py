@@ -115,6 +115,7 @@ _FROM_BLAZEPOSE = {
 _RECIPES: dict[tuple[str, str], dict[str, dict[str, float]]] = {
     ("blazepose33", "h36m17"): _FROM_BLAZEPOSE,
     ("blazepose33", "body37"): _FROM_BLAZEPOSE | {j: {j: 1.0} for j in BODY_37.joints[17:]},
+    ("body37", "h36m17"): {j: {j: 1.0} for j in H36M_17.joints},
     # without a mouth: above the ears, as far as the nose lies below the eyes, four times
     ("coco17", "h36m17"): {
         **_LIMBS, **_TRUNK, "head": {**_EARS, "left_eye": 2.0, "right_eye": 2.0, "nose": -4.0},
