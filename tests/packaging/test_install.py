@@ -17,6 +17,7 @@ from pathlib import Path
 import pytest
 
 import realtime
+from realtime.lift.lifter import PREFERRED
 from tests.support.paths import ROOT
 from tests.support.peer import free_address
 
@@ -134,7 +135,7 @@ def test_every_command_runs_outside_a_checkout(which, package, built, tmp_path):
     kept = ("--config", "my.yaml", "--demo", "--every-frame", "--seconds", "12", "--record", "walk.sp", "--quiet")
     installed.says("realtime", "run", *kept, *bind)
 
-    assert "causal-small" in installed.says("realtime", "info", "walk.sp")
+    assert PREFERRED[0] in installed.says("realtime", "info", "walk.sp")
     for to in FORMATS:
         installed.says("realtime", "export", "walk.sp", "--to", to, "--min-frames", "2")
     installed.says("realtime", "render", "walk.sp", "-o", "seen.mp4")
