@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engines.contract import map_reliability
-from engines.skeleton import H36M_17, JOINT_SETS, mapping
+from engines.skeleton import BODY_37, H36M_17, JOINT_SETS, mapping
 from realtime.recording.file_format import HELLO, KEYPOINTS2D, POSE3D, RecordingReader
 from realtime.wire import messages
 from realtime.wire.messages import ABSENT, Hello, Keypoints2D, MessageError, Pose3D
@@ -20,6 +20,8 @@ KINDS: dict[int, Any] = {HELLO: Hello, KEYPOINTS2D: Keypoints2D, POSE3D: Pose3D}
 Key = tuple[int, int, int]  # stream, seq, id
 Viewed = tuple[Any, Any, Any]  # rays (17, 2), confidence (17,), the detector's own 3D (17, 3) m or NaN
 NOTHING: Viewed = (np.zeros((17, 2), np.float32), np.zeros(17, np.float32), np.full((17, 3), np.nan, np.float32))
+
+CORE = len(H36M_17)  # joints of a clip: the first of every pose
 
 
 @dataclass
@@ -38,11 +40,11 @@ class RecordingClip:
         rays, confidence, world = viewed or NOTHING
         self.keys.append(key)
         self.times_ns.append(now_ns)
-        self.xyz.append(person.xyz)
+        self.xyz.append(person.xyz[:CORE])
         self.rays.append(rays)
         self.confidence.append(confidence)
         self.world.append(world)
-        self.means.append((person.state != ABSENT) & (viewed is not None))
+        self.means.append((person.state[:CORE] != ABSENT) & (viewed is not None))
 
 
 def gathered(path: Path, fov: float) -> list[RecordingClip]:
@@ -91,9 +93,9 @@ def decoded(record: Any) -> Any:
 
 def check_joints(path: Path, hello: Hello) -> str:
     """The joint set of the keypoints."""
-    if hello.joints != H36M_17.joints:
+    if hello.joints not in (H36M_17.joints, BODY_37.joints):
         raise UserError(
-            f"{path}: poses of {len(hello.joints)} joints ({hello.joints[0]}, ...), expected {H36M_17.name}"
+            f"{path}: poses of {len(hello.joints)} joints ({hello.joints[0]}, ...), expected {H36M_17.name} or body37"
         )
     name = next((name for name, known in JOINT_SETS.items() if known.joints == hello.joints2d), None)
     if name is None:

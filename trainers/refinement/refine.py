@@ -15,6 +15,7 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
+from engines.skeleton import BODY_37
 from realtime.recording.file_format import (
     COUNT,
     HELLO,
@@ -27,7 +28,7 @@ from realtime.recording.file_format import (
 )
 from realtime.wire import messages
 from realtime.wire.messages import Hello, Pose3D
-from trainers.data.recording_clips import KINDS, Key, RecordingClip, decoded, gathered, stamp
+from trainers.data.recording_clips import CORE, KINDS, Key, RecordingClip, decoded, gathered, stamp
 from trainers.data.views import GUESSED_FOV_DEG
 from trainers.errors import UserError
 from trainers.models.inference_optimisation import (
@@ -41,6 +42,7 @@ from trainers.models.inference_optimisation import (
 )
 from trainers.models.inputs import believable, facing
 
+EXTRA_PARENTS = list(BODY_37.parents[CORE:])
 WINDOW = 64  # frames that share scale and translation
 
 
@@ -154,7 +156,13 @@ def copied(path: Path, writer: RecordingWriter, better: dict[Key, Any]) -> None:
 def changed(message: Hello | Pose3D, better: dict[Key, Any]) -> Hello | Pose3D:
     if isinstance(message, Hello):
         return replace(message, engine=f"{message.engine} refined")
-    people = tuple(
-        replace(p, xyz=better.get((*stamp(message), p.id), p.xyz).astype(np.float32)) for p in message.people
-    )
+    people = tuple(replace(p, xyz=with_core(p.xyz, better.get((*stamp(message), p.id)))) for p in message.people)
     return replace(message, people=people)
+
+
+def with_core(xyz: Any, core: Any) -> Any:
+    """Put the first 17 joints (17, 3) in their new places; face, hands and feet move along with what they hang on."""
+    if core is None:
+        return xyz
+    hung = EXTRA_PARENTS[: len(xyz) - CORE]
+    return np.concatenate([core, xyz[CORE:] + core[hung] - xyz[hung]]).astype(np.float32)

@@ -85,7 +85,7 @@ def test_absent_joints_stay_and_people_without_keypoints_too(tmp_path):
         ([], {"order": ("pose",)}, "none of both of one frame"),
         ([], {"hello": None}, "joints of 0 kinds"),
         ([], {"hello": SHORT}, "poses of 16 joints (pelvis, ...), expected h36m17"),
-        ([], {"hello": replace(fake.HELLO, joints2d=("nose",))}, "expected one of h36m17"),
+        ([], {"hello": replace(fake.HELLO, joints2d=("nose",), parents2d=(-1,))}, "expected one of h36m17"),
         (["--run", "nowhere"], {}, "nowhere"),
     ],
 )  # fmt: skip
