@@ -101,7 +101,7 @@ def test_it_learns_ten_windows_by_heart(folder, variant):
     batch = recipe.batch(0, torch.Generator().manual_seed(1))
     optimizer = torch.optim.Adam(recipe.model.parameters(), 3e-3, amsgrad=True)
     recipe.model.train()
-    for _ in range(250):
+    for _ in range(300):
         optimizer.zero_grad()
         loss = recipe.losses(batch, 0)["mpjpe"]
         loss.backward()
