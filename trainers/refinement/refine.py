@@ -15,7 +15,6 @@ import torch
 from rich.progress import Progress
 from torch import Tensor
 
-from engines.skeleton import BODY_37
 from realtime.recording.file_format import (
     COUNT,
     HELLO,
@@ -31,6 +30,7 @@ from realtime.wire.messages import Hello, Pose3D
 from trainers.data.recording_clips import CORE, KINDS, Key, RecordingClip, decoded, gathered, stamp
 from trainers.data.views import GUESSED_FOV_DEG
 from trainers.errors import UserError
+from trainers.models.corrected_lifter import EXTRA_PARENTS
 from trainers.models.inference_optimisation import (
     CALIBRATION,
     CELL_M,
@@ -42,7 +42,6 @@ from trainers.models.inference_optimisation import (
 )
 from trainers.models.inputs import believable, facing
 
-EXTRA_PARENTS = list(BODY_37.parents[CORE:])
 WINDOW = 64  # frames that share scale and translation
 
 
