@@ -42,6 +42,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def environment() -> Iterator[None]:
+    """What a command that a test calls in this process does to the environment is undone: it marks it as its own."""
+    before = dict(os.environ)
+    yield
+    os.environ.clear()
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def runtime_dir(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Short, because socket paths are limited; unique, because it tells our processes from all others."""
     place = Path(tempfile.mkdtemp(prefix="sp-"))

@@ -16,7 +16,8 @@ from typing import IO
 
 COMMAND = "STEADYPOSE_COMMAND"  # set by our command lines: this process, and its children, are ours alone
 NOWHERE = "http://127.0.0.1:9"  # the discard port: nothing is looked up, nothing leaves the machine
-PROXIES = ("https_proxy", "HTTPS_PROXY")
+LOOPBACK = "localhost,127.0.0.1,::1"  # what talks to this machine itself goes on doing so; all else has no exception
+PROXIES = dict.fromkeys(("https_proxy", "HTTPS_PROXY"), NOWHERE) | dict.fromkeys(("no_proxy", "NO_PROXY"), LOOPBACK)
 REMARK = re.compile(rb"[IWEF]\d{4} |INFO: |WARNING: |ERROR: |=== Source Location|\s*$|third_party/|wireless/")
 
 
@@ -28,7 +29,7 @@ def mark_command() -> None:
 def send_nothing() -> None:
     """Before a detector opens, and behind whatever fetches its model."""
     if COMMAND in os.environ:
-        os.environ.update(dict.fromkeys(PROXIES, NOWHERE))
+        os.environ.update(PROXIES)
 
 
 @contextmanager
