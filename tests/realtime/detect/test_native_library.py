@@ -1,4 +1,4 @@
-"""A command of ours sends nothing beyond the machine and still talks to the machine itself; a library leaves things be."""
+"""A command of ours sends nothing beyond the machine, still talks to the machine itself; a library leaves things be."""
 
 from __future__ import annotations
 
