@@ -29,6 +29,7 @@ COMMANDS = {
     "batch": ("realtime.cli.batch", "folders of films to recordings, exports and films with skeletons"),
     "bridge": ("realtime.cli.bridge", "send poses on as VMC or OSC"),
     "bench": ("realtime.cli.bench", "measure this machine: latency, throughput, memory, start-up"),
+    "soak": ("realtime.cli.soak", "kill and stop stages for hours; count what is lost and what grows"),
     "completion": ("realtime.cli.completion", "print a script that completes commands and flags in your shell"),
 }
 

@@ -1,0 +1,117 @@
+"""The soak: it counts what it says, and a run under kills and stops keeps its promises."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from realtime.soak.endurance import Endured
+from realtime.soak.harm import Harm, choose, inflict
+from realtime.soak.report import End, promises
+from realtime.soak.usage import Usage
+from realtime.soak.witness import Counts, add
+from tests.support.peer import free_address
+
+MS = 1_000_000
+
+
+def heard(counts: Counts, seq: int, **other) -> None:
+    """One pose of frame `seq`, published 50 ms after it was captured."""
+    at = seq * 33 * MS
+    plain = {"status": "OK", "people": [], "t_capture_ns": at, "t_publish_ns": at + 50 * MS, "stream": 1, "seq": seq}
+    plain |= {"dropped": 0} | other
+    add(counts, plain, plain["t_publish_ns"], 150.0, undisturbed=True)
+
+
+def broken(counts: Counts, endured: Endured | None = None, end: End | None = None) -> list[str]:
+    return [
+        p.name for p in promises(endured or Endured(samples=[FLAT] * 8), counts, end or End(130, 0, 0)) if not p.kept
+    ]
+
+
+FLAT = Usage(0.0, 300.0, 100, 30, 2, 4)
+
+
+def test_a_clean_stream_keeps_all_promises():
+    counts = Counts()
+    for seq in range(20):
+        heard(counts, seq)
+    assert (counts.poses, counts.streams) == (20, 1)
+    assert broken(counts) == []
+
+
+def test_what_the_publisher_tells_of_is_no_loss_and_what_it_does_not_is():
+    counts = Counts()
+    heard(counts, 0)
+    heard(counts, 4, dropped=3)
+    assert (counts.dropped, counts.lost) == (3, 0)
+    heard(counts, 7, dropped=3)
+    assert (counts.dropped, counts.lost) == (3, 2)
+    assert broken(counts) == ["frames lost and not told while nothing was done"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "promise"),
+    [
+        ({"t_publish_ns": 10**12}, "old poses that passed for current, on the wire"),
+        ({"people": [{"xyz": np.array([np.nan], "<f4").tobytes()}]}, "arrays with numbers that are not finite"),
+        ({"seq": 0}, "frames out of order"),
+    ],
+)
+def test_each_broken_promise_is_seen(wrong, promise):
+    counts = Counts()
+    heard(counts, 0)
+    heard(counts, **({"seq": 1} | wrong))
+    assert promise in broken(counts)
+
+
+def test_a_stale_message_is_no_answer():
+    counts = Counts()
+    heard(counts, 0, status="STALE")
+    assert (counts.poses, counts.announced_stale) == (0, 1)
+
+
+@pytest.mark.parametrize("name", ["memory_mb", "descriptors", "threads", "segments", "processes"])
+def test_growth_is_seen(name):
+    grown = replace(FLAT, **{name: getattr(FLAT, name) + 25})
+    assert broken(Counts(), Endured(samples=[FLAT] * 6 + [grown] * 2)) == [f"growth of {name}"]
+
+
+def test_what_is_left_behind_is_seen():
+    assert broken(Counts(), end=End(1, 2, 3)) == [
+        "exit code beside 0 and 130", "processes left behind", "segments of shared memory left behind",
+    ]  # fmt: skip
+
+
+def test_harm_is_drawn_from_what_runs_and_is_done():
+    class Draw:
+        choice, uniform = staticmethod(lambda names: names[-1]), staticmethod(lambda low, high: low)
+        random = staticmethod(lambda: 0.9)
+
+    assert choose(Draw, {"capture": 1, "publish": None}) == Harm("capture", "stop", 0.2)
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+    inflict(Harm("sleeper", "stop", 0.01), sleeper.pid)
+    assert sleeper.poll() is None
+    inflict(Harm("sleeper", "kill"), sleeper.pid)
+    assert sleeper.wait(5) == -signal.SIGKILL
+    inflict(Harm("sleeper", "kill"), sleeper.pid)  # gone already
+
+
+@pytest.mark.soak
+@pytest.mark.mediapipe
+@pytest.mark.timeout(400)
+def test_three_minutes_under_kills_and_stops_keep_every_promise():
+    minutes = os.environ.get("SOAK_MINUTES", "3")
+    words = ["soak", "--minutes", minutes, "--bind", free_address(), "--", "--demo", "--size", "320x240"]
+    done = subprocess.run([sys.executable, "-m", "realtime", *words], capture_output=True, text=True)
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert done.returncode == 0, f"{found['broken']}\n{done.stdout}\n{done.stderr[-2000:]}"
+    assert sum(found["harms"].values()) >= 10
+    assert found["poses"] > 1000
