@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 import subprocess
+from collections import Counter
 from functools import cache
 from pathlib import Path
 
@@ -20,6 +21,7 @@ DOORS = {  # a vendor's package -> the only files of the rooms that may import i
     "tensorrt_rtx": {"engines/backends/tensorrt.py"},
     "pycuda": {"engines/backends/cuda.py"},
 }
+MODULES_MAX = 20  # a folder, its __init__ counted
 EMPTY_NAMES = {"utils.py", "helpers.py", "common.py", "misc.py"}
 
 
@@ -64,6 +66,11 @@ def test_what_is_tracked_stays_small():
     assert sum(sizes.values()) < 48 * MIB
     assert sum(size for name, size in sizes.items() if name.startswith("engines/pretrained/")) <= 25 * MIB
     assert sum(size for name, size in sizes.items() if name.startswith("tests/data/")) <= MIB
+
+
+def test_no_folder_holds_more_than_twenty_modules():
+    widths = Counter(str(Path(name).parent) for name in tracked() if name.endswith(".py"))
+    assert {folder: width for folder, width in widths.items() if width > MODULES_MAX} == {}
 
 
 def test_names_say_something():

@@ -23,7 +23,7 @@ COMMANDS = {
     "ablate": ("trainers.training.ablation", "variants of a config in equal steps, several at once, as one table"),
     "reproduce": ("trainers.evaluation.reproduce", "a paper's protocol on Human3.6M: training, test, table"),
     "evaluate": ("trainers.evaluation.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
-    "triangulate": ("trainers.evaluation.triangulate_films", "films of calibrated cameras -> reference joints"),
+    "triangulate": ("trainers.evaluation.views.triangulate_films", "films of calibrated cameras -> reference joints"),
     "hidden-error": ("trainers.evaluation.hidden_error", "how far hidden keypoints lie off, real and made-up detector"),
     "compare": ("trainers.evaluation.compare", "lifters side by side on the same clips: which one should I use?"),
     "export": ("trainers.deploy.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),

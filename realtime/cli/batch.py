@@ -23,7 +23,7 @@ from realtime.cli.batch_film import HIDDEN, OVERLAY, Job
 from realtime.cli.film import add_film_arguments, film_config, film_progress
 from realtime.clock import now_ns
 from realtime.export.formats import FORMATS
-from realtime.export.steady import SMOOTHERS
+from realtime.export.smoothing.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.supervise.worker import signals_blocked
 

@@ -12,7 +12,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 from realtime.cli.film import add_film_arguments, film_progress, is_recording, recording_of
 from realtime.export.formats import ALL_NAMES, FORMATS
 from realtime.export.job import Options, export
-from realtime.export.steady import SMOOTHERS
+from realtime.export.smoothing.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 

@@ -12,8 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.export.clip import ExportClip
-from realtime.export.humanoid import Joints
-from realtime.export.rig import Real
+from realtime.export.rigging.humanoid import Joints
+from realtime.export.rigging.rig import Real
 from realtime.rotations import frame, unit
 
 Angle = NDArray[np.float64]  # (T,) degrees

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.export import angle_files, bvh, c3d, glb, tables, trc
 from realtime.export.clip import ExportClip, padded
 from realtime.export.markers import OPENSIM, opensim_markers
-from realtime.export.rig_names import CHOICES
+from realtime.export.rigging.rig_names import CHOICES
+from realtime.export.writers import angle_files, bvh, c3d, glb, tables, trc
 
 OWN = "own"  # the recording's own names of joints
 

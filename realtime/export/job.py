@@ -9,7 +9,7 @@ import numpy as np
 
 from realtime.export.clip import ExportClip, resampled
 from realtime.export.formats import FORMATS, Format, marks_path, write_marks
-from realtime.export.steady import SMOOTHERS, foot_locked, one_euro, smoothed_clips
+from realtime.export.smoothing.steady import SMOOTHERS, foot_locked, one_euro, smoothed_clips
 from realtime.export.tracks import clips
 from realtime.recording.file_format import RecordingError
 from realtime.wire.messages import Hello, Pose3D

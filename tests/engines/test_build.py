@@ -14,7 +14,7 @@ from engines.backends import tensorrt, tensorrt_engine
 from engines.build import Order
 from engines.errors import EngineError
 from engines.manifest import MODEL_LIMIT, read_manifest
-from tests.support import gpu, graphs, models
+from tests.support.networks import gpu, graphs, models
 
 rtx = pytest.mark.skipif("not __import__('importlib.util').util.find_spec('tensorrt_rtx')", reason="no rtx extra here")
 SMS = (86, 120)

@@ -9,7 +9,7 @@ import pytest
 
 from engines import store
 from engines.cli import main
-from tests.support import models
+from tests.support.networks import models
 
 
 @pytest.fixture(autouse=True)

@@ -14,7 +14,7 @@ from engines import golden, store
 from engines.backends import ort
 from engines.engine import Engine
 from engines.errors import EngineError
-from tests.support import graphs, models
+from tests.support.networks import graphs, models
 
 CONTRACT = graphs.step_contract(models.SMALL)
 

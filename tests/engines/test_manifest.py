@@ -10,7 +10,7 @@ import pytest
 
 from engines.errors import EngineError
 from engines.manifest import MANIFEST, read_manifest, write_manifest
-from tests.support import graphs, models
+from tests.support.networks import graphs, models
 
 
 @pytest.fixture

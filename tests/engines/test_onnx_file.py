@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from engines import onnx_file
 from engines.errors import EngineError
-from tests.support import graphs
+from tests.support.networks import graphs
 
 MODEL = graphs.step_tcn(graphs.Tcn(8, 1))
 

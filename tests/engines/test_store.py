@@ -16,7 +16,7 @@ import engines
 from engines import store
 from engines.errors import EngineError
 from engines.manifest import MANIFEST
-from tests.support import graphs, models
+from tests.support.networks import graphs, models
 
 
 @pytest.fixture(autouse=True)

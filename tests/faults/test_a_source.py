@@ -22,8 +22,8 @@ from realtime.config.schema import SourceConfig
 from realtime.config.source_spec import SourceError
 from realtime.pipeline import LIVE
 from tests.support.camera import OTHER_SIZE, SIZE, Camera
+from tests.support.fakes.run import faked
 from tests.support.live import live
-from tests.support.run import faked
 
 ABSENT_CAMERA = "97"
 
@@ -101,7 +101,9 @@ def test_a2_a_file_that_is_no_video_is_refused(tmp_path, monkeypatch, name, cont
     path = tmp_path / name
     path.write_bytes(content)
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.run", f'{{"source.spec": "{path}"}}'], capture_output=True, text=True
+        [sys.executable, "-m", "tests.support.fakes.run", f'{{"source.spec": "{path}"}}'],
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 2
     assert reason in done.stderr and name in done.stderr and "Traceback" not in done.stderr

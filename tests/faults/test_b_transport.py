@@ -337,7 +337,7 @@ def test_b11_what_a_killed_run_left_does_not_hinder_the_next(runtime_dir):
 
 def ends_with(code: int, environment: dict[str, str] | None = None, **values) -> tuple[str, float]:
     """Its error line and the CPU time it took: on a busy machine the wall's time would be somebody else's."""
-    arguments = [sys.executable, "-m", "tests.support.run", json.dumps(SMALL | values)]
+    arguments = [sys.executable, "-m", "tests.support.fakes.run", json.dumps(SMALL | values)]
     with subprocess.Popen(
         arguments, env=os.environ | (environment or {}), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:

@@ -39,7 +39,12 @@ linux_only = pytest.mark.skipif(sys.platform != "linux", reason="signals, /proc 
 def command(values: dict | None = None, **fakes):
     """The run as a process group of its own, as a terminal would start it; its bind is added."""
     bind = f"tcp://127.0.0.1:{free_port()}"
-    arguments = [sys.executable, "-m", "tests.support.run", json.dumps(SMALL | {"publish.bind": bind} | (values or {}))]
+    arguments = [
+        sys.executable,
+        "-m",
+        "tests.support.fakes.run",
+        json.dumps(SMALL | {"publish.bind": bind} | (values or {})),
+    ]
     env = os.environ | {"FAKES": json.dumps(fakes)}
     process = subprocess.Popen(
         arguments, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True

@@ -22,8 +22,8 @@ from engines.backends import ort, tensorrt, tensorrt_engine
 from engines.errors import EngineError
 from engines.manifest import MANIFEST, library_versions
 from engines.skeleton import H36M_17
-from tests.support import gpu, graphs, models
-from tests.support.engine import FakeEngine
+from tests.support.fakes.engine import FakeEngine
+from tests.support.networks import gpu, graphs, models
 
 BUDGET_MS = {"default lifter's size, batch 1": (graphs.Tcn(352), 1), "243 frames x 256 channels": (graphs.Tcn(256), 1)}
 LIMIT_MS = 3.0  # the promise is 0.5 ms on a core of its own; this machine is shared

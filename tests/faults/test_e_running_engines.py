@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from realtime.pipeline import LIVE, Table
+from tests.support.fakes.run import faked
 from tests.support.live import live
-from tests.support.run import faked
 
 BUDGET_MS = 150  # max_age of a pose: the first one after READY keeps it too
 ENGINE = {"lift.engine": "hold"}
@@ -52,7 +52,7 @@ def test_e6_with_allow_cpu_it_runs_degraded_and_says_so(monkeypatch: pytest.Monk
 
 def test_e7_ready_only_after_warm_up_and_the_first_pose_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
     began = time.monotonic()
-    with live(monkeypatch, ENGINE, with_lift("tests.support.warm_up:main"), first_call_s=2.0) as run:
+    with live(monkeypatch, ENGINE, with_lift("tests.support.fakes.warm_up:main"), first_call_s=2.0) as run:
         run.peer.wait(lambda: run.row("detect")["ready"], 20, "the other stages")
         if not run.row("lift")["ready"]:
             assert run.health()["lift"].state == "STARTING"

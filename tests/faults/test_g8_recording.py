@@ -17,10 +17,10 @@ from realtime.pipeline import LIVE, RECORD
 from realtime.recording.file_format import RecordingError, RecordingReader, RecordingWriter, check_target
 from realtime.recording.recorder import StreamRecorder
 from realtime.wire.messages import encode
-from tests.support import walker as fake
+from tests.support.fakes.run import faked
 from tests.support.live import live
+from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline
-from tests.support.run import faked
 
 LIMITED = """
 import resource, sys
@@ -59,7 +59,7 @@ def test_g8_a_file_that_may_not_grow_ends_behind_a_whole_record(tmp_path):
 def test_g8_a_run_whose_recording_fails_goes_on_and_says_so_once(monkeypatch, tmp_path, capfd):
     path = tmp_path / "run.poses"
     monkeypatch.setenv("FAKES_DISK_BYTES", "20000")
-    table = faked(LIVE) | {"record": replace(RECORD["record"], main="tests.support.small_disk:main")}
+    table = faked(LIVE) | {"record": replace(RECORD["record"], main="tests.support.fakes.small_disk:main")}
     with live(monkeypatch, {"record.file": str(path)}, table) as run:
         run.peer.fresh_pose(20)
         pids = run.pids()

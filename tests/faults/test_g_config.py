@@ -200,7 +200,7 @@ def run_for_a_second(folder, runtime, **environment):
         port = free.getsockname()[1]
     given = {"source.spec": "demo", "source.width": 96, "source.height": 64, "terminal.seconds": 1.0}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.run", json.dumps(given | {"publish.bind": f"tcp://127.0.0.1:{port}"})],
+        [sys.executable, "-m", "tests.support.fakes.run", json.dumps(given | {"publish.bind": f"tcp://127.0.0.1:{port}"})],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT), "STEADYPOSE_RUNTIME_DIR": str(runtime)} | environment,
         capture_output=True, text=True, timeout=60, check=False,

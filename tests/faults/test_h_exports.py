@@ -14,7 +14,7 @@ from realtime.export.tracks import clips
 from realtime.recording.file_format import RecordingError, RecordingWriter
 from realtime.wire.messages import encode, replace
 from tests.support import bvh_reader
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 
 FRAMES, ENTERS, LEAVES = 90, 30, 60  # person 2 enters at 1 s, on a step 0.4 m above the floor; person 1 leaves at 2 s
 

@@ -27,9 +27,9 @@ from realtime.doctor import command as doctor
 from realtime.doctor import packages, wire_check
 from realtime.recording.file_format import RecordingWriter
 from realtime.wire.messages import Message, encode
-from tests.support import walker as fake
-from tests.support.models import put_step
+from tests.support.networks.models import put_step
 from tests.support.paths import DATA
+from tests.support.people import walker as fake
 
 # H14
 
@@ -204,7 +204,7 @@ BAD_ASF = {
 
 @pytest.mark.parametrize("what", BAD_BVH)
 def test_h18_a_damaged_bvh_is_named_with_its_file(tmp_path, what):
-    from trainers.data import bvh
+    from trainers.data.mocap import bvh
 
     path = tmp_path / "a.bvh"
     path.write_text("\n".join(BAD_BVH[what](lines_of(BVH))))
@@ -214,7 +214,7 @@ def test_h18_a_damaged_bvh_is_named_with_its_file(tmp_path, what):
 
 @pytest.mark.parametrize("what", BAD_ASF)
 def test_h18_a_damaged_asf_is_named_with_its_file(tmp_path, what):
-    from trainers.data import asf_amc
+    from trainers.data.mocap import asf_amc
 
     path = tmp_path / "a.asf"
     path.write_text("\n".join(BAD_ASF[what](lines_of(ASF))))
@@ -224,7 +224,7 @@ def test_h18_a_damaged_asf_is_named_with_its_file(tmp_path, what):
 
 @pytest.mark.parametrize("word", ["nan", "inf", "much"])
 def test_h18_no_number_in_an_amc_passes_that_is_none(tmp_path, word):
-    from trainers.data import asf_amc
+    from trainers.data.mocap import asf_amc
 
     skeleton = tmp_path / "a.asf"
     skeleton.write_text("\n".join(lines_of(ASF)))
@@ -236,7 +236,7 @@ def test_h18_no_number_in_an_amc_passes_that_is_none(tmp_path, word):
 
 @pytest.mark.parametrize("kind", ["bvh", "asf"])
 def test_h18_fuzzed_motion_is_read_finite_or_refused(tmp_path, kind):
-    from trainers.data import asf_amc, bvh
+    from trainers.data.mocap import asf_amc, bvh
 
     lines, draw, path = lines_of(BVH if kind == "bvh" else ASF), random.Random(5), tmp_path / f"a.{kind}"
     lines = lines[:200] if kind == "asf" else short(lines)

@@ -28,11 +28,11 @@ from realtime.recording.file_format import LOST, MAGIC, SYNC, RecordingReader, R
 from realtime.recording.reader import summarize
 from realtime.wire.messages import Hello, Keypoints2D, MessageError, Pose3D, decode, encode, split
 from tests.faults.test_d_processes import linux_only
-from tests.support import walker as fake
+from tests.support.fakes.run import faked
 from tests.support.live import live
 from tests.support.peer import free_address, hello, keypoints, pose, until, until_heard
+from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline
-from tests.support.run import faked
 
 pytest.importorskip("pythonosc")
 

@@ -28,10 +28,10 @@ from tests.faults.test_a_source import write_video
 from tests.faults.test_d_processes import again, alive, children, command, linux_only, peer_of, traces
 from tests.realtime.supervise.test_supervisor import Run, stage
 from tests.support.camera import Camera
+from tests.support.fakes.run import settings
 from tests.support.live import SMALL, live
 from tests.support.other_user import DAEMON, NOBODY, as_root, folder_of, run_as
 from tests.support.peer import free_address, until
-from tests.support.run import settings
 
 
 def test_h1_a_stage_that_starts_slowly_is_not_silent_once_it_is_ready():
@@ -76,7 +76,10 @@ def test_h2_a_file_that_opens_and_gives_no_picture_is_refused_by_name(tmp_path, 
     path = file_without_pictures(tmp_path, kind)
     values = {"source.spec": str(path), "terminal.seconds": 3, "publish.bind": free_address()}
     done = subprocess.run(
-        [sys.executable, "-m", "tests.support.run", json.dumps(values)], capture_output=True, text=True, timeout=60
+        [sys.executable, "-m", "tests.support.fakes.run", json.dumps(values)],
+        capture_output=True,
+        text=True,
+        timeout=60,
     )
     said = done.stderr.strip().splitlines()
     assert done.returncode == 2 and len(said) == 1, done.stderr
@@ -93,7 +96,7 @@ def test_h2_a_file_of_one_picture_is_answered_and_ends(tmp_path):
 IN_SMALL_MEMORY = """
 import subprocess, sys
 subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={sys.argv[1]}", "tmpfs", "/dev/shm"], check=True)
-sys.exit(subprocess.run([sys.executable, "-m", "tests.support.run", sys.argv[2]]).returncode)
+sys.exit(subprocess.run([sys.executable, "-m", "tests.support.fakes.run", sys.argv[2]]).returncode)
 """
 TIGHT = [("64m", 3840, 2160), ("17m", 640, 480), ("4m", 640, 480)]  # of /dev/shm; the last is too small for poses
 
@@ -126,7 +129,7 @@ def test_h6_a_name_another_user_took_is_one_line_and_exit_4(what):
         run_as(DAEMON, ["-c", f"open({str(squatted)!r}, 'x')"], other)
         assert squatted.stat().st_uid == DAEMON
         try:
-            done = run_as(NOBODY, ["-m", "tests.support.run", values], folder)
+            done = run_as(NOBODY, ["-m", "tests.support.fakes.run", values], folder)
         finally:
             squatted.unlink()
     assert done.returncode == 4, done.stderr

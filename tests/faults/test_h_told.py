@@ -16,8 +16,8 @@ from realtime.recording.file_format import RecordingWriter
 from realtime.supervise.supervisor import Snapshot
 from realtime.supervise.terminal import as_line, json_lines
 from realtime.wire.messages import Health, Stamp, encode
-from tests.support import walker as fake
 from tests.support.peer import free_address
+from tests.support.people import walker as fake
 
 
 def snapshot(pids: dict[str, int | None], **reasons: str) -> Snapshot:

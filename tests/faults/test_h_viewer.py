@@ -233,7 +233,7 @@ def test_h3_a_thousand_idle_connections_to_the_public_port_do_not_end_the_run():
     values = {"source.spec": "demo", "source.width": 96, "source.height": 64, "publish.bind": bind}
     values["publish.max_age_ms"] = 5000.0  # a busy machine is no fault here
     run = subprocess.Popen(
-        [sys.executable, "-m", "tests.support.run", json.dumps(values)], stdout=subprocess.DEVNULL,
+        [sys.executable, "-m", "tests.support.fakes.run", json.dumps(values)], stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE, text=True, preexec_fn=at_most(1024, 1024),
     )  # fmt: skip
     peer = Peer(bind)

@@ -25,7 +25,7 @@ from engines import bench, store
 from engines.backends import cuda, ort, tensorrt
 from engines.build import Order, build
 from engines.errors import EngineError
-from tests.support import graphs, models
+from tests.support.networks import graphs, models
 
 PEOPLE = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1024)
 NETS = {"default size, 2 M": graphs.Tcn(channels=352), "243 frames x 1024, 17 M": graphs.Tcn(channels=1024)}

@@ -11,7 +11,7 @@ import numpy as np
 
 from engines.backends import cuda
 from tests.gpu.torch_step import TorchStep
-from tests.support import graphs
+from tests.support.networks import graphs
 
 KERNEL = """
 extern "C" __global__ void relu_of_line(float *out, const float *in, float slope, float offset, int count) {

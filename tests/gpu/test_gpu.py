@@ -10,7 +10,7 @@ import pytest
 
 from engines.backends import cuda
 from engines.errors import EngineError
-from tests.support import graphs
+from tests.support.networks import graphs
 
 torch = pytest.importorskip("torch", reason="the train extra is not installed")
 from tests.gpu import bench_gpu, checks

@@ -1,6 +1,6 @@
 """The test network's step in torch on a GPU, as the pipeline would call it: numpy in, numpy out, state stays there.
 
-Knows: torch, the weights of tests.support.graphs.  Does not know: ONNX, TensorRT, clocks.
+Knows: torch, the weights of tests.support.networks.graphs.  Does not know: ONNX, TensorRT, clocks.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from tests.support import graphs
+from tests.support.networks import graphs
 
 J = graphs.J
 

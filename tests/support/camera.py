@@ -15,7 +15,7 @@ import numpy as np
 from realtime.capture import stage as capture_stage
 from realtime.capture.opencv import LiveVideo
 from realtime.capture.source import Stamper
-from tests.support.detector import fakes
+from tests.support.fakes.detector import fakes
 
 SIZE, OTHER_SIZE = (96, 64), (160, 120)
 

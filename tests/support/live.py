@@ -21,7 +21,7 @@ from realtime.pipeline import Table
 from realtime.supervise import supervisor
 from realtime.supervise.supervisor import End, Supervisor
 from realtime.transport.runtime_dir import run_directory
-from tests.support.run import faked, settings
+from tests.support.fakes.run import faked, settings
 
 
 class Peer:

@@ -18,7 +18,7 @@ from realtime import clock
 from realtime.transport.frame_ring import FrameWriter
 from realtime.transport.pose_ring import PoseRingWriter
 from realtime.wire.messages import Health, Hello, Person3D, Stamp, encode, replace
-from tests.support import walker
+from tests.support.people import walker
 
 Script = Callable[[float], list[Person3D]]
 STAGES = {

@@ -19,7 +19,7 @@ from realtime.viewer.access import Listen
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer
 from realtime.wire.messages import ABSENT, HELD, INFERRED
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 
 OBSERVED_BLUE, INFERRED_ORANGE, HELD_PURPLE, PERSON_1, PERSON_2 = "#0072b2", "#e69f00", "#b8478c", "#7a5cd0", "#5c7a1d"
 PERSON_1_LEFT, PERSON_1_RIGHT = "#b6a5e5", "#4c3981"

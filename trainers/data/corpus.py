@@ -44,6 +44,6 @@ def open_corpus(folders: list[str], reliability: str) -> Corpus:
     train, validation = held_out(MotionSet(tuple(s for f in motion for s in load(f).segments), motion[0]))
     if not synthesized:
         return Corpus(train, validation)
-    from trainers.data.detections import engine_judge, read_footage
+    from trainers.data.shards.detections import engine_judge, read_footage
 
     return Corpus(train, validation, *read_footage(synthesized, engine_judge(reliability)))

@@ -17,10 +17,12 @@ from typing import Any
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from trainers.data import cmu, motion, public
-from trainers.data.clean import FPS, clean
+from trainers.data import motion
+from trainers.data.mocap import cmu
+from trainers.data.mocap.clean import FPS, clean
 from trainers.data.motion import Segment
 from trainers.data.notice import keep_notice
+from trainers.data.public import catalogue
 from trainers.data.summary import report
 from trainers.errors import UserError
 
@@ -32,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     raw = sets.add_parser("cmu", help="folders of ASF/AMC and BVH files, several rigs")
     raw.add_argument("--root", type=Path, required=True, metavar="DIR", help="raw files, searched below")
     raw.add_argument("--jobs", type=int, default=1, help="processes that read takes")
-    for name, reader in public.READERS.items():
+    for name, reader in catalogue.READERS.items():
         one = sets.add_parser(name, help=reader.help)
         reader.add_arguments(one)
         one.add_argument("--trust", action="store_true", help="read pickled arrays, which can run code, this once")
@@ -46,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
         skipped = prepare_cmu(args.root, args.out, args.jobs)
         keep_notice([args.root], args.out)
     else:
-        skipped = public.READERS[args.set].prepare(args)
+        skipped = catalogue.READERS[args.set].prepare(args)
         keep_notice([v for k, v in vars(args).items() if isinstance(v, Path) and k != "out"], args.out)
     report(args.out, skipped)
     return 0

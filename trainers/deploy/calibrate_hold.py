@@ -9,8 +9,8 @@ from torch import Tensor
 
 from trainers.data.motion import CALIBRATION
 from trainers.errors import UserError
-from trainers.models.hold import HoldLifter
-from trainers.models.sigma_by_age import age_clip
+from trainers.models.blocks.sigma_by_age import age_clip
+from trainers.models.causal.hold import HoldLifter
 from trainers.test_clips.from_detections import from_shards
 from trainers.test_clips.from_motion import TestClip
 

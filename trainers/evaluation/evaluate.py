@@ -19,9 +19,10 @@ from engines.engine import Engine
 from trainers.data import motion, views
 from trainers.deploy.run_engine import Answer, exported, opened, predict
 from trainers.errors import UserError
-from trainers.evaluation import evaluate_reliability, evaluate_views
+from trainers.evaluation import evaluate_reliability
 from trainers.evaluation.report import MEASURE, write
 from trainers.evaluation.scores import Scores, report
+from trainers.evaluation.views import evaluate_views
 from trainers.test_clips.from_motion import SUITES, TestClip, from_motion, from_views, noisier
 
 NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Table X (0, 5, 10, 15, 20)"
@@ -81,7 +82,7 @@ def main(args: argparse.Namespace) -> int:
         found = report(evaluate(engine, trials, args.flip))
         found |= {"model": model, "sha256": engine.sha256, "settings": settings(args)}
         if args.boards:
-            from trainers.evaluation.occluder_test import judge_video
+            from trainers.evaluation.occluders.occluder_test import judge_video
 
             found["boards"] = judge_video(args.boards, engine, args.reliability, args.seed)
     write(found, args.out or Path("runs/evaluate") / Path(model).name, args.protocol)

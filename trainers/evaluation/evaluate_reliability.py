@@ -19,12 +19,11 @@ from rich.console import Console
 from rich.table import Table
 
 from trainers.config import TrainConfig, load
-from trainers.data.detections import DetectionTrack, collect
-from trainers.data.detector_model import one_detector
+from trainers.data.shards.detections import DetectionTrack, collect
+from trainers.data.shards.detector_model import one_detector
 from trainers.deploy.run_engine import exported
 from trainers.errors import UserError
-from trainers.evaluation.evaluate_views import number, plain
-from trainers.evaluation.occluder_films import (
+from trainers.evaluation.occluders.occluder_films import (
     SOURCES,
     Figures,
     Judge,
@@ -33,6 +32,7 @@ from trainers.evaluation.occluder_films import (
     occluder_shards,
     tracks_by_source,
 )
+from trainers.evaluation.views.evaluate_views import number, plain
 from trainers.recipes import reliability
 from trainers.recipes.reliability import ReliabilityRecipe, tracks_in
 from trainers.test_clips.from_detections import engine_judge

@@ -25,7 +25,7 @@ from trainers.augmentation import occlusion_masks
 from trainers.augmentation.detector_noise import NoiseRange, keypoints
 from trainers.data import bank as banks
 from trainers.data import motion
-from trainers.data.shards import BOARD, read_clips
+from trainers.data.shards.clip_shards import BOARD, read_clips
 from trainers.errors import UserError
 from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS

@@ -16,8 +16,8 @@ from engines.skeleton import H36M_17
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import Answer, mean
 from trainers.errors import UserError
-from trainers.models.roy2024 import Roy2024
-from trainers.models.zhang2021 import Zhang2021
+from trainers.models.papers.roy2024 import Roy2024
+from trainers.models.papers.zhang2021 import Zhang2021
 from trainers.test_clips.from_motion import TestClip, flipped
 
 ORDER = H36M_17.mirror()

@@ -23,8 +23,8 @@ from trainers.data import motion
 from trainers.deploy.run_engine import exported, opened, predict
 from trainers.errors import UserError
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
-from trainers.models.inference_optimisation import CALIBRATION, KeypointView, Settings, refine
-from trainers.models.inputs import facing
+from trainers.models.blocks.inputs import facing
+from trainers.models.papers.inference_optimisation import CALIBRATION, KeypointView, Settings, refine
 from trainers.refinement.refine import filled
 from trainers.test_clips.from_motion import SUITES, TestClip, from_motion
 

@@ -26,9 +26,9 @@ from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
 from trainers.geometry.virtual_cameras import CameraRange, View
 from trainers.losses import symmetry
-from trainers.models.batch_norm import frozen_statistics
-from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator
-from trainers.models.inputs import facing
+from trainers.models.blocks.batch_norm import frozen_statistics
+from trainers.models.blocks.inputs import facing
+from trainers.models.papers.cheng2019 import WINDOW, Cheng2019, Discriminator
 from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.labels import divided
 from trainers.recipes.virtual import (

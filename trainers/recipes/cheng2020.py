@@ -31,10 +31,10 @@ from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
 from trainers.geometry.virtual_cameras import sample_views
 from trainers.losses import projected, squared
-from trainers.models.cheng2020 import FRAMES, Cheng2020
-from trainers.models.inference_optimisation import fit_calibration, in_metres, orthogonal
-from trainers.models.inputs import facing
-from trainers.models.motion_critic import Critic, convinced, told_apart, turned, turns
+from trainers.models.blocks.inputs import facing
+from trainers.models.papers.cheng2020 import FRAMES, Cheng2020
+from trainers.models.papers.inference_optimisation import fit_calibration, in_metres, orthogonal
+from trainers.models.papers.motion_critic import Critic, convinced, told_apart, turned, turns
 from trainers.recipes.labels import divided
 from trainers.recipes.virtual import (
     PeopleSettings,

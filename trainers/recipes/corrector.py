@@ -17,12 +17,12 @@ from torch.optim import AdamW, Optimizer
 
 from engines.contract import TICK_S
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
-from trainers.data.burst_bank import Bursts, open_bursts
+from trainers.data.shards.burst_bank import Bursts, open_bursts
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
-from trainers.models.causal_lifter import LiveLifter
-from trainers.models.corrected_lifter import CorrectedLifter
-from trainers.models.corrector import Corrector, PersonView, person_view
-from trainers.models.engine_weights import carried_lifter
+from trainers.models.causal.causal_lifter import LiveLifter
+from trainers.models.causal.corrected_lifter import CorrectedLifter
+from trainers.models.causal.corrector import Corrector, PersonView, person_view
+from trainers.models.causal.engine_weights import carried_lifter
 from trainers.recipes.live import PROMISED
 
 POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_37.mirror())

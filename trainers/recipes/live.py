@@ -24,9 +24,9 @@ from trainers.data.clips import Clips, varied
 from trainers.data.corpus import Corpus, open_corpus
 from trainers.geometry.virtual_cameras import CameraRange, mirrored, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS, joint_errors
-from trainers.models.causal_lifter import LiveLifter
-from trainers.models.hold_hidden import unseen_for
-from trainers.models.sigma_by_age import ONE_SIGMA
+from trainers.models.blocks.hold_hidden import unseen_for
+from trainers.models.blocks.sigma_by_age import ONE_SIGMA
+from trainers.models.causal.causal_lifter import LiveLifter
 
 FEWEST_FOR_SIGMA = 500  # coordinates; fewer calibrate nothing
 PROMISED = ((ONE_SIGMA, 1.0), (0.95, 1.96))  # share of coordinates, within how many sigma

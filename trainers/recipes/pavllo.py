@@ -14,7 +14,7 @@ from engines.skeleton import H36M_17
 from trainers.data.clips import Clips
 from trainers.errors import UserError
 from trainers.losses import mpjpe
-from trainers.models.pavllo import VARIANTS, PavlloLifter
+from trainers.models.papers.pavllo import VARIANTS, PavlloLifter
 from trainers.recipes.virtual import PeopleSettings, errors, fit_by_age, joints_in, open_people, people_seen, within
 
 ORDER = torch.from_numpy(H36M_17.mirror())

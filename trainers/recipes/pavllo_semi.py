@@ -21,8 +21,8 @@ from trainers.data.view_bank import RecordedBank
 from trainers.geometry.projection import LensModel, project
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import align_scale, joint_errors
-from trainers.models.pavllo import PavlloLifter
-from trainers.models.tcn import TCN
+from trainers.models.blocks.tcn import TCN
+from trainers.models.papers.pavllo import PavlloLifter
 from trainers.recipes.labels import divided
 from trainers.recipes.pavllo import network
 from trainers.recipes.virtual import PeopleSettings, Source, detected, errors, fit_by_age, open_people, views, within

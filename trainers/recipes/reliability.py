@@ -15,12 +15,12 @@ from torch.optim import AdamW, Optimizer
 
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES
-from trainers.data.detections import Cues, DetectionTrack, collect, tracks
-from trainers.data.detector_model import one_detector
-from trainers.data.shards import read_clips
+from trainers.data.shards.clip_shards import read_clips
+from trainers.data.shards.detections import Cues, DetectionTrack, collect, tracks
+from trainers.data.shards.detector_model import one_detector
 from trainers.errors import UserError
 from trainers.metrics import area_under_roc
-from trainers.models.reliability import ReliabilityNet, mirrored
+from trainers.models.causal.reliability import ReliabilityNet, mirrored
 
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 BODY = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name.split("_")[-1] in LIMBS]

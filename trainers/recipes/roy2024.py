@@ -22,9 +22,9 @@ from trainers.data.view_bank import RecordedBank
 from trainers.geometry.triangulation import lines, triangulate
 from trainers.geometry.virtual_cameras import View, sample_views
 from trainers.losses import squared
-from trainers.models.roy2024 import Roy2024
-from trainers.models.roy2024_nets import FRAMES, NODES
-from trainers.models.sigma_by_age import age_clip
+from trainers.models.blocks.sigma_by_age import age_clip
+from trainers.models.papers.roy2024 import Roy2024
+from trainers.models.papers.roy2024_nets import FRAMES, NODES
 from trainers.recipes.labels import divided, windows
 from trainers.recipes.virtual import (
     PeopleSettings,

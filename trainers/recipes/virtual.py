@@ -27,7 +27,7 @@ from trainers.data.views import load as views_of
 from trainers.errors import UserError
 from trainers.geometry.virtual_cameras import CameraRange, View, mirrored, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS, inner, joint_errors
-from trainers.models.sigma_by_age import SigmaTable, age_clip
+from trainers.models.blocks.sigma_by_age import SigmaTable, age_clip
 
 CHECK_TICKS = 90
 ALL = slice(None)

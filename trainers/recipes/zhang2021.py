@@ -15,9 +15,9 @@ from torch.optim import Adam, Optimizer
 
 from trainers.data.clips import Clips
 from trainers.losses import squared
-from trainers.models.inputs import checked, facing
-from trainers.models.joint_graphs import STYLES, WEIGHTINGS, Style
-from trainers.models.zhang2021 import DGNet, Zhang2021
+from trainers.models.blocks.inputs import checked, facing
+from trainers.models.blocks.joint_graphs import STYLES, WEIGHTINGS, Style
+from trainers.models.papers.zhang2021 import DGNet, Zhang2021
 from trainers.recipes.pavllo import cut
 from trainers.recipes.virtual import (
     PeopleSettings,

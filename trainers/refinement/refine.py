@@ -30,8 +30,9 @@ from realtime.wire.messages import Hello, Pose3D
 from trainers.data.recording_clips import CORE, KINDS, Key, RecordingClip, decoded, gathered, stamp
 from trainers.data.views import GUESSED_FOV_DEG
 from trainers.errors import UserError
-from trainers.models.corrected_lifter import EXTRA_PARENTS
-from trainers.models.inference_optimisation import (
+from trainers.models.blocks.inputs import believable, facing
+from trainers.models.causal.corrected_lifter import EXTRA_PARENTS
+from trainers.models.papers.inference_optimisation import (
     CALIBRATION,
     CELL_M,
     WEIGHTS,
@@ -40,7 +41,6 @@ from trainers.models.inference_optimisation import (
     refine,
     reprojection,
 )
-from trainers.models.inputs import believable, facing
 
 WINDOW = 64  # frames that share scale and translation
 

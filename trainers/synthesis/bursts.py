@@ -20,9 +20,9 @@ from realtime.detect.mediapipe_detector import Detection, Detector
 from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
 from realtime.transport.frame_ring import grey_copy
-from trainers.data.burst_shards import FROM_50, write_bursts
 from trainers.data.motion import MotionSet, Segment, load, split
-from trainers.data.shards import BOARD, OUTSIDE, OWN
+from trainers.data.shards.burst_shards import FROM_50, write_bursts
+from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
 from trainers.errors import UserError
 from trainers.synthesis.burst_poses import FRAMES, HZ
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene

@@ -21,7 +21,7 @@ from realtime.demo.looks import BOARD_PATTERNS, CLOTHS
 from realtime.demo.textures import texture
 from realtime.detect.mediapipe_detector import Detector
 from realtime.wire.keypoints import box_size
-from trainers.data.shards import BOARD, OUTSIDE, DetectorClip, write_shard
+from trainers.data.shards.clip_shards import BOARD, OUTSIDE, DetectorClip, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.occluder_schedule import draw_spans, draw_target
 from trainers.synthesis.run_detector import Table, observe, open_observer

@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from trainers.data.shards import shard_path
+from trainers.data.shards.clip_shards import shard_path
 from trainers.errors import UserError
 
 Work = Callable[[Any, int, Path], int]

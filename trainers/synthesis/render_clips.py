@@ -15,7 +15,7 @@ from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detector
 from trainers.augmentation.motion_mixing import mixed
 from trainers.data.motion import MotionSet, Segment, load, split
-from trainers.data.shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
+from trainers.data.shards.clip_shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.run_detector import observe, open_observer
 from trainers.synthesis.scenes import Scene, draw_scene

@@ -11,8 +11,8 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, TextIO
 
-from trainers.data.detector_model import SETTINGS
-from trainers.data.shards import shard_path
+from trainers.data.shards.clip_shards import shard_path
+from trainers.data.shards.detector_model import SETTINGS
 from trainers.errors import UserError
 
 Workers = int | str  # processes of this machine, or the address of a Ray cluster

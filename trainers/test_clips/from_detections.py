@@ -13,8 +13,8 @@ from engines.errors import EngineError
 from engines.skeleton import BLAZEPOSE_33, H36M_17, Array
 from engines.store import names
 from realtime.engine_io.time_grid import TimeGrid
-from trainers.data.detections import COVERED, DetectionTrack, believed_focal, tracks
-from trainers.data.shards import OUTSIDE, OWN, read_clips
+from trainers.data.shards.clip_shards import OUTSIDE, OWN, read_clips
+from trainers.data.shards.detections import COVERED, DetectionTrack, believed_focal, tracks
 from trainers.errors import UserError
 from trainers.test_clips.from_motion import TestClip
 
@@ -82,6 +82,6 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
 
 def sure(points: Array) -> Array:
     """(T, 33) -> (T, 17): every point that makes a joint can be trusted."""
-    from trainers.data.detections import MAP
+    from trainers.data.shards.detections import MAP
 
     return np.asarray(((MAP != 0)[None] <= points[:, None]).all(-1))

@@ -9,11 +9,11 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from trainers.models.cheng2019 import TwinTCN
-from trainers.models.cheng2020 import Branch, Embedding
-from trainers.models.joint_graphs import DynamicSpatial, DynamicTemporal, FixedSpatial, FixedTemporal
-from trainers.models.roy2024_nets import LNet, RelationGCN
-from trainers.models.tcn import TCN
+from trainers.models.blocks.joint_graphs import DynamicSpatial, DynamicTemporal, FixedSpatial, FixedTemporal
+from trainers.models.blocks.tcn import TCN
+from trainers.models.papers.cheng2019 import TwinTCN
+from trainers.models.papers.cheng2020 import Branch, Embedding
+from trainers.models.papers.roy2024_nets import LNet, RelationGCN
 
 PRODUCTS: dict[type[nn.Module], tuple[str, ...]] = {  # network -> methods whose matrix products may be coarse
     TCN: ("forward", "one"),

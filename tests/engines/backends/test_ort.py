@@ -15,8 +15,8 @@ from engines.backends import ort
 from engines.engine import Engine
 from engines.errors import EngineError
 from engines.skeleton import Array
-from tests.support import graphs
-from tests.support.models import SMALL
+from tests.support.networks import graphs
+from tests.support.networks.models import SMALL
 
 FRAMES = 60
 

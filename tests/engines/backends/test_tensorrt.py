@@ -14,7 +14,7 @@ import pytest
 from engines import golden, store
 from engines.backends import cuda, tensorrt, tensorrt_engine
 from engines.errors import EngineError
-from tests.support import gpu, graphs, models
+from tests.support.networks import gpu, graphs, models
 
 real = pytest.importorskip("tensorrt_rtx", reason="the rtx extra is not installed")
 without_gpu = pytest.mark.skipif(Path("/dev/nvidia0").exists(), reason="says what happens without a GPU")

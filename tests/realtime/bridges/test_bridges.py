@@ -22,7 +22,7 @@ from realtime.bridges.vmc import CALIBRATED, CALIBRATING, UNCALIBRATED, WAITING,
 from realtime.cli import main as cli
 from realtime.rotations import about, from_quaternion, unit
 from realtime.wire.messages import ABSENT, INFERRED, Keypoints2D, Person2D
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline
 
 dispatcher = pytest.importorskip("pythonosc.dispatcher")

@@ -16,7 +16,7 @@ import pytest
 from realtime.cli import batch, batch_film
 from realtime.cli import main as cli
 from realtime.recording.reader import Recorded, hello_and_poses
-from tests.support import films as fake
+from tests.support.fakes import films as fake
 
 FRAMES = 12
 

@@ -7,7 +7,7 @@ from realtime.cli import main as cli
 from realtime.recording.file_format import RecordingWriter
 from realtime.recording.reader import Recorded, hello_and_poses, summarize
 from realtime.wire.messages import ABSENT, HELD, INFERRED, encode
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 
 
 @pytest.fixture

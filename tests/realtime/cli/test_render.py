@@ -22,8 +22,8 @@ from realtime.render.style import LEFT, MIDDLE, RIGHT
 from realtime.render.timeline import check_film, on_film, without_film
 from realtime.render.video_file import VideoError, open_video
 from realtime.wire.messages import ABSENT, HELD, INFERRED, encode, replace
-from tests.support import walker as fake
-from tests.support.engine import fake_chain
+from tests.support.fakes.engine import fake_chain
+from tests.support.people import walker as fake
 
 SIZE = (fake.WIDTH, fake.HEIGHT)
 

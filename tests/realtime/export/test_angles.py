@@ -8,11 +8,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realtime.export import angle_files
 from realtime.export.angles import angles
 from realtime.export.tracks import clips
+from realtime.export.writers import angle_files
 from realtime.wire.messages import ABSENT
-from tests.support import walker, whole_body
+from tests.support.people import walker, whole_body
 
 STRAIGHT = {
     "pelvis": (0, 1.0, 0), "spine": (0, 1.25, 0), "thorax": (0, 1.5, 0), "nose": (0, 1.62, 0.1), "head": (0, 1.75, 0),

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.export import bvh, glb
-from realtime.export.rig_names import NAMES
+from realtime.export.rigging.rig_names import NAMES
 from realtime.export.tracks import clips
-from tests.support import walker, whole_body
+from realtime.export.writers import bvh, glb
+from tests.support.people import walker, whole_body
 
 FRAMES = 40
 LOOK = """

@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 
 from engines.skeleton import H36M_17
-from realtime.export import bvh, c3d, tables, trc
 from realtime.export.clip import Axis, resampled
-from realtime.export.rig import animate, bone_lengths, build_rig, forward, shared_out
+from realtime.export.rigging.rig import animate, bone_lengths, build_rig, forward, shared_out
 from realtime.export.tracks import clips
+from realtime.export.writers import bvh, c3d, tables, trc
 from realtime.wire.messages import ABSENT, HELD, INFERRED, replace
 from tests.support import bvh_reader
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 
 WRIST, KNEE = H36M_17.index("right_wrist"), H36M_17.index("left_knee")
 

@@ -15,7 +15,7 @@ from realtime.recording.file_format import RecordingWriter
 from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.wire.messages import INFERRED, Pose3D, encode
 from tests.support import bvh_reader
-from tests.support.walker import stamp
+from tests.support.people.walker import stamp
 
 FRAMES, WOBBLE_M = 150, 0.006  # bones as restless as a network's: 8 mm a bone
 

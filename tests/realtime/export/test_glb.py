@@ -9,13 +9,13 @@ import subprocess
 import numpy as np
 import pytest
 
-from realtime.export import glb
-from realtime.export.humanoid import humanoid
-from realtime.export.rig import forward
-from realtime.export.rig_names import CHOICES
+from realtime.export.rigging.humanoid import humanoid
+from realtime.export.rigging.rig import forward
+from realtime.export.rigging.rig_names import CHOICES
 from realtime.export.tracks import clips
+from realtime.export.writers import glb
 from realtime.rotations import about, from_quaternion, to_quaternion
-from tests.support import walker, whole_body
+from tests.support.people import walker, whole_body
 
 VALIDATE = """
 const v = require('gltf-validator'), fs = require('fs');

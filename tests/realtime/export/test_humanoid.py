@@ -8,14 +8,15 @@ import numpy as np
 import pytest
 
 from engines.skeleton import H36M_17
-from realtime.export import bvh
-from realtime.export.humanoid import humanoid
-from realtime.export.rig import forward
-from realtime.export.rig_names import CHOICES, NAMES
+from realtime.export.rigging.humanoid import humanoid
+from realtime.export.rigging.rig import forward
+from realtime.export.rigging.rig_names import CHOICES, NAMES
 from realtime.export.tracks import clips
+from realtime.export.writers import bvh
 from realtime.recording.file_format import RecordingError
 from realtime.wire.messages import ABSENT, replace
-from tests.support import bvh_reader, walker, whole_body
+from tests.support import bvh_reader
+from tests.support.people import walker, whole_body
 
 DATA = Path(__file__).parents[2] / "data"
 FOLLOWS = {
@@ -123,7 +124,7 @@ def rotation_vectors(turns):
 
 def test_knees_bend_about_one_axis_in_real_walking():
     """The twist of the thigh is what makes the shin's rotation a hinge's."""
-    read_bvh = pytest.importorskip("trainers.data.bvh").read_bvh
+    read_bvh = pytest.importorskip("trainers.data.mocap.bvh").read_bvh
     xyz = read_bvh(DATA / "motion" / "03_01.bvh")[0][::4]
     rig, motion, _ = humanoid(H36M_17.joints, xyz)
     for bone in ("LeftLeg", "RightLeg"):
@@ -181,7 +182,7 @@ def test_euler_angles_take_the_nearer_of_two_ways(clip):
 
 def test_the_trainers_read_the_rig(tmp_path, clip):
     """A reader that is not the exporter's finds a person of the right size, left and right as they are."""
-    read_bvh = pytest.importorskip("trainers.data.bvh").read_bvh
+    read_bvh = pytest.importorskip("trainers.data.mocap.bvh").read_bvh
     bvh.write(tmp_path / "a.bvh", clip, scale=100.0, names="mixamo")
     xyz, fps = read_bvh(tmp_path / "a.bvh")
     at = [H36M_17.index(j) for j in ("left_wrist", "right_wrist", "left_knee", "right_ankle", "pelvis")]

@@ -11,11 +11,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.export import angle_files, trc
 from realtime.export.angles import angles
 from realtime.export.markers import opensim_markers
 from realtime.export.tracks import clips
-from tests.support import walker, whole_body
+from realtime.export.writers import angle_files, trc
+from tests.support.people import walker, whole_body
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # SWIG's own

@@ -11,11 +11,11 @@ import pytest
 from engines.skeleton import H36M_17
 from realtime.client.one_euro import delay, jitter
 from realtime.export.clip import Axis, ExportClip
-from realtime.export.contact import contact, runs, sliding, without_flicker
-from realtime.export.foot_lock import correction, locked
-from realtime.export.local_fit import local_parabola, smoothed_offline
+from realtime.export.smoothing.contact import contact, runs, sliding, without_flicker
+from realtime.export.smoothing.foot_lock import correction, locked
+from realtime.export.smoothing.local_fit import local_parabola, smoothed_offline
 
-read_bvh = pytest.importorskip("trainers.data.bvh").read_bvh
+read_bvh = pytest.importorskip("trainers.data.mocap.bvh").read_bvh
 WALK = Path(__file__).parents[2] / "data" / "motion" / "03_01.bvh"  # over uneven ground, 3.6 s
 
 

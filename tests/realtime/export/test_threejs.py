@@ -12,9 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from realtime.export import glb
 from realtime.export.tracks import clips
-from tests.support import walker
+from realtime.export.writers import glb
+from tests.support.people import walker
 from tests.support.viewing import chromium
 
 PAGE = """<!doctype html><body style="margin:0"><script type="importmap">

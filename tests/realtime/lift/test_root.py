@@ -20,7 +20,7 @@ from realtime.lift.root import (
     up_of_tilt,
 )  # fmt: skip
 from realtime.wire.messages import INFERRED, OBSERVED, Person3D
-from tests.support.engine import MAN
+from tests.support.fakes.engine import MAN
 
 ONES = np.ones(17, np.float32)
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from realtime.detect.mediapipe_detector import Detection
-from tests.support.detector import STANDING
+from tests.support.fakes.detector import STANDING
 from tests.support.feature_bench.bench import auc, evaluate
 from tests.support.feature_bench.occluded_clips import Labelled, _cover
 from tests.support.texture import cloth

@@ -11,7 +11,7 @@ from hypothesis.extra.numpy import arrays
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES, LIMIT, JointObservation, joint_features
 from realtime.occlude.optical_flow import Flow, unknown
-from tests.support.detector import STANDING
+from tests.support.fakes.detector import STANDING
 
 RNG = np.random.default_rng(3)
 SCORE, PRESENCE = RNG.uniform(0.05, 0.95, (2, 33)).astype("f4")

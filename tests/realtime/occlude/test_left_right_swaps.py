@@ -6,7 +6,7 @@ import pytest
 from engines.skeleton import BLAZEPOSE_33, COCO_17, HALPE_26
 from realtime.occlude.features import JointObservation, remembered
 from realtime.occlude.left_right_swaps import SwapRepair, groups
-from tests.support.detector import STANDING
+from tests.support.fakes.detector import STANDING
 
 MIRROR = BLAZEPOSE_33.mirror()
 ARMS, LEGS = groups(BLAZEPOSE_33)

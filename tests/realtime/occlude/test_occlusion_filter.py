@@ -16,7 +16,7 @@ from realtime.occlude.rule_based import same_threshold
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 from tests.replay import clip
 from tests.replay.clip import SIZE
-from tests.support.detector import STANDING
+from tests.support.fakes.detector import STANDING
 from tests.support.texture import cloth
 
 FRAME_NS = 33_333_333

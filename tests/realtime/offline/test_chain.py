@@ -17,7 +17,7 @@ from realtime.offline import chain as offline
 from realtime.offline.chain import answers, pictures
 from realtime.wire.messages import Pose3D
 from tests.faults.test_a_source import write_video
-from tests.support.engine import PlainLifter, fake_chain
+from tests.support.fakes.engine import PlainLifter, fake_chain
 from tests.support.live import live
 
 FRAMES = 20

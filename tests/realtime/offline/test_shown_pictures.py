@@ -11,7 +11,7 @@ from realtime.config.schema import PublishConfig, RunConfig, SourceConfig, ViewC
 from realtime.offline.chain import Answer
 from realtime.offline.stage import ShownPictures
 from realtime.transport.frame_ring import FrameReader
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 from tests.support.publisher import free_address
 
 

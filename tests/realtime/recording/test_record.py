@@ -18,10 +18,10 @@ from realtime.recording.reader import Recorded, summarize
 from realtime.recording.recorder import Copier, NetworkIntake, StreamRecorder
 from realtime.wire.messages import Hello, Keypoints2D, Pose3D
 from tests.realtime.recording.test_file_format import wire
+from tests.support.fakes.run import faked
+from tests.support.fakes.run import settings as run_settings
 from tests.support.live import SMALL, live
 from tests.support.publisher import FakePipeline
-from tests.support.run import faked
-from tests.support.run import settings as run_settings
 
 TABLE = faked(LIVE) | RECORD
 
@@ -72,7 +72,7 @@ def test_a_killed_record_stage_goes_on_with_the_same_file(monkeypatch, tmp_path)
 def test_a_run_does_not_write_over_a_recording(tmp_path):
     path = tmp_path / "run.poses"
     path.write_bytes(b"something")
-    command = [sys.executable, "-m", "tests.support.run", json.dumps(SMALL | {"record.file": str(path)})]
+    command = [sys.executable, "-m", "tests.support.fakes.run", json.dumps(SMALL | {"record.file": str(path)})]
     done = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert done.returncode == 2 and "a recording is never written over" in done.stderr
     assert path.read_bytes() == b"something" and "Traceback" not in done.stderr

@@ -11,8 +11,8 @@ from realtime.recording.file_format import RecordingWriter
 from realtime.recording.reader import Recorded, summarize
 from realtime.wire.messages import Keypoints2D, Person2D, Pose3D, encode, replace
 from tests.realtime.cli.test_export import two_people
-from tests.support import walker as fake
-from tests.support.models import put_step, put_window
+from tests.support.networks.models import put_step, put_window
+from tests.support.people import walker as fake
 
 HELLO = replace(fake.HELLO, joints2d=H36M_17.joints, parents2d=H36M_17.parents)  # what the small engines take
 

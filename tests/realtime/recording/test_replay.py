@@ -17,8 +17,8 @@ from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.recording.replay import Restamper, moments
 from realtime.wire.messages import replace
 from tests.realtime.cli.test_export import record, two_people
-from tests.support import walker as fake
 from tests.support.live import Peer
+from tests.support.people import walker as fake
 from tests.support.publisher import free_address
 
 

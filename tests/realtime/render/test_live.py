@@ -18,7 +18,7 @@ from realtime.cli import main as cli
 from realtime.render.live import Following, NothingHeard, Pairing, at_a_constant_rate
 from realtime.render.overlay import empty_picture
 from realtime.render.style import LEFT
-from tests.support import walker
+from tests.support.people import walker
 from tests.support.publisher import FakePipeline, free_address
 
 PICTURE = empty_picture(8, 8)

@@ -5,7 +5,7 @@ from multiprocessing import get_context
 import pytest
 
 from realtime.supervise import status_board
-from tests.support.stages import child_writes
+from tests.support.fakes.stages import child_writes
 
 STAGES = ("detect", "lift")
 

@@ -17,7 +17,7 @@ from tests.support.peer import free_address, until
 
 
 def stage(main: str, process: str = "one", silence_s: float = 10.0) -> Stage:
-    return Stage(f"tests.support.stages:{main}", process, (), (), silence_s, 20.0)
+    return Stage(f"tests.support.fakes.stages:{main}", process, (), (), silence_s, 20.0)
 
 
 def config(**sections) -> RunConfig:

@@ -18,7 +18,7 @@ CRASH, LOSS = ExitReport("capture", "crash", 1, "text"), ExitReport("capture", "
 @pytest.fixture
 def worker(tmp_path: Path) -> Worker:
     """Never started: only its bookkeeping."""
-    table = {"capture": Stage("tests.support.stages:works", "capture", (), (), 1.0, 30.0)}
+    table = {"capture": Stage("tests.support.fakes.stages:works", "capture", (), (), 1.0, 30.0)}
     context = get_context("spawn")
     config = RunConfig(source=SourceConfig(backoff_s=0.5, backoff_max_s=5))
     return Worker("capture", table, status_board.open_board(("capture",), context), config, tmp_path, context, table)

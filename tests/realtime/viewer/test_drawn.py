@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from realtime.wire.messages import HELD, INFERRED
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline, one_walker
 from tests.support.viewing import (
     HELD_PURPLE,

@@ -14,7 +14,7 @@ from engines.skeleton import BLAZEPOSE_33, H36M_17
 from realtime.client.one_euro import OneEuro
 from realtime.rotations import y_up
 from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED, encode
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="needs node")

@@ -8,8 +8,8 @@ import pytest
 from realtime.transport.frame_ring import FrameWriter
 from realtime.viewer.picture import Pictures, jpeg, narrowed
 from realtime.wire.messages import Keypoints2D, replace, split
+from tests.support.people.walker import stamp
 from tests.support.publisher import free_address
-from tests.support.walker import stamp
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline, free_address, one_walker
 from tests.support.viewing import (
     HELD_PURPLE,

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from engines.skeleton import H36M_17
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers.augmentation import motion as aug
 from trainers.data.bank import Bank, catmull_rom, gather, reflect, sample
 from trainers.skeleton import body_variation

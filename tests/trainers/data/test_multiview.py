@@ -11,7 +11,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.support.two_cameras import CAMERAS, FRAMES, JOINTS, rendered
+from tests.support.people.two_cameras import CAMERAS, FRAMES, JOINTS, rendered
 from trainers.data.multiview import load_views, read_calibration, write_calibration
 from trainers.errors import UserError
 

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engines.skeleton import H36M_17
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import (
     view_bank,

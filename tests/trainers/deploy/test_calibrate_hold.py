@@ -6,11 +6,11 @@ torch = pytest.importorskip("torch")
 
 from engines.skeleton import H36M_17
 from tests.trainers.test_clips.test_from_detections import clip
-from trainers.data.shards import write_shard
+from trainers.data.shards.clip_shards import write_shard
 from trainers.deploy.calibrate_hold import hold_lifter
 from trainers.errors import UserError
-from trainers.models.hold import HoldLifter
-from trainers.models.sigma_by_age import UNKNOWN
+from trainers.models.blocks.sigma_by_age import UNKNOWN
+from trainers.models.causal.hold import HoldLifter
 
 WRIST, ELBOW, HIP = (H36M_17.index(j) for j in ("left_wrist", "left_elbow", "left_hip"))
 

@@ -6,7 +6,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import Segment

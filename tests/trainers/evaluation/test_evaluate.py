@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from engines.skeleton import H36M_17
-from tests.support.echo import Echo
-from tests.support.walkers import walkers
+from tests.support.networks.echo import Echo
+from tests.support.people.walkers import walkers
 from tests.trainers.evaluation.test_scores import trial
 from trainers import cli
 from trainers.data import motion, views

@@ -10,15 +10,15 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.support.made_up_clips import WRIST, made_up
+from tests.support.people.made_up_clips import WRIST, made_up
 from trainers import cli
 from trainers.checkpoint import FILE
-from trainers.data.detections import tracks
-from trainers.data.detector_model import SETTINGS, detector_of, one_detector
-from trainers.data.shards import write_shard
+from trainers.data.shards.clip_shards import write_shard
+from trainers.data.shards.detections import tracks
+from trainers.data.shards.detector_model import SETTINGS, detector_of, one_detector
 from trainers.errors import UserError
-from trainers.evaluation import occluder_films
-from trainers.evaluation.occluder_films import BODY, judged, source_of
+from trainers.evaluation.occluders import occluder_films
+from trainers.evaluation.occluders.occluder_films import BODY, judged, source_of
 from trainers.synthesis.paste_occluders import BoardsSettings
 
 FILMS = ("anna_01", "anna_02", "ben_1")

@@ -9,8 +9,8 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.trying import motion_folder
-from tests.support.walkers import walkers
+from tests.support.networks.trying import motion_folder
+from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.augmentation.detector_noise import NoiseRange, astray
 from trainers.data import bank as banks

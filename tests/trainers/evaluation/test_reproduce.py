@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.config import load
-from trainers.data import world
+from trainers.data.public import world
 from trainers.evaluation.reproduce import PUBLISHED, evaluate_words
 from trainers.recipe import RECIPES
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines.skeleton import H36M_17
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers.evaluation.scores import Scores, absent, report, verb
 from trainers.test_clips.from_motion import TestClip
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import Segment

@@ -11,7 +11,7 @@ from engines.skeleton import H36M_17, mapping
 from realtime.recording.file_format import RecordingWriter
 from realtime.wire import messages
 from realtime.wire.messages import replace
-from tests.support import walker as fake
+from tests.support.people import walker as fake
 from trainers.cli import main
 from trainers.evaluation.temporal_consistency import bone_variation, trembling, turns
 

@@ -9,12 +9,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.trying import motion_folder, trial
+from tests.support.networks.trying import motion_folder, trial
 from trainers import cli
 from trainers.errors import UserError
 from trainers.evaluation.true_distance import clip, lifted
-from trainers.models.roy2024 import Roy2024
-from trainers.models.zhang2021 import DGNet, Zhang2021
+from trainers.models.papers.roy2024 import Roy2024
+from trainers.models.papers.zhang2021 import DGNet, Zhang2021
 
 
 def known(frames: int = 40):

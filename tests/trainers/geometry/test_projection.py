@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers.geometry.projection import LensModel, project
 from trainers.geometry.virtual_cameras import CameraRange, sample_views
 

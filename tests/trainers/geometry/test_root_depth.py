@@ -6,9 +6,9 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers.geometry.root_depth import KEEP, REFERENCES, USUAL_M, RootDepth, from_bone
-from trainers.models.inputs import facing
+from trainers.models.blocks.inputs import facing
 
 
 def scene(at: tuple[float, float, float] = (0.4, -0.2, 4.0), focal: float = 1.0):

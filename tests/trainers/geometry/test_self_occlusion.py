@@ -10,9 +10,9 @@ import torch
 
 from engines.skeleton import H36M_17
 from tests.support.paths import DATA
-from tests.support.walkers import standing_bones
-from trainers.data.asf_amc import read_amc, read_asf
-from trainers.data.bvh import read_bvh
+from tests.support.people.walkers import standing_bones
+from trainers.data.mocap.asf_amc import read_amc, read_asf
+from trainers.data.mocap.bvh import read_bvh
 from trainers.geometry import self_occlusion as cm
 from trainers.geometry.virtual_cameras import rotation
 from trainers.skeleton.bones import joints

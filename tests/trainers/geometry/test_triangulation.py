@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.walkers import walkers
+from tests.support.people.walkers import walkers
 from trainers.augmentation.detector_noise import NoiseRange, doubts, keypoints
 from trainers.geometry.triangulation import crossing, lines, triangulate
 from trainers.geometry.virtual_cameras import CameraRange, sample_views

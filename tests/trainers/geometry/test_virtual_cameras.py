@@ -7,7 +7,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engines.skeleton import H36M_17
-from tests.support.engine import MAN
+from tests.support.fakes.engine import MAN
 from trainers.augmentation.detector_noise import (
     Detections,
     NoiseRange,

@@ -15,8 +15,8 @@ from engines.store import open_engine
 from realtime.config.schema import CameraConfig, LiftConfig
 from realtime.lift.lifter import Lifter
 from tests.realtime.lift.test_lifter import seen as keypoints
-from tests.support.trying import doubted, there_and_back
-from tests.support.walkers import walkers
+from tests.support.networks.trying import doubted, there_and_back
+from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.config import load
 from trainers.data import motion
@@ -26,8 +26,8 @@ from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
 from trainers.geometry.self_occlusion import visible
 from trainers.geometry.virtual_cameras import CameraRange, sample_views
-from trainers.models.cheng2019 import WINDOW, Cheng2019, Discriminator, TwinTCN, filled
-from trainers.models.hold_hidden import hold_clip
+from trainers.models.blocks.hold_hidden import hold_clip
+from trainers.models.papers.cheng2019 import WINDOW, Cheng2019, Discriminator, TwinTCN, filled
 from trainers.recipes import cheng2019
 from trainers.test_clips.from_motion import facing as turned_to
 

@@ -14,8 +14,8 @@ from engines.store import open_engine
 from realtime.config.schema import CameraConfig, LiftConfig
 from realtime.lift.lifter import Lifter
 from tests.realtime.lift.test_lifter import seen
-from tests.support.trying import bad_steps, by_heart, motion_folder, tensors, trial
-from tests.support.walkers import walkers
+from tests.support.networks.trying import bad_steps, by_heart, motion_folder, tensors, trial
+from tests.support.people.walkers import walkers
 from trainers.augmentation.detector_noise import NoiseRange
 from trainers.augmentation.keypoint_errors import MIRROR, shifted, side_swapped
 from trainers.cli import main
@@ -25,8 +25,8 @@ from trainers.deploy.export import export
 from trainers.deploy.run_engine import given, lift
 from trainers.errors import UserError
 from trainers.geometry.virtual_cameras import CameraRange
-from trainers.models.cheng2020 import CELLS, FRAMES, REACH_M, WIDTHS, Branch, Cheng2020, drawn
-from trainers.models.inputs import facing, mapped
+from trainers.models.blocks.inputs import facing, mapped
+from trainers.models.papers.cheng2020 import CELLS, FRAMES, REACH_M, WIDTHS, Branch, Cheng2020, drawn
 from trainers.recipes import cheng2020
 
 CONFIG = "configs/train/cheng2020.yaml"

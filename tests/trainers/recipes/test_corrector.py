@@ -10,10 +10,10 @@ torch = pytest.importorskip("torch")
 from engines.contract import TICK_S
 from engines.skeleton import BODY_37, mapping
 from engines.store import load, locate
-from trainers.data.burst_bank import open_bursts
-from trainers.data.burst_shards import FRAME, write_bursts
+from trainers.data.shards.burst_bank import open_bursts
+from trainers.data.shards.burst_shards import FRAME, write_bursts
 from trainers.errors import UserError
-from trainers.models.engine_weights import carried_lifter
+from trainers.models.causal.engine_weights import carried_lifter
 from trainers.recipes.corrector import Settings, build_for_export, doubted, recipe, turned
 
 SCENES, EACH = 16, 12

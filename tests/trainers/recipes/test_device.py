@@ -6,8 +6,14 @@ import pytest
 import torch
 
 from trainers.config import load
-from trainers.models.inference_optimisation import CALIBRATION, KeypointView, Settings, fit_calibration, objective
-from trainers.models.motion_critic import Critic, convinced, told_apart, turned
+from trainers.models.papers.inference_optimisation import (
+    CALIBRATION,
+    KeypointView,
+    Settings,
+    fit_calibration,
+    objective,
+)
+from trainers.models.papers.motion_critic import Critic, convinced, told_apart, turned
 from trainers.recipe import recipe_module
 from trainers.recipes.cheng2019_losses import explained, judged, projected
 

@@ -10,8 +10,8 @@ import torch
 
 from engines.skeleton import H36M_17
 from engines.store import open_engine
-from tests.support.trying import doubted
-from tests.support.walkers import walkers
+from tests.support.networks.trying import doubted
+from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.data import motion
 from trainers.data.clips import Clips
@@ -19,7 +19,7 @@ from trainers.data.motion import Segment
 from trainers.deploy.export import export
 from trainers.deploy.run_engine import lift
 from trainers.errors import UserError
-from trainers.models.pavllo import VARIANTS, PavlloLifter
+from trainers.models.papers.pavllo import VARIANTS, PavlloLifter
 from trainers.recipes import pavllo
 
 

@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.support.trying import by_heart, motion_folder
-from tests.support.walkers import walkers
+from tests.support.networks.trying import by_heart, motion_folder
+from tests.support.people.walkers import walkers
 from trainers.augmentation.detector_noise import NoiseRange
 from trainers.cli import main
 from trainers.config import load

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from engines.skeleton import H36M_17
-from tests.support.recorded_views import recorded_folder
+from tests.support.people.recorded_views import recorded_folder
 from trainers.augmentation.virtual_detections import MaskShares
 from trainers.config import load
 from trainers.geometry.virtual_cameras import orient

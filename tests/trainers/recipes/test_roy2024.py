@@ -13,8 +13,8 @@ from engines.store import open_engine
 from realtime.config.schema import CameraConfig, LiftConfig
 from realtime.lift.lifter import Lifter
 from tests.realtime.lift.test_lifter import seen as keypoints
-from tests.support.trying import doubted, there_and_back
-from tests.support.walkers import walkers
+from tests.support.networks.trying import doubted, there_and_back
+from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.config import load
 from trainers.data import motion
@@ -23,8 +23,8 @@ from trainers.deploy.export import export
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
 from trainers.geometry.person_frame import PELVIS
-from trainers.models.roy2024 import Roy2024
-from trainers.models.roy2024_nets import FRAMES, RNet, spatial, temporal
+from trainers.models.papers.roy2024 import Roy2024
+from trainers.models.papers.roy2024_nets import FRAMES, RNet, spatial, temporal
 from trainers.recipes import roy2024
 
 CONFIG = "configs/train/roy2024.yaml"

@@ -15,15 +15,15 @@ from engines.store import open_engine
 from realtime.config.schema import CameraConfig, LiftConfig
 from realtime.lift.lifter import Lifter
 from tests.realtime.lift.test_lifter import seen
-from tests.support.trying import bad_steps, by_heart, motion_folder, tensors, trial
+from tests.support.networks.trying import bad_steps, by_heart, motion_folder, tensors, trial
 from trainers.cli import main
 from trainers.config import load
 from trainers.deploy.export import export
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import given, lift
 from trainers.errors import UserError
-from trainers.models.inputs import facing, mapped
-from trainers.models.zhang2021 import DGNet, Zhang2021
+from trainers.models.blocks.inputs import facing, mapped
+from trainers.models.papers.zhang2021 import DGNet, Zhang2021
 from trainers.recipes import zhang2021
 
 CONFIG = "configs/train/zhang2021.yaml"

@@ -10,8 +10,8 @@ from realtime.recording.file_format import HELLO, POSE3D, RecordingReader, Recor
 from realtime.recording.reader import Recorded, summarize
 from realtime.wire import messages
 from realtime.wire.messages import ABSENT, INFERRED, replace
-from tests.support import walker as fake
-from tests.support.trying import motion_folder
+from tests.support.networks.trying import motion_folder
+from tests.support.people import walker as fake
 from trainers.cli import main
 
 WRIST = H36M_17.index("left_wrist")

@@ -14,9 +14,9 @@ from realtime.demo.looks import draw_look
 from realtime.detect.mediapipe_detector import Detection
 from tests.trainers.synthesis.test_synthesis import walking
 from trainers import cli
-from trainers.data.burst_shards import JOINTS_37, read_bursts
 from trainers.data.motion import Segment, save, write_index
-from trainers.data.shards import BOARD, OUTSIDE
+from trainers.data.shards.burst_shards import JOINTS_37, read_bursts
+from trainers.data.shards.clip_shards import BOARD, OUTSIDE
 from trainers.errors import UserError
 from trainers.synthesis import burst_scenes, bursts
 from trainers.synthesis.burst_poses import PoseShares, draw_poses, heading, reached, seated, two_bones

@@ -11,7 +11,7 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="needs the extra `cluster`")
 
-from trainers.data.shards import read_shard, shard_path, write_shard
+from trainers.data.shards.clip_shards import read_shard, shard_path, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.ray_pool import connected, made_by_cluster
 

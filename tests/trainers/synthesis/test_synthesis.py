@@ -17,9 +17,9 @@ from realtime.demo.motion import draw_motion
 from realtime.demo.skeleton import Bones
 from realtime.detect.mediapipe_detector import Detection
 from trainers import cli
-from trainers.data.detector_model import SETTINGS
 from trainers.data.motion import Segment, save, write_index
-from trainers.data.shards import BOARD, OUTSIDE, DetectorClip, read_clips, read_shard, write_shard
+from trainers.data.shards.clip_shards import BOARD, OUTSIDE, DetectorClip, read_clips, read_shard, write_shard
+from trainers.data.shards.detector_model import SETTINGS
 from trainers.errors import UserError
 from trainers.skeleton.retarget import mirrored, resampled, reshape
 from trainers.synthesis import paste_occluders, render_clips, shard_pool

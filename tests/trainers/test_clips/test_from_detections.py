@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from engines.skeleton import BLAZEPOSE_33, H36M_17, mapping
-from tests.support.echo import Echo
-from tests.support.walkers import walkers
-from trainers.data.detections import tracks
-from trainers.data.shards import BOARD, OWN, DetectorClip, read_clips, write_shard
+from tests.support.networks.echo import Echo
+from tests.support.people.walkers import walkers
+from trainers.data.shards.clip_shards import BOARD, OWN, DetectorClip, read_clips, write_shard
+from trainers.data.shards.detections import tracks
 from trainers.deploy.run_engine import predict
 from trainers.errors import UserError
-from trainers.evaluation import occluder_test
+from trainers.evaluation.occluders import occluder_test
 from trainers.geometry.joint_set_inverse import spread
 from trainers.test_clips.from_detections import from_shards, judge_named
 

@@ -12,7 +12,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.support.trying import motion_folder
+from tests.support.networks.trying import motion_folder
 from trainers import cli
 from trainers.training import ablation
 from trainers.training.ablation import spread

@@ -6,7 +6,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.trying import motion_folder
+from tests.support.networks.trying import motion_folder
 from trainers import cli
 from trainers.config import load
 from trainers.recipe import recipe_module

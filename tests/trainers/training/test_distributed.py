@@ -11,7 +11,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from tests.support.trying import motion_folder
+from tests.support.networks.trying import motion_folder
 from trainers import checkpoint, cli
 from trainers.training.distributed import ALONE, Group, agreed, average, join
 

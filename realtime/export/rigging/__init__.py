@@ -1,0 +1,1 @@
+"""Fit rigs of constant bones to clips."""

@@ -1,0 +1,1 @@
+"""Smooth recorded clips without lag and hold standing feet."""

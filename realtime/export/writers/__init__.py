@@ -1,0 +1,1 @@
+"""Write clips in the formats of other tools: one file a format."""

@@ -1,0 +1,44 @@
+"""A batch's worker with quick fake networks, slow or dying on demand by the film's name.
+
+Knows: the batch's own worker.  Does not know: tests.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from typing import Any
+
+from realtime.cli import batch_film, film
+from tests.support.fakes.engine import fake_chain
+
+SLOW_S = 0.1
+
+
+def main(job: Any, control: Any, parent_pid: int) -> None:
+    film.ensure_model = lambda: None
+    film.open_chain = fake_chain
+    if "dying" in job.name:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if "bug" in job.name:
+        film.open_chain = lambda config: 1 / 0
+    if "slow" in job.name:
+        film.open_chain = slow_chain
+    batch_film.main(job, control, parent_pid)
+
+
+def slow_chain(config: Any) -> Any:
+    chain = fake_chain(config)
+    find = chain.find
+    chain.find = lambda picture: (time.sleep(SLOW_S), find(picture))[1]
+    return chain
+
+
+def run(words: list[str]) -> int:
+    """`realtime batch` with these workers, in a process of its own."""
+    from realtime.cli import batch
+    from realtime.cli import main as cli
+
+    batch.WORKER = main
+    return cli.main(["batch", *words])

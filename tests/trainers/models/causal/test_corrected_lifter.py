@@ -1,0 +1,98 @@
+"""Correct, carry, fuse: bones keep their length, nobody's believed pose is worse for it, a reset starts anew."""
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from engines.skeleton import BODY_37
+from tests.trainers.models.causal.test_causal_lifter import shaken
+from trainers.models.causal.causal_lifter import LiveLifter
+from trainers.models.causal.corrected_lifter import BONE_ENDS, BONE_PARENTS, CorrectedLifter, follow, hold_lengths
+from trainers.models.causal.corrector import Corrector
+
+TICKS, CLIPS = 40, 2
+
+
+def given(seed: int = 0):
+    g = torch.Generator().manual_seed(seed)
+    still = torch.randn(CLIPS, 1, 33, 3, generator=g) * 0.3
+    world = still + 0.03 * torch.randn(CLIPS, TICKS, 33, 3, generator=g)
+    x = world[..., :2] / (3 + world[..., 2:])
+    reliability = torch.rand(CLIPS, TICKS, 33, generator=g).clamp_min(0.3)
+    return {"x": x, "reliability": reliability, "dt": torch.full((CLIPS, TICKS), 1 / 30), "world": world}
+
+
+def stepped(model, clip, first=0, resets=(0,), last=TICKS):
+    state = {name: torch.zeros(CLIPS, *shape) for name, shape in model.contract().state}
+    found = []
+    for t in range(first, last):
+        now = {name: values[:, t] for name, values in clip.items()}
+        now["reset"] = torch.full((CLIPS,), float(t in resets))
+        with torch.no_grad():
+            answer, state = model.run(now, state)
+        assert {name: tuple(v.shape[1:]) for name, v in state.items()} == dict(model.contract().state)
+        found.append(answer)
+    return [torch.stack(values, 1) for values in zip(*found)]
+
+
+@pytest.fixture
+def model():
+    return shaken(CorrectedLifter(Corrector(32, 1), LiveLifter(24, 2)))
+
+
+def test_37_joints_with_lengths_that_settle(model):
+    xyz, sigma = stepped(model, given())
+    assert xyz.shape == (CLIPS, TICKS, 37, 3) and sigma.shape == (CLIPS, TICKS, 37)
+    assert model.contract().joints_out == BODY_37.name
+    length = (xyz[:, :, BONE_ENDS] - xyz[:, :, BONE_PARENTS]).norm(dim=-1)[:, TICKS // 2 :]
+    assert (length.std(1) / length.mean(1)).max() < 0.12  # a second after the first frame
+    assert torch.isfinite(xyz).all() and torch.isfinite(sigma).all()
+
+
+def test_a_reset_in_the_middle_starts_anew(model):
+    clip = given(1)
+    whole = stepped(model, clip, resets=(0, 20))
+    fresh = stepped(model, clip, first=20, resets=(20,))
+    assert all((a[:, 20:] - b).abs().max() < 1e-5 for a, b in zip(whole, fresh))
+
+
+def test_where_nothing_is_believed_the_carrying_lifter_answers_alone(model):
+    clip = given(2)
+    clip["reliability"] = torch.zeros_like(clip["reliability"])
+    found, _ = stepped(model, clip, last=1)
+    state = {name: torch.zeros(CLIPS, *shape) for name, shape in model.carry.contract().state}
+    now = {name: values[:, 0] for name, values in clip.items()} | {"reset": torch.ones(CLIPS)}
+    with torch.no_grad():
+        (alone, _), _ = model.carry.run(now, state)
+    assert (found[:, 0, :17] - alone).abs().max() < 1e-4
+
+
+def test_the_surer_answer_counts_more(model):
+    trust = torch.ones(CLIPS, 37)
+    sure, unsure = torch.full((CLIPS, 37), -4.0), torch.full((CLIPS, 17), -2.0)
+    share, sigma = model._weigh(sure, unsure, trust)
+    assert (share > 0.9).all() and (sigma < -4.0 + 1e-3).all()
+    share, _ = model._weigh(sure, unsure, trust * 0.0)
+    assert (share == 0).all()
+
+
+def test_what_is_followed_is_reached_by_belief_and_kept_without():
+    wanted, last = torch.ones(1, 2, 3), torch.zeros(1, 2, 3)
+    trust = torch.tensor([[1.0, 0.0]])
+    found = follow(wanted, last, trust, torch.tensor([10.0]), torch.tensor([False]), 0.15)
+    assert (found[0, 0] > 0.99).all() and (found[0, 1] == 0).all()
+    assert (follow(wanted, last, trust, torch.tensor([0.03]), torch.tensor([True]), 0.15) == 1).all()
+
+
+def test_bones_take_the_mean_length_and_keep_their_direction():
+    g = torch.Generator().manual_seed(0)
+    pose = torch.randn(1, 37, 3, generator=g)
+    longer = pose * 1.2
+    args = torch.ones(1, 37), torch.tensor([0.5])
+    first, length, known = hold_lengths(pose, *args, torch.tensor([True]), torch.zeros(1, 36), torch.zeros(1, 36))
+    assert (first - (pose - 0)).abs().max() < 1e-4
+    second, _, _ = hold_lengths(longer, *args, torch.tensor([False]), length, known)
+    bone = [p[:, BONE_ENDS] - p[:, BONE_PARENTS] for p in (first, second)]
+    ratio = bone[1].norm(dim=-1) / bone[0].norm(dim=-1)
+    assert ((ratio > 1.05) & (ratio < 1.1)).all()
+    assert torch.nn.functional.cosine_similarity(bone[0], bone[1], dim=-1).min() > 0.9999

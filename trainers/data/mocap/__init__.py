@@ -1,0 +1,1 @@
+"""Read raw motion capture: Acclaim and BVH files as the 17 joints."""

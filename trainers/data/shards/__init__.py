@@ -1,0 +1,1 @@
+"""Write and read shards of detections: whole clips, bursts of single frames."""

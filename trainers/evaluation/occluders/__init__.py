@@ -1,0 +1,1 @@
+"""Evaluate on footage with occluders pasted in."""

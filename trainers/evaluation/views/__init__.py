@@ -1,0 +1,1 @@
+"""Evaluate before calibrated cameras, against triangulated references."""

@@ -1,0 +1,1 @@
+"""Define the layers and inputs that several networks share."""

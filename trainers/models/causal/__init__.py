@@ -1,0 +1,1 @@
+"""Define the networks that run live: causal lifters, corrector, reliability."""

@@ -1,0 +1,123 @@
+"""Correct, carry, fuse: a per-frame corrector before a causal lifter, their answers weighed by variance, bones held.
+
+In the open both err, mostly in other ways: the fused pose errs less than either.  What is not believed the lifter
+carries alone, with the last believed correction.  37 joints: H36M's 17 fused; face, hands and feet as the corrector has
+them, on the fused nose, wrists and ankles.  Shapes: B people; camera axes, metres from the pelvis.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from engines.contract import Contract
+from engines.skeleton import BODY_37, H36M_17
+from trainers.models.causal.causal_lifter import LiveLifter
+from trainers.models.causal.corrector import Corrector, person_view
+
+CORE = len(H36M_17)
+EXTRA_PARENTS = list(BODY_37.parents[CORE:])
+BONE_ENDS = list(range(1, len(BODY_37)))
+BONE_PARENTS = list(BODY_37.parents[1:])
+CARRIED = "carry_"  # prefix of the lifter's own state
+SETTLE_S = 0.15  # of the correction: what the detector's jitter adds is smoothed away, its bias is not
+OFFSET_S = 0.05  # of face, hands and feet on their parents
+LENGTH_S = 8.0  # memory of a person's bone lengths
+FIRST_LENGTH_S = 0.5  # so much of it is the pose of the moment
+LEAST_M = 1e-3
+
+
+class CorrectedLifter(nn.Module):
+    """One streamed graph.  The state: the lifter's own, the correction, offsets, bone lengths and how long known."""
+
+    gains: Tensor  # (4,) of sigma: corrector, carry, fused where believed, fused elsewhere
+    lean: Tensor  # (2,) toward the corrector
+
+    def __init__(self, corrector: Corrector, carry: LiveLifter) -> None:
+        super().__init__()
+        self.corrector, self.carry = corrector, carry
+        # factors on the corrector's sigma, on the lifter's, and on the fused one of believed and other joints
+        self.register_buffer("gains", torch.ones(4))
+        # log-odds of the corrector's share: where half of the joints are believed, and what each tenth more adds
+        self.register_buffer("lean", torch.zeros(2))
+
+    def contract(self) -> Contract:
+        inner = self.carry.contract()
+        state = tuple((CARRIED + name, shape) for name, shape in inner.state)
+        own = (("correction", (CORE, 3)), ("offset", (len(EXTRA_PARENTS), 3)), ("length", (len(BONE_ENDS),)),
+               ("known", (len(BONE_ENDS),)))  # fmt: skip
+        return Contract(
+            "lift", "step", inner.joints_in, BODY_37.name, inner.receptive_field, world=True,
+            reliability_source="learned", threshold=inner.threshold, state=(*state, *own),
+        )  # fmt: skip
+
+    def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
+        """The contract's tensors of one tick -> (xyz, log_sigma) and the state after it."""
+        x, reliability, world, dt = (given[name] for name in ("x", "reliability", "world", "dt"))
+        start = given["reset"] > 0.5
+        trust = self.corrector.reliability(reliability)
+        view = person_view(x, world, reliability)
+        turn = view.rotation
+        corrected, corrected_sigma = self.corrector.correct(view)  # in the person's axes
+        to = self.carry.joint_map
+        carried, carried_sigma, after = self.carry.step(
+            to.points(x), to.reliability(reliability), dt, to.points(world), given["reset"],
+            {name: state[CARRIED + name] for name, _ in self.carry.state_shapes()},
+        )  # fmt: skip
+        after = {CARRIED + name: value for name, value in after.items()}
+        share, sigma = self._weigh(corrected_sigma, carried_sigma, trust)
+        carried = carried @ turn
+        wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
+        after["correction"] = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
+        hung = corrected[:, CORE:] - corrected[:, EXTRA_PARENTS]
+        after["offset"] = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
+        core = carried + after["correction"]
+        pose = torch.cat([core, core[:, EXTRA_PARENTS] + after["offset"]], 1)
+        pose, after["length"], after["known"] = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
+        return (pose @ turn.transpose(1, 2), sigma), after
+
+    def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+        """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
+        corrected = corrected + self.gains[0].log()
+        carried = torch.cat([carried, carried[:, EXTRA_PARENTS]], 1) + self.gains[1].log()
+        believed = trust >= self.carry.front.threshold
+        share = torch.sigmoid(2 * (carried - corrected) + self._leaning(believed)) * trust.square()
+        both = -0.5 * torch.logaddexp(-2 * corrected, -2 * carried)
+        sigma = torch.where(believed, both, torch.maximum(corrected, carried))
+        return share, sigma + torch.where(believed, self.gains[2], self.gains[3]).log()
+
+    def _leaning(self, believed: Tensor) -> Tensor:
+        """(B, 1): who is seen whole, of him the corrector knows more than sigmas tell; of half a body the lifter."""
+        part = believed[:, :CORE].float().mean(1, keepdim=True)
+        return self.lean[0] + self.lean[1] * 10 * (part - 0.5)
+
+
+def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tensor, seconds: float) -> Tensor:
+    """(B, J, 3) moves to what is wanted, the faster the more it is believed; at a start it is there at once."""
+    speed = (1 - torch.exp(-dt / seconds))[:, None, None] * trust.unsqueeze(-1)
+    return torch.where(start[:, None, None], wanted, last + speed * (wanted - last))
+
+
+def hold_lengths(
+    pose: Tensor, trust: Tensor, dt: Tensor, start: Tensor, length: Tensor, known: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """The pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed."""
+    bone = pose[:, BONE_ENDS] - pose[:, BONE_PARENTS]
+    now = (bone.square().sum(-1) + LEAST_M**2).sqrt()
+    weight = torch.minimum(trust[:, BONE_ENDS], trust[:, BONE_PARENTS]).square() * dt.clamp(0, 1)[:, None]
+    first = start[:, None]
+    known = torch.where(first, torch.full_like(known, FIRST_LENGTH_S), known)
+    length = torch.where(first, now, length)
+    length = length + weight / (known + weight) * (now - length)
+    known = (known + weight).clamp_max(LENGTH_S)
+    scaled = bone * (length / now).unsqueeze(-1)
+    return pose[:, :1] + torch.matmul(chains(pose), scaled), length, known
+
+
+def chains(like: Tensor) -> Tensor:
+    """(37, 36): 1 for every bone between the pelvis and a joint."""
+    rows = [[0.0] * len(BONE_ENDS) for _ in BODY_37.joints]
+    for bone, parent in enumerate(BONE_PARENTS):
+        rows[bone + 1] = [*rows[parent]]
+        rows[bone + 1][bone] = 1.0
+    return torch.tensor(rows, dtype=like.dtype, device=like.device)

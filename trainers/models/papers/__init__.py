@@ -1,0 +1,1 @@
+"""Define the networks of papers, each under the lifter contract."""
