@@ -17,6 +17,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
+from typing import NamedTuple
 
 MAGIC = b"steadypose recording 1\n"
 SYNC = b"\xf5\x9drc"
@@ -178,17 +179,26 @@ class RecordingReader:
             at = behind
 
 
-def last_message(path: Path) -> bytes | None:
-    """The last whole wire message of a recording, from its end: where a writer that was killed goes on."""
+class LastMessages(NamedTuple):
+    """Where a writer that was killed goes on."""
+
+    stamped: bytes | None  # keypoints or pose: no other message equals it, as every Hello of a run equals the next
+    pose: bytes | None
+
+
+def last_messages(path: Path) -> LastMessages:
+    """Find the last whole wire messages of a recording, from its end."""
+    stamped = pose = None
     if path.stat().st_size <= len(MAGIC):
-        return None
+        return LastMessages(stamped, pose)
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
-        search, found = Search(), None
+        search = Search()
         at = search.next_whole(data, max(len(MAGIC), len(data) - TAIL))
         while at < len(data) and (record := read_at(data, at)) is not None:
-            found = record.payload if record.type != LOST else found
+            stamped = record.payload if record.type in (KEYPOINTS2D, POSE3D) else stamped
+            pose = record.payload if record.type == POSE3D else pose
             at = search.next_whole(data, at + HEADER.size + len(record.payload))
-        return found
+    return LastMessages(stamped, pose)
 
 
 def read_at(data: mmap.mmap, at: int) -> Record | None:

@@ -11,7 +11,7 @@ from realtime.recording.file_format import POSE3D, RecordingError, RecordingWrit
 from realtime.transport.address import is_loopback
 from realtime.transport.pose_ring import PoseRingReader
 from realtime.transport.tap import Tap
-from realtime.wire.messages import Keypoints2D, MessageError, Pose3D, decode
+from realtime.wire.messages import MessageError, Pose3D, decode
 
 TURN_S = 0.1
 
@@ -70,9 +70,9 @@ class Copier:
         self._before: bytes | None = None  # the last pose in the file
         self._seam = False  # the next pose may not be the one behind it
 
-    def go_on_behind(self, message: bytes, found: bool) -> None:
-        """A file that was begun by a predecessor; `found`: the intake goes on right behind its last message."""
-        self._before, self._seam = message, not found
+    def go_on_behind(self, pose: bytes | None, found: bool) -> None:
+        """A file whose last pose a predecessor wrote; `found`: the intake goes on right behind its last message."""
+        self._before, self._seam = pose, not found
 
     def turn(self) -> int:
         """How many messages were written."""
@@ -93,18 +93,14 @@ class Copier:
 
 
 def poses_between(before: bytes, after: bytes) -> int:
-    """Poses of one stream that were published between two messages of it: captured, and not counted as dropped."""
+    """Count the poses of one stream published between two of it: captured, and not counted as dropped."""
     try:
-        one, other = (decode(kind_of_message(data), data) for data in (before, after))
+        one, other = decode(Pose3D, before), decode(Pose3D, after)
     except MessageError:
         return 0
     if one.stamp.stream != other.stamp.stream:
         return 0
     return max(0, other.stamp.seq - one.stamp.seq - 1 - max(0, other.dropped - one.dropped))
-
-
-def kind_of_message(data: bytes) -> type[Pose3D] | type[Keypoints2D]:
-    return Pose3D if type_of(data) == POSE3D else Keypoints2D
 
 
 class StreamRecorder(threading.Thread):

@@ -6,7 +6,7 @@ from contextlib import closing
 from pathlib import Path
 
 from realtime.clock import Pace
-from realtime.recording.file_format import RecordingError, RecordingWriter, check_target, last_message
+from realtime.recording.file_format import RecordingError, RecordingWriter, check_target, last_messages
 from realtime.recording.recorder import Copier
 from realtime.supervise.stage_runner import Context
 from realtime.transport.pose_ring import PoseRingReader
@@ -22,8 +22,8 @@ def main(ctx: Context) -> None:
         check_target(path)
     with closing(PoseRingReader(ctx.config.publish.bind)) as ring, RecordingWriter(path) as writer:
         copier = Copier(ring, writer)
-        if ctx.starts and (last := last_message(Path(path))):
-            copier.go_on_behind(last, ring.go_on_behind(last))
+        if ctx.starts:
+            go_on(copier, ring, Path(path))
         ctx.ready()
         try:
             record(ctx, copier)
@@ -31,6 +31,13 @@ def main(ctx: Context) -> None:
             ctx.log.error("%s", error)
             ctx.degraded("recording stopped")
             idle(ctx)
+
+
+def go_on(copier: Copier, ring: PoseRingReader, path: Path) -> None:
+    """Continue the file of a recorder that was killed, right behind its last message where that is still there."""
+    last = last_messages(path)
+    if last.stamped is not None:
+        copier.go_on_behind(last.pose, ring.go_on_behind(last.stamped))
 
 
 def record(ctx: Context, copier: Copier) -> None:

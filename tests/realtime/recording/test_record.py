@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
+from dataclasses import replace
 
 import pytest
 
@@ -16,11 +18,14 @@ from realtime.pipeline import LIVE, RECORD
 from realtime.recording.file_format import RecordingWriter
 from realtime.recording.reader import Recorded, summarize
 from realtime.recording.recorder import Copier, NetworkIntake, StreamRecorder
-from realtime.wire.messages import Hello, Keypoints2D, Pose3D
+from realtime.recording.stage import go_on
+from realtime.transport.pose_ring import PoseRingReader, PoseRingWriter
+from realtime.wire.messages import Hello, Keypoints2D, Pose3D, encode
 from tests.realtime.recording.test_file_format import wire
 from tests.support.fakes.run import faked
 from tests.support.fakes.run import settings as run_settings
 from tests.support.live import SMALL, live
+from tests.support.peer import free_address, hello, keypoints, pose
 from tests.support.publisher import FakePipeline
 
 TABLE = faked(LIVE) | RECORD
@@ -134,3 +139,46 @@ def test_a_lapped_reader_says_so_in_the_file(tmp_path):
     with RecordingWriter(tmp_path / "a") as writer:
         Copier(Lapped(), writer).turn()
     assert summarize(tmp_path / "a").losses.at_writing == 5
+
+
+def test_a_recorder_that_was_killed_behind_a_hello_goes_on_there_and_not_behind_the_next_one(tmp_path):
+    """Every Hello of a run is byte for byte the same: only messages with a stamp say where a recording ended."""
+    path, address = tmp_path / "a.poses", free_address()
+    said = [encode("hello", "cam0", hello()), *(m for seq in range(90) for m in frame_messages(seq))]
+    said[61:61] = [said[0]]  # a second and two seconds later
+    said[121:121] = [said[0]]
+    with RecordingWriter(path) as writer, closing(PoseRingWriter(address)) as ring:
+        for data in said:
+            ring.write(data)
+        for data in said[:62]:
+            writer.write(data)
+        with closing(PoseRingReader(address)) as intake:
+            copier = Copier(intake, writer)
+            go_on(copier, intake, path)
+            copier.turn()
+    assert seqs(path) == list(range(90)) == seqs(path, Keypoints2D)
+    assert summarize(path).losses.at_writing == 0
+
+
+def test_what_a_killed_recorder_missed_is_counted_between_poses(tmp_path):
+    """The ring no longer holds its last message; keypoints do not say how many frames were dropped, poses do."""
+    path, address = tmp_path / "a.poses", free_address()
+    with RecordingWriter(path) as writer, closing(PoseRingWriter(address)) as ring:
+        for seq in range(10):
+            for data in frame_messages(seq):
+                writer.write(data)
+        for seq in range(40, 50):
+            for data in frame_messages(seq, dropped=7):
+                ring.write(data)
+        with closing(PoseRingReader(address)) as intake:
+            copier = Copier(intake, writer)
+            go_on(copier, intake, path)
+            copier.turn()
+    assert summarize(path).losses.at_writing == 30 - 7
+
+
+def frame_messages(seq, dropped=0):
+    return [
+        encode("pose3d", "cam0", replace(pose(seq), dropped=dropped)),
+        encode("keypoints2d", "cam0", replace(keypoints(seq), dropped=0)),
+    ]
