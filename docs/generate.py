@@ -161,14 +161,28 @@ def command_line() -> str:
     for name, (module, about) in realtime_cli.COMMANDS.items():
         parser = argparse.ArgumentParser(f"realtime {name}", add_help=False)
         importlib.import_module(module).add_arguments(parser)
-        page += f"\n## realtime {name}\n\n{cell(about)}\n\n| argument | |\n|---|---|\n{arguments(parser)}"
+        page += f"\n## realtime {name}\n\n{cell(about)}\n\n{argument_tables(name, parser)}"
     page += "\n## trainers\n\n`trainers COMMAND --help` says more.\n\n| command | |\n|---|---|\n" + listed_trainers()
     return page + "\n## engines\n\n| command | |\n|---|---|\n" + listed_engines()
+
+
+def argument_tables(name: str, parser: argparse.ArgumentParser) -> str:
+    """The command's arguments; of a command with commands of its own, a table for each of those."""
+    nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
+    if not nested:
+        return f"| argument | |\n|---|---|\n{arguments(parser)}"
+    tables = ""
+    for word, one in nested[0].choices.items():
+        tables += f"### realtime {name} {word}\n\n{cell(one.description or '')}\n\n"
+        tables += f"| argument | |\n|---|---|\n{arguments(one)}\n"
+    return tables.removesuffix("\n")
 
 
 def arguments(parser: argparse.ArgumentParser) -> str:
     rows = ""
     for action in parser._actions:  # noqa: SLF001
+        if isinstance(action, argparse._HelpAction):  # noqa: SLF001
+            continue
         name = ", ".join(action.option_strings)
         value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else action.dest.upper())
         stands = f"{name} {value}".strip() if action.nargs != 0 else name

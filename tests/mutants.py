@@ -72,17 +72,17 @@ MUTANTS = (
         ("tests/faults/test_c_shared_memory.py", "-k", "c5"),
     ),
     Mutant(
-        "Host", "realtime/viewer/access.py",
+        "Host", "realtime/web/access.py",
         'if self.listen.loopback and host_of(headers.get("Host", "")) not in HERE:', "if False:",
         ("tests/realtime/viewer/test_access.py",),
     ),
     Mutant(
-        "Origin", "realtime/viewer/access.py",
+        "Origin", "realtime/web/access.py",
         'if not same_origin(headers.get("Origin", ""), headers.get("Host", "")):', "if False:",
         ("tests/realtime/viewer/test_access.py",),
     ),
     Mutant(
-        "token", "realtime/viewer/access.py", "return bool(wanted) and hmac.compare_digest(", "return True or bool(",
+        "token", "realtime/web/access.py", "return bool(wanted) and hmac.compare_digest(", "return True or bool(",
         ("tests/realtime/viewer/test_access.py",),
     ),
     Mutant(

@@ -16,6 +16,12 @@ FACE = ("nose", "left_ear", "right_ear")
 FACE_SCORE = 0.3  # a face point below it says nothing
 
 
+class OtherBody(Exception):
+    """The stream's joints are not those of a humanoid."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class BridgedPerson:
     id: int
@@ -24,6 +30,12 @@ class BridgedPerson:
     sigma: dict[str, float]
     state: dict[str, int]  # of every joint
     placed: bool  # positions are in the room; else relative to the root
+
+
+def check_humanoid(hello: Hello | None, otherwise: str) -> None:
+    """OtherBody where the stream has no pelvis; `otherwise` is what can be done with it."""
+    if hello and "pelvis" not in hello.joints:
+        raise OtherBody(f"a joint named pelvis is needed, found {', '.join(hello.joints)[:200]}; try: {otherwise}")
 
 
 def chosen(pose: Pose3D, wanted: int | None, last: int | None) -> Person3D | None:

@@ -46,6 +46,10 @@ class Performer:
         self.rest = self.rest.recentred(self._bones, self._seen.joints["pelvis"])
         self.news = "recentred"
 
+    def take_news(self) -> str:
+        told, self.news = self.news, ""
+        return told
+
     def messages(self, seen: BridgedPerson | None, now_s: float) -> Iterator[Message]:
         self._go_on_calibrating(seen, now_s)
         tracking = int(seen is not None)

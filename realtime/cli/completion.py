@@ -52,7 +52,23 @@ def actions(command: str) -> list[argparse.Action]:
 
     parser = argparse.ArgumentParser()
     importlib.import_module(COMMANDS[command][0]).add_arguments(parser)
-    return [action for action in parser._actions if action.option_strings]  # noqa: SLF001
+    found = [action for one in (parser, *nested(parser).values()) for action in one._actions]  # noqa: SLF001
+    by_flag = {action.option_strings[-1]: action for action in found if action.option_strings}
+    return list(by_flag.values())
+
+
+def nested(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
+    """The commands of a command, such as those of `realtime bridge`, by name."""
+    actions = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001
+    return dict(actions[0].choices) if actions else {}
+
+
+def words(command: str) -> list[str]:
+    from realtime.cli.main import COMMANDS
+
+    parser = argparse.ArgumentParser()
+    importlib.import_module(COMMANDS[command][0]).add_arguments(parser)
+    return list(nested(parser))
 
 
 def names() -> dict[str, str]:
@@ -69,7 +85,7 @@ def bash() -> str:
         inner = "".join(
             f'{a.option_strings[-1]}) choices="{" ".join(map(str, a.choices or ()))}" ;; ' for a in choosing
         )
-        cases.append(f'    *:{name}) case "$before" in {inner}*) choices="{" ".join(flags)}" ;; esac ;;')
+        cases.append(f'    *:{name}) case "$before" in {inner}*) choices="{" ".join(words(name) + flags)}" ;; esac ;;')
     return BASH.format(commands=" ".join(names()), cases="\n".join(cases))
 
 
@@ -79,7 +95,8 @@ def zsh() -> str:
         flags = " ".join(
             f"'{action.option_strings[-1]}[{plain(action.help)}]{value(action)}'" for action in actions(name)
         )
-        cases.append(f"    {name}) _arguments {flags} '*:file:_files' ;;")
+        rest = f"1:to:({' '.join(words(name))})" if words(name) else "*:file:_files"
+        cases.append(f"    {name}) _arguments {flags} '{rest}' ;;")
     commands = "\n".join(f"    '{name}:{plain(about)}'" for name, about in names().items())
     return ZSH.format(commands=commands, cases="\n".join(cases))
 
@@ -95,6 +112,8 @@ def fish() -> str:
     lines += ["#   realtime completion fish > ~/.config/fish/completions/realtime.fish"]
     for name, about in names().items():
         lines.append(f"complete -c realtime -n __fish_use_subcommand -a {name} -d '{plain(about)}'")
+        for word in words(name):
+            lines.append(f"complete -c realtime -n '__fish_seen_subcommand_from {name}' -a {word}")
         for action in actions(name):
             when, flag = f"'__fish_seen_subcommand_from {name}'", action.option_strings[-1].removeprefix("--")
             lines.append(f"complete -c realtime -n {when} -l {flag}{wanted(action)} -d '{plain(action.help)}'")

@@ -152,7 +152,7 @@ def viewer(config: RunConfig) -> Iterator[None]:
     from realtime.cli.view import checked_folder
     from realtime.supervise.companion import beside
     from realtime.transport.address import Busy, check_free
-    from realtime.viewer.access import new_token, parse_http
+    from realtime.web.access import new_token, parse_http
 
     if not config.view.open:
         yield

@@ -13,10 +13,10 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from realtime.transport.address import is_loopback
-from realtime.viewer.access import BadAddress, parse_http
 from realtime.viewer.doorway import doorway
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer
+from realtime.web.access import BadAddress, parse_http
 
 
 class NoFolder(ValueError):

@@ -15,9 +15,9 @@ from websockets.exceptions import ConnectionClosed
 
 from realtime import clock
 from realtime.recording.recorder import StreamRecorder
-from realtime.viewer.access import Listen
 from realtime.viewer.feed import Feed
 from realtime.viewer.outbox import Outbox
+from realtime.web.access import Listen
 
 KEPT_S = {"hello": float("inf"), "health": 3.0}  # a page that opens gets the last of these, if younger, at once
 MOST_KEPT = 32

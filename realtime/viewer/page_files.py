@@ -8,7 +8,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import NamedTuple
 
-from realtime.viewer.access import headers_for
+from realtime.web.access import headers_for
 
 FOLDER = "page"
 START = "page.html"

@@ -13,11 +13,11 @@ from websockets.asyncio.server import Server, ServerConnection, serve
 from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
-from realtime.viewer.access import Access, Listen, new_token
-from realtime.viewer.connections import ACCEPTED_AT_ONCE, HANDSHAKE_S, ConnectionLimit, quiet_logger, widen_queue
 from realtime.viewer.feed import Feed
 from realtime.viewer.hub import Hub, Options, Page
 from realtime.viewer.page_files import read_page_files
+from realtime.web.access import Access, Listen, new_token
+from realtime.web.connections import ACCEPTED_AT_ONCE, HANDSHAKE_S, ConnectionLimit, quiet_logger, widen_queue
 
 MOST_PAGES = 16
 REQUEST_BYTES = 2048

@@ -15,9 +15,9 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from realtime.viewer.access import Listen
 from realtime.viewer.hub import Options
 from realtime.viewer.server import Viewer
+from realtime.web.access import Listen
 from realtime.wire.messages import ABSENT, HELD, INFERRED
 from tests.support.people import walker as fake
 

@@ -14,9 +14,9 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from realtime.cli.view import add_arguments, has_display, options_of
-from realtime.viewer.access import BadAddress, Listen
 from realtime.viewer.hub import Options
 from realtime.viewer.server import MOST_PAGES, CannotServe, Viewer
+from realtime.web.access import BadAddress, Listen
 from realtime.wire.messages import Pose3D, decode, split
 from tests.support.live import live
 from tests.support.publisher import FakePipeline, free_address

@@ -2,7 +2,7 @@
 
 import pytest
 
-from realtime.viewer.access import POLICY, Access, BadAddress, Listen, host_of, new_token, parse_http, token_of
+from realtime.web.access import POLICY, Access, BadAddress, Listen, host_of, new_token, parse_http, token_of
 
 HERE = Access(Listen("127.0.0.1", 8008), "secret-token")
 OPEN = Access(Listen("0.0.0.0", 8008), "secret-token")

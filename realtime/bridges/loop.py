@@ -1,0 +1,101 @@
+"""Run a bridge: poses in, the chosen people upright and with named joints out, keys and news in between."""
+
+from __future__ import annotations
+
+import argparse
+import queue
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+from realtime import clock
+from realtime.bridges.person import BridgedPerson, bridged, chosen
+from realtime.bridges.progress import Progress
+from realtime.client.one_euro import PoseSmoother
+from realtime.client.pose_client import NoStream, PoseClient
+from realtime.wire.messages import Hello, Pose3D
+
+Keys = queue.SimpleQueue[str]
+Send = Callable[[Pose3D, list[BridgedPerson], "Hello | None"], None]
+
+
+def nothing() -> str:
+    return ""
+
+
+@dataclass(frozen=True)
+class Bridge:
+    """A tool that poses are sent on to.
+
+    `send` gets every pose, also those without people and the stale ones; Hello is None until the stream has said it.
+    """
+
+    target: str  # whom it sends to, for people
+    send: Send
+    close: Callable[[], object]
+    everybody: bool = False  # all people of a frame; else the one that is followed
+    keys: Mapping[str, Callable[[], object]] = field(default_factory=dict)
+    hint: str = "keys: q quit"
+    news: Callable[[], str] = nothing  # one line for the person at the keyboard; empty: nothing new
+
+
+def tell(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def add_stream_arguments(parser: argparse.ArgumentParser, address: str) -> None:
+    """What every bridge understands."""
+    parser.add_argument("--connect", default=address, metavar="ADDRESS", help="of the stream")
+    parser.add_argument("--person", type=int, metavar="ID", help="default: whoever was there first")
+    parser.add_argument("--smooth", action="store_true", help="One-Euro smoothing; its delay is shown")
+
+
+def run(client: PoseClient, bridge: Bridge, args: argparse.Namespace, pressed: Keys, stop: threading.Event) -> None:
+    """Until `stop`, or the key q."""
+    smoother = PoseSmoother() if args.smooth else None
+    followed: int | None = args.person
+    pace, progress = clock.Pace(5.0), Progress(args.connect, tell)
+    for pose in client:
+        if stop.is_set() or obeyed(pressed, bridge) == "q":
+            return
+        if smoother and pose.status != "STALE":
+            pose = smoother.smooth(pose)
+        hello = known_hello(client)
+        people = found(client, pose, hello, bridge.everybody and args.person is None, args.person, followed)
+        followed = people[0].id if people else followed
+        progress.saw(pose, len(people))
+        bridge.send(pose, people, hello)
+        if news := bridge.news():
+            tell(news)
+        if smoother and sys.stderr.isatty() and pace.due():
+            tell(f"smoothing adds {smoother.delay_ms:.0f} ms")
+
+
+def known_hello(client: PoseClient) -> Hello | None:
+    """Who publishes, where that was said already; no waiting."""
+    try:
+        return client.hello(0.0)
+    except NoStream:
+        return None
+
+
+def found(
+    client: PoseClient, pose: Pose3D, hello: Hello | None, everybody: bool, wanted: int | None, last: int | None
+) -> list[BridgedPerson]:
+    """The people to bridge; none where their joints have no names yet."""
+    if not pose.people or hello is None:
+        return []
+    one = chosen(pose, wanted, last)
+    people = list(pose.people) if everybody else [one] if one else []
+    keypoints = client.keypoints2d()
+    return [seen for person in people if (seen := bridged(person, pose, hello, keypoints))]
+
+
+def obeyed(pressed: Keys, bridge: Bridge) -> str:
+    """The last key that was pressed; each does what the bridge says it does."""
+    key = ""
+    while not pressed.empty():
+        key = pressed.get()
+        bridge.keys.get(key, nothing)()
+    return key
