@@ -15,7 +15,9 @@ import numpy as np
 from engines.skeleton import H36M_17
 from realtime import clock
 from realtime.bench.film import there_and_back
+from realtime.config.schema import PublishConfig
 from realtime.demo import CylinderWorld
+from realtime.publish.age_limit import AgeLimit
 from realtime.publish.publisher import Publication, nothing_yet
 from realtime.transport.bus import Bus, run_directory
 from realtime.transport.frame_ring import FrameWriter, Image
@@ -68,7 +70,8 @@ def play(address: str, film: Film, stop: threading.Event, hz: float = HZ) -> Non
         bus = stack.enter_context(closing(Bus(directory)))
         ring = stack.enter_context(closing(PoseRingWriter(address)))
         frames = stack.enter_context(closing(FrameWriter(address)))
-        publication = Publication("cam0", bus.public(address), ring, 150.0, nothing_yet("cam0"))
+        limit = AgeLimit(PublishConfig(max_age_ms=150.0))
+        publication = Publication("cam0", bus.public(address), ring, limit, nothing_yet("cam0"))
         print("up", flush=True)
         began = clock.now_ns()
         seq = 0

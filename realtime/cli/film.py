@@ -98,7 +98,7 @@ def open_film(config: RunConfig, stack: ExitStack) -> Film:
         ensure_model()
     source = stack.enter_context(closing(open_source(config)))
     chain = stack.enter_context(closing(open_chain(config)))
-    hello = hello_of("film", config.source.name, config_hash(config), config.publish.max_age_ms, chain.info())
+    hello = hello_of("film", config.source.name, config_hash(config), config.publish.least_age_ms(), chain.info())
     if hello is None:
         raise SourceError(f"source {config.source.spec}: detector or lifter did not say which joints they have")
     size = source.size[::-1] if config.source.rotate % 180 else source.size

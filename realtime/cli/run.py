@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +18,14 @@ if TYPE_CHECKING:
     from realtime.supervise.supervisor import Snapshot
     from realtime.supervise.terminal import Newest
 
+
+def milliseconds(text: str) -> float | str:
+    """A number, or the word that lets the machine decide."""
+    return text if text == "auto" else float(text)
+
+
 # flag -> (setting, how its text is read, what it stands for, help)
-SETTINGS: dict[str, tuple[str, type, str, str]] = {
+SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--fps": ("source.fps", float, "HZ", "pictures a second to ask for"),
     "--rotate": ("source.rotate", int, "DEG", "turn the picture clockwise: 0, 90, 180 or 270"),
     "--seed": ("demo.seed", int, "N", "which film the demo shows"),
@@ -30,7 +36,7 @@ SETTINGS: dict[str, tuple[str, type, str, str]] = {
     "--people": ("detector.people", int, "N", "how many people to look for"),
     "--engine": ("lift.engine", str, "NAME_OR_DIR", "lifting network: a name in the store or a folder"),
     "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
-    "--max-age": ("publish.max_age_ms", float, "MS", "an older pose is not current (default 150)"),
+    "--max-age": ("publish.max_age_ms", milliseconds, "MS", "an older pose is not current (auto: 150, or as measured)"),
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
     "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
@@ -136,13 +142,18 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
         yield lambda: None
         return
     limit_ms = ANY_AGE_MS if is_file_run(config.source) else None
-    with PoseClient(connectable(config.publish.bind), max_age_ms=config.publish.max_age_ms) as client:
+    with PoseClient(connectable(config.publish.bind), max_age_ms=asked_age(config)) as client:
 
         def newest() -> Pose3D | None:
             pose = client.latest(limit_ms)
             return None if pose.status == "STALE" else pose
 
         yield newest
+
+
+def asked_age(config: RunConfig) -> float | None:
+    """None: what the publisher declares, which follows the machine."""
+    return None if isinstance(config.publish.max_age_ms, str) else config.publish.max_age_ms
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from realtime.transport.address import BadPlace, is_loopback, parse
 from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth
 
 ADDRESS = "tcp://127.0.0.1:5555"
-MAX_AGE_MS = 150.0
+MAX_AGE_MS = 150.0  # until the publisher has declared its own
 FUTURE_NS = clock.NS_PER_S  # on one clock no frame is newer than now; this much is granted
 SILENCE_MS = 450.0  # then iteration says STALE
 HELLO_MS = 1500.0  # poses are held back so long for the names of their joints, which come once a second
@@ -41,13 +41,14 @@ class PoseClient:
     Args:
         address: where `realtime run` publishes: tcp://HOST:PORT, or ipc://PATH.
         source: one camera's name, where several share an address; empty: whoever publishes there.
-        max_age_ms: an older pose is not current: it is answered by status STALE and nobody in it.
+        max_age_ms: an older pose is not current: it is answered by status STALE and nobody in it.  None: the age
+            that the publisher declares, 150 ms or more where its machine is slow.
 
     Raises:
         BadPlace: the address is not understood; the text holds the form that works.
     """
 
-    def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float = MAX_AGE_MS) -> None:
+    def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float | None = None) -> None:
         check_connectable(address)
         self.address, self.source, self.max_age_ms = address, source, max_age_ms
         self._loopback = loopback(address)
@@ -84,9 +85,9 @@ class PoseClient:
         heard = self._poses.newest()
         if heard is None:
             return nothing_yet(self.source)
-        limit = self.max_age_ms if max_age_ms is None else max_age_ms
         pose: Pose3D = heard.message
-        return self._named(pose) if self._age_ms(heard) <= limit + pose.look_ahead_ms else stale(pose)
+        current = self._age_ms(heard) <= self.limit_ms(max_age_ms) + pose.look_ahead_ms
+        return self._named(pose) if current else stale(pose)
 
     def _named(self, pose: Pose3D) -> Pose3D:
         heard = self._hellos.newest()
@@ -137,8 +138,14 @@ class PoseClient:
 
     def _recent(self, topic: str, max_age_ms: float | None) -> Any:
         heard = self._listener(topic).newest()
-        limit = self.max_age_ms if max_age_ms is None else max_age_ms
-        return heard.message if heard and self._age_ms(heard) <= limit else None
+        return heard.message if heard and self._age_ms(heard) <= self.limit_ms(max_age_ms) else None
+
+    def limit_ms(self, asked: float | None = None) -> float:
+        """Greatest age of a current pose, in ms: the one asked for, else this client's, else the publisher's."""
+        if asked is not None or self.max_age_ms is not None:
+            return asked if asked is not None else self.max_age_ms or 0.0
+        heard = self._hellos.newest()
+        return heard.message.max_age_ms if heard else MAX_AGE_MS
 
     def _age_ms(self, heard: Heard) -> float:
         """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt.

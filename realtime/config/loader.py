@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Iterator
 from dataclasses import fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from realtime.config.schema import Intrinsics, RunConfig
 from realtime.config.shipped import RUN
@@ -64,9 +64,9 @@ def build(cls: type[T], values: dict[str, Any], origin: Origin, path: Path = (),
 
 def check(value: Any, hint: Any, metadata: Any, where: str) -> Any:
     options = get_args(hint)
-    if get_origin(hint) is UnionType:
-        if value is None and NoneType in options:
-            return None
+    if get_origin(hint) in (UnionType, Union):
+        if (value is None and NoneType in options) or value in words_of(hint):
+            return value
         hint = next(option for option in options if option is not NoneType)
     if get_origin(hint) is Literal:
         if value not in options or isinstance(value, bool):
@@ -77,6 +77,11 @@ def check(value: Any, hint: Any, metadata: Any, where: str) -> Any:
             raise ConfigError(f"{where}: expected a list, found {value!r}")
         return tuple(check(item, options[0], metadata, f"{where}[{i}]") for i, item in enumerate(value))
     return spelled(within(typed(value, hint, metadata, where), metadata, where), metadata, where)
+
+
+def words_of(hint: Any) -> tuple[str, ...]:
+    """The words that a setting takes beside its numbers, such as auto."""
+    return tuple(word for option in get_args(hint) if get_origin(option) is Literal for word in get_args(option))
 
 
 def typed(value: Any, hint: type, metadata: Any, where: str) -> Any:

@@ -20,6 +20,9 @@ Looks = Literal["train", "heldout"]
 DemoMotion = Literal["mix", "walk", "stand", "wave", "squat", "sit", "gestures", "reach", "turn"]
 
 
+LEAST_AGE_MS = 150.0  # the greatest age of a current pose, unless told or measured otherwise
+
+
 def quantity(default: Any, unit: str, low: float, high: float) -> Any:
     """A number with a unit and closed bounds; `settings.build` holds every value against them."""
     return field(default=default, metadata={"unit": unit, "low": low, "high": high})
@@ -117,7 +120,11 @@ class LiftConfig:
 class PublishConfig:
     bind: str = "tcp://127.0.0.1:5555"
     insecure: bool = False  # allows a bind beyond this machine, without keys
-    max_age_ms: float = quantity(150.0, "ms", 10, 10000)  # an older pose is not current
+    max_age_ms: float | Literal["auto"] = quantity("auto", "ms, or auto", 10, 10_000)  # an older pose is not current
+
+    def least_age_ms(self) -> float:
+        """Greatest age of a current pose while nothing is measured, and on a machine that is fast enough, in ms."""
+        return LEAST_AGE_MS if isinstance(self.max_age_ms, str) else self.max_age_ms
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 
 from realtime.clock import NS_PER_MS, Pace, identity, now_ns
 from realtime.config.schema import config_hash
+from realtime.publish.age_limit import AgeLimit
 from realtime.supervise.stage_runner import Context
 from realtime.wire.codec import dumps, unpack
 from realtime.wire.messages import Health, Hello, Keypoints2D, Medium, Pose3D, Stamp, Truth, replace, split
@@ -52,10 +53,10 @@ def nothing_yet(source: str, stream: int = 0, seq: int = -1) -> Pose3D:
 
 
 class Publication:
-    """One source's public side.  `max_age_ms` None: a file, whose poses are current whenever they come."""
+    """One source's public side.  `limit` None: a file, whose poses are current whenever they come."""
 
-    def __init__(self, source: str, port: Port, store: Store, max_age_ms: float | None, last: Pose3D) -> None:
-        self.source, self.max_age_ms = source, max_age_ms
+    def __init__(self, source: str, port: Port, store: Store, limit: AgeLimit | None, last: Pose3D) -> None:
+        self.source, self.limit = source, limit
         self.too_old = 0  # poses that came too late and were said to be STALE
         self._port, self._store = port, store
         self._last: Pose3D | dict[str, Any] = last
@@ -64,16 +65,18 @@ class Publication:
 
     def pose(self, pose: Pose3D) -> None:
         now = now_ns()
-        if self.max_age_ms is not None and not is_current(pose, now, self.max_age_ms):
+        if self.limit is not None and not is_current(pose, now, self.limit.ms):
             pose, self.too_old = stale(pose), self.too_old + 1
         self._say(pose, now)
 
     def relay_pose(self, plain: dict[str, Any]) -> None:
         """A live pose as its stage encoded it: only what publishing adds is changed."""
         self._heard_ns = now = now_ns()
-        if self.max_age_ms is not None and _age_ms(plain, now) > self.max_age_ms:
-            plain, self.too_old = plain | {"status": "STALE", "people": []}, self.too_old + 1
-        self._last = plain | {"t_publish_ns": now, "live": self.max_age_ms is not None}
+        if self.limit is not None:
+            self.limit.measure(age_ms := _age_ms(plain, now), now)
+            if age_ms > self.limit.ms:
+                plain, self.too_old = plain | {"status": "STALE", "people": []}, self.too_old + 1
+        self._last = plain | {"t_publish_ns": now, "live": self.limit is not None}
         self._keep(self._port.send_plain("pose3d", self.source, dumps(self._last)))
 
     def relay_keypoints(self, data: bytes) -> None:
@@ -96,11 +99,13 @@ class Publication:
 
     def _say(self, pose: Pose3D, now: int) -> None:
         self._heard_ns, self._last = now, pose
-        told = replace(pose, t_publish_ns=now, live=self.max_age_ms is not None)
+        told = replace(pose, t_publish_ns=now, live=self.limit is not None)
         self._keep(self._port.send_on("pose3d", self.source, told))
 
     def each_second(self, hello: Hello | None, health: Iterable[Health]) -> None:
         """Who speaks, once that is known, and how each stage does."""
+        if self.limit is not None:
+            self.limit.refresh(now_ns())
         if hello:
             self._keep(self._port.send_on("hello", self.source, hello))
         for one in health:
@@ -116,9 +121,9 @@ class Publication:
 
 def introduce(ctx: Context, publication: Publication) -> None:
     """Say hello and how each stage does, once a second."""
-    config = ctx.config
-    name, age_ms = config.source.name, config.publish.max_age_ms
-    medium: Medium = "film" if publication.max_age_ms is None else "live"
+    config, limit = ctx.config, publication.limit
+    name, age_ms = config.source.name, limit.ms if limit else config.publish.least_age_ms()
+    medium: Medium = "film" if limit is None else "live"
     hello = hello_of(ctx.boot, name, config_hash(config), age_ms, ctx.info(), medium)
     publication.each_second(hello, ctx.health())
 

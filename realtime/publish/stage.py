@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import closing
 
 from realtime import clock
+from realtime.publish.age_limit import AgeLimit
 from realtime.publish.publisher import Publication, introduce, nothing_yet
 from realtime.supervise.stage_runner import Context
 from realtime.transport.bus import TopicReader, wait_any
@@ -21,7 +22,7 @@ def main(ctx: Context) -> None:
     port = ctx.bus.public(public.bind, public.insecure)
     with closing(PoseRingWriter(public.bind)) as ring:
         before = nothing_yet(ctx.config.source.name, *ctx.last_answered)
-        run(ctx, Publication(ctx.config.source.name, port, ring, public.max_age_ms, before))
+        run(ctx, Publication(ctx.config.source.name, port, ring, AgeLimit(public), before))
 
 
 def run(ctx: Context, publication: Publication) -> None:
@@ -44,6 +45,14 @@ def run(ctx: Context, publication: Publication) -> None:
             told = states
             ctx.idle()
             introduce(ctx, publication)
+            tell_limit(ctx, publication)
+
+
+def tell_limit(ctx: Context, publication: Publication) -> None:
+    """For the terminal: the greatest age of a current pose, where the machine decides it."""
+    limit = publication.limit
+    if limit and limit.auto and limit.ms != ctx.info().get("max_age_ms"):
+        ctx.set_info(max_age_ms=limit.ms)
 
 
 def relay(ctx: Context, poses: TopicReader, publication: Publication, last: Stamp | None) -> Stamp | None:

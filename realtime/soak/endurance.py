@@ -92,7 +92,7 @@ class Endurance:
         """As a user's program does: the newest pose, which must not be old when it says it is current."""
         pose = self.client.latest()
         age_ms = (clock.now_ns() - pose.stamp.t_capture_ns) / NS_PER_MS
-        self.endured.served_old += pose.status != "STALE" and age_ms > self.client.max_age_ms + TURN_S * 1000
+        self.endured.served_old += pose.status != "STALE" and age_ms > self.client.limit_ms() + TURN_S * 1000
         time.sleep(TURN_S)
 
     def _until(self, true: Callable[[], bool], seconds: float) -> bool:

@@ -80,7 +80,7 @@ class Context:
         self.directory, self.table = plan.directory, plan.table
         self.log = logging.getLogger(stage)
         self._board, self._row = plan.board, plan.board.row(stage)
-        self._meter = StageMetrics(self._row, plan.config.publish.max_age_ms, plan.config.pipeline.lagging_s)
+        self._meter = StageMetrics(self._row, plan.config.publish.least_age_ms(), plan.config.pipeline.lagging_s)
         self._reason = ""
         self.live = "capture" in plan.table
 

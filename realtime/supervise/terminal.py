@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from realtime.config.schema import VIEWER_TOKEN
+from realtime.clock import NS_PER_MS
+from realtime.config.schema import LEAST_AGE_MS, VIEWER_TOKEN
 from realtime.wire.messages import JOINT_STATES, Health, Person3D, Pose3D
 
 if TYPE_CHECKING:
@@ -78,7 +79,8 @@ def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
     plain = asdict(snapshot)
     stages = {stage.pop("stage"): stage for stage in plain.pop("stages")}
     info = {k: v for k, v in plain.pop("info").items() if isinstance(v, (str, int, float))}
-    return plain | {"stages": stages, "status": pose.status if pose else "STALE"} | info | progress(snapshot)
+    newest = {"status": pose.status, "age_ms": round(age_ms(pose), 1)} if pose else {"status": "STALE"}
+    return plain | {"stages": stages} | newest | info | progress(snapshot)
 
 
 def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
@@ -91,7 +93,7 @@ def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
     counts = f"{snapshot.seconds:6.1f} s  {pace}  {snapshot.dropped} dropped"
     ended = not any(snapshot.pids.values())
     people = [] if ended else people_lines(pose, snapshot.info.get("joints", ()))
-    return "  ".join((counts, *people, *worst))
+    return "  ".join((counts, *late(pose), *people, *worst))
 
 
 def slow(stage: Health) -> bool:
@@ -104,14 +106,25 @@ def remedy(snapshot: Snapshot) -> str:
     if not any(slow(stage) for stage in snapshot.stages):
         return ""
     took_ms = sum(stage.p50_ms for stage in snapshot.stages if stage.stage in WORK)
-    age_ms = max(200, round(took_ms * 2, -2))
-    return f"this machine needs {took_ms:.0f} ms a frame; try --size 424x240, or --max-age {age_ms:.0f}"
+    needed = f"this machine needs {took_ms:.0f} ms a frame; try --size 424x240"
+    if "max_age_ms" in snapshot.info:  # the limit follows the machine by itself
+        return needed
+    return f"{needed}, or --max-age {max(200, round(took_ms * 2, -2)):.0f}"
 
 
 def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:
     if pose is None:
         return ["no current pose"]
     return [person_line(person, joints) for person in pose.people] or ["nobody in view"]
+
+
+def late(pose: Pose3D | None) -> list[str]:
+    """How old a pose was when it was published, where that is more than a fast machine would let pass."""
+    return [f"{age_ms(pose):.0f} ms old"] if pose and pose.live and age_ms(pose) > LEAST_AGE_MS else []
+
+
+def age_ms(pose: Pose3D) -> float:
+    return (pose.t_publish_ns - pose.stamp.t_capture_ns) / NS_PER_MS
 
 
 def rate(snapshot: Snapshot) -> float:
@@ -194,7 +207,7 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
         f"({100 * snapshot.dropped / total:.1f} %)  {snapshot.people} in view"
     )
     film = [Text(words)] if (words := progress_words(snapshot)) else []
-    people = [Text(line) for line in people_lines(pose, info.get("joints", ()))]
+    people = [Text(line) for line in (*late(pose), *people_lines(pose, info.get("joints", ())))]
     return Group(head, used, stages_table(snapshot), *film, counts, *people, Text("Ctrl-C ends", "dim"))
 
 

@@ -327,7 +327,7 @@ def says(page, state: str, title: str) -> str:
 @pytest.mark.browser
 def test_h24_a_page_opened_on_a_machine_that_is_too_slow_says_so_with_age_and_limit(monkeypatch):
     """It said `No data yet: nothing is published`, beside a running stream."""
-    with live(monkeypatch, detect_s=0.4) as run:
+    with live(monkeypatch, {"publish.max_age_ms": 150.0}, detect_s=0.4) as run:
         run.peer.wait(lambda: any(m["seq"] > 3 for _, m in run.peer.poses), 20)
         with page_of(run.bind) as page:
             more = says(page, "stale", "This machine is too slow")

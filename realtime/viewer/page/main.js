@@ -23,7 +23,7 @@ const state = {
 };
 const OLD = new Set(["late", "nodata", "lost", "waiting", "stale", "starting", "joining", "ended"]);
 const EMPTY = new Set(["nodata", "lost", "waiting", "starting", "ended", "stale"]); // nothing of now to count
-const WAIT_FOR_POSE_MS = 300, NO_PICTURE_MS = 2500;
+const WAIT_FOR_POSE_MS = 300, NO_PICTURE_MS = 2500, FAST_MS = 150; // an older pose, still current on a slow machine, is marked
 
 // what comes in
 const link = new Link({
@@ -197,6 +197,7 @@ function pillOf({ mood, title }, frame, medium) {
   if (mood !== "live" && mood !== "nobody") return ["bad", title.toLowerCase()];
   if (state.pose?.live === false) return ["good", [medium === "stream" ? "film" : medium, speed].filter(Boolean).join(" · ")];
   if (age > limit) return ["late", `late: ${age.toFixed(0)} ms`];
+  if (age > FAST_MS) return ["late", `live · ${pulse.rate(performance.now()).toFixed(0)} Hz · ${age.toFixed(0)} ms old`];
   return ["good", `live · ${pulse.rate(performance.now()).toFixed(0)} Hz · ${age.toFixed(0)} ms`];
 }
 

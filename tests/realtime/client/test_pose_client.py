@@ -97,6 +97,15 @@ def test_a_pose_grows_stale(client, station):
     assert client.latest(max_age_ms=60_000).status == "OK"
 
 
+def test_the_publisher_s_own_limit_holds_unless_the_client_has_one(station):
+    with PoseClient(station.address) as client, PoseClient(station.address, max_age_ms=150) as strict:
+        introduce(client, station, max_age_ms=60_000.0)
+        assert current(client, station, 6, age_ms=400).people
+        until(lambda: strict.latest().stamp.seq == 6)
+        assert strict.latest().status == "STALE" and client.latest(max_age_ms=150).status == "STALE"
+        assert client.keypoints2d(max_age_ms=0) is None
+
+
 def test_what_the_lifter_looks_ahead_is_granted(client, station):
     current(client, station, 4)
     until_heard(lambda: station.pose(5, age_ms=400), lambda: client.latest().stamp.seq == 5)

@@ -15,6 +15,7 @@ from realtime import clock
 from realtime.config.schema import PublishConfig, RunConfig, SourceConfig
 from realtime.publish import publisher
 from realtime.publish import stage as publish_stage
+from realtime.publish.age_limit import AgeLimit, limit_for
 from realtime.publish.publisher import Publication, hello_of, nothing_yet
 from realtime.transport.bus import Bus
 from realtime.transport.pose_ring import PoseRingReader
@@ -84,7 +85,8 @@ def pass_ms(monkeypatch):
 
 
 def live(kept, max_age_ms=150.0):
-    return Publication("cam0", kept, kept, max_age_ms, nothing_yet("cam0"))
+    limit = None if max_age_ms is None else AgeLimit(PublishConfig(max_age_ms=max_age_ms))
+    return Publication("cam0", kept, kept, limit, nothing_yet("cam0"))
 
 
 def test_a_fresh_pose_goes_out_with_the_time_of_its_publication(kept, pass_ms):
@@ -148,7 +150,7 @@ def test_silence_is_told_within_500_ms_again_and_again(kept, pass_ms):
 
 
 def test_there_is_a_status_before_the_first_pose(kept, pass_ms):
-    publication = Publication("cam0", kept, kept, 150, nothing_yet("cam0", 3, 77))
+    publication = Publication("cam0", kept, kept, AgeLimit(PublishConfig()), nothing_yet("cam0", 3, 77))
     pass_ms(401)
     publication.silence()
     (told,) = kept.poses()
@@ -200,6 +202,8 @@ class FakeContext(SimpleNamespace):
         self.is_ready.set()
 
     def idle(self): ...
+
+    def set_info(self, **info): ...
 
     def info(self):
         return FACTS
@@ -296,3 +300,52 @@ def test_the_stage_starts_without_opencv():
     """A killed publisher is back within two seconds: a third of its start-up was an import it does not use."""
     code = "import sys, realtime.publish.stage; sys.exit('cv2' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], timeout=30).returncode == 0
+
+
+@pytest.mark.parametrize(("p95", "limit"), [(20, 150), (75, 150), (76, 200), (240, 500), (900, 1000)])
+def test_the_limit_is_twice_the_95th_percentile_in_steps_and_within_bounds(p95, limit):
+    assert limit_for(p95) == limit
+
+
+def aged(limit, ages, began_s=100.0, every_s=0.1):
+    """The limit after poses of these ages, in ms."""
+    for n, age in enumerate(ages):
+        limit.measure(age, int((began_s + n * every_s) * 1e9))
+    limit.refresh(int((began_s + len(ages) * every_s) * 1e9))
+    return limit.ms
+
+
+def test_auto_follows_a_slow_machine_and_comes_back():
+    limit = AgeLimit(PublishConfig())
+    assert aged(limit, [200.0] * 10) == 150.0  # a second is too little
+    assert aged(limit, [200.0] * 30) == 400.0
+    assert aged(limit, [40.0] * 110, began_s=103) == 150.0
+
+
+def test_a_pause_does_not_make_old_poses_current():
+    """Three seconds of nothing, then the few poses that lay waiting."""
+    limit = AgeLimit(PublishConfig())
+    assert aged(limit, [40.0] * 90) == 150.0
+    assert aged(limit, [3000.0, 2000.0, 900.0, 40.0], began_s=112.0) == 150.0
+
+
+def test_a_limit_that_was_given_stays():
+    assert aged(AgeLimit(PublishConfig(max_age_ms=90.0)), [300.0] * 60) == 90.0
+
+
+def test_poses_of_a_slow_machine_are_current_once_their_age_is_measured_and_hello_says_so(kept, pass_ms):
+    publication = Publication("cam0", kept, kept, AgeLimit(PublishConfig()), nothing_yet("cam0"))
+    for seq in range(40):
+        sent = stamp(seq)
+        pass_ms(240)
+        publication.relay_pose(plain(encode("pose", "cam0", replace(pose(seq), stamp=at(sent, 240)))))
+        if seq % 4 == 3:
+            publication.each_second(None, ())
+    statuses = [one.status for one in kept.poses()]
+    assert statuses[0] == "STALE" and set(statuses[16:]) == {"OK"}
+    assert publication.limit.ms == 500.0
+
+
+def at(sent, age_ms):
+    """The same stamp, of a frame captured so long ago by the clock moved by hand."""
+    return replace(sent, t_capture_ns=clock.now_ns() - int(age_ms * 1e6))

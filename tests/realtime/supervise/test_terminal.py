@@ -49,6 +49,15 @@ def test_a_line_counts_states_and_never_places_a_joint_that_is_absent():
     assert "this machine needs 11 ms a frame" in line and "lagging" not in line
 
 
+def test_a_pose_of_a_slow_machine_is_shown_with_its_age_and_the_remedy_leaves_the_limit_alone():
+    late = replace(pose(0, 1, 3, 0), t_publish_ns=int(321e6))
+    info = snapshot().info | {"max_age_ms": 650.0}
+    line = terminal.as_line(snapshot(info=info), late)
+    assert "321 ms old  person 4" in line and "--size" in line and "--max-age" not in line
+    assert terminal.as_json(snapshot(), late)["age_ms"] == 321.0
+    assert " old" not in terminal.as_line(snapshot(), replace(late, live=False))
+
+
 def test_starting_nobody_and_nothing_current_are_three_different_lines():
     stages = (replace(STAGES[0]), Health("detect", "STARTING"), Health("lift", "STARTING"))
     assert terminal.as_line(snapshot(ready=False, answered=0, stages=stages), None) == "starting: detect, lift"
