@@ -20,6 +20,7 @@ COMMANDS = {
     ),
     "train": ("trainers.training.train", "a recipe, such as causal-small -> a checkpoint"),
     "bench": ("trainers.training.bench", "steps and windows a second of every recipe on this machine"),
+    "streaming": ("trainers.evaluation.streaming_cost", "a tick streamed, beside recomputing its window and torch"),
     "ablate": ("trainers.training.ablation", "variants of a config in equal steps, several at once, as one table"),
     "reproduce": ("trainers.evaluation.reproduce", "a paper's protocol on Human3.6M: training, test, table"),
     "evaluate": ("trainers.evaluation.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
