@@ -23,7 +23,7 @@ PRECISIONS = ("fp32", "fp16")
 
 
 @dataclass(frozen=True)
-class Order:
+class BuildRequest:
     """What is to be built; empty `batches` and `sms` mean the model's own and this machine's."""
 
     target: str
@@ -34,7 +34,7 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelSource:
     folder: Path
     manifest: Manifest
     contract: Contract
@@ -42,7 +42,7 @@ class Source:
     model: bytes
 
 
-def build(model: str | Path, order: Order, progress: tensorrt.Progress | None = None) -> tuple[Path, str]:
+def build(model: str | Path, order: BuildRequest, progress: tensorrt.Progress | None = None) -> tuple[Path, str]:
     """Builds, checks and installs; returns the folder and one sentence on how far it was checked."""
     source = read_source(model)
     contract = replace(source.contract, batches=order.batches or source.contract.batches)
@@ -63,7 +63,7 @@ def build(model: str | Path, order: Order, progress: tensorrt.Progress | None = 
     return folder, _try_here(folder, sms)
 
 
-def read_source(model: str | Path) -> Source:
+def read_source(model: str | Path) -> ModelSource:
     """A name in the store, a folder, or the .onnx file inside one; verified before anything parses it."""
     path = Path(model)
     if path.is_file():
@@ -76,16 +76,16 @@ def read_source(model: str | Path) -> Source:
         raise EngineError(
             f"{folder}: its manifest is of {manifest.model} ({manifest.target}); build from the ONNX model"
         )
-    return Source(folder, manifest, contract, golden, data)
+    return ModelSource(folder, manifest, contract, golden, data)
 
 
-def _precise(source: Source, order: Order) -> bytes:
+def _precise(source: ModelSource, order: BuildRequest) -> bytes:
     if order.precision == source.manifest.precision or order.precision == "fp32":
         return source.model
     return fp16.halve(source.model, str(source.folder), arithmetic=order.target != "onnx")
 
 
-def _check_precision(source: Source, order: Order, onnx: bytes) -> None:
+def _check_precision(source: ModelSource, order: BuildRequest, onnx: bytes) -> None:
     """The golden sequence on the CPU, which widens fp16 again: it judges the weights; a GPU judges the arithmetic."""
     engine = ort.open_onnx(onnx, source.folder, source.contract, source.manifest.name, "", threads=1,
                            batch=source.contract.batches[0])  # fmt: skip
@@ -93,15 +93,15 @@ def _check_precision(source: Source, order: Order, onnx: bytes) -> None:
     store.check_golden(engine, manifest, source.golden, every_row=True)
 
 
-def _precision(source: Source, order: Order) -> str:
+def _precision(source: ModelSource, order: BuildRequest) -> str:
     return "fp16" if "fp16" in (order.precision, source.manifest.precision) else "fp32"
 
 
-def _tolerance(source: Source) -> dict[str, float]:
+def _tolerance(source: ModelSource) -> dict[str, float]:
     return TOLERANCE | source.manifest.tolerance
 
 
-def _sms(library: tensorrt.Flavour, order: Order) -> tuple[int, ...]:
+def _sms(library: tensorrt.Flavour, order: BuildRequest) -> tuple[int, ...]:
     """GPUs to build for: those named, else the one that is here; only RTX can build for absent ones."""
     here: tuple[int, ...] = ()
     with suppress(EngineError):
@@ -117,7 +117,12 @@ def _sms(library: tensorrt.Flavour, order: Order) -> tuple[int, ...]:
 
 
 def _install(
-    source: Source, order: Order, contract: Contract, data: bytes, sms: Sequence[int], made_by: dict[str, str]
+    source: ModelSource,
+    order: BuildRequest,
+    contract: Contract,
+    data: bytes,
+    sms: Sequence[int],
+    made_by: dict[str, str],
 ) -> Path:
     """Everything into a private folder, then into its place in one move."""
     name, precision = source.manifest.name, _precision(source, order)

@@ -83,7 +83,7 @@ def build(args: argparse.Namespace) -> int:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-    from engines.build import Order, build
+    from engines.build import BuildRequest, build
 
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with Progress(*columns, transient=True, console=Console(stderr=True)) as bar:
@@ -92,7 +92,7 @@ def build(args: argparse.Namespace) -> int:
         def progress(phase: str, step: int, steps: int) -> None:
             bar.update(task, description=phase, completed=step, total=steps)
 
-        order = Order(args.target, args.precision, args.batch, args.sm, args.out)
+        order = BuildRequest(args.target, args.precision, args.batch, args.sm, args.out)
         folder, checked = build(args.model, order, progress)
     print(f"{folder}: {checked}")
     return 0

@@ -73,6 +73,16 @@ def test_no_folder_holds_more_than_twenty_modules():
     assert {folder: width for folder, width in widths.items() if width > MODULES_MAX} == {}
 
 
+def test_a_class_name_means_one_thing():
+    classes = Counter(
+        node.name
+        for tree in modules("realtime", "engines", "trainers").values()
+        for node in tree.body
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_")
+    )
+    assert [name for name, count in classes.items() if count > 1] == []
+
+
 def test_names_say_something():
     assert [name for name in tracked() if Path(name).name in EMPTY_NAMES] == []
 

@@ -16,7 +16,7 @@ from realtime.config.loader import build
 from realtime.config.shipped import Shipped
 from realtime.config.yaml_file import ConfigError, read_yaml
 from trainers.errors import UserError
-from trainers.recipe import RECIPES, recipe_module
+from trainers.recipe import RECIPES, settings_class
 
 TRAIN = Shipped(
     Path(__file__).parent / "recipes" / "defaults",
@@ -76,7 +76,7 @@ def load(path: str, variant: str = "", seed: int | None = None) -> TrainConfig:
             return f"{path}:{tree.lines.get(key, 1)}: {'.'.join(key)}"
 
         loop = build(Loop, values.pop("loop", None) or {}, origin, ("loop",))
-        settings = build(recipe_module(name).Settings, values, origin)
+        settings = build(settings_class(name), values, origin)
     except ConfigError as error:
         raise UserError(str(error)) from None
     stem = Path(path).stem

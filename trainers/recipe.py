@@ -8,16 +8,16 @@ from typing import Any, Protocol
 from torch import Generator, Tensor, nn
 from torch.optim import Optimizer
 
-RECIPES = {
-    "live": "trainers.recipes.live",
-    "corrector": "trainers.recipes.corrector",
-    "reliability": "trainers.recipes.reliability",
-    "pavllo": "trainers.recipes.pavllo",
-    "pavllo_semi": "trainers.recipes.pavllo_semi",
-    "zhang2021": "trainers.recipes.zhang2021",
-    "roy2024": "trainers.recipes.roy2024",
-    "cheng2019": "trainers.recipes.cheng2019",
-    "cheng2020": "trainers.recipes.cheng2020",
+RECIPES = {  # name -> module, class of its settings
+    "live": ("trainers.recipes.live", "CausalLifterSettings"),
+    "corrector": ("trainers.recipes.corrector", "CorrectorSettings"),
+    "reliability": ("trainers.recipes.reliability", "ReliabilitySettings"),
+    "pavllo": ("trainers.recipes.pavllo", "PavlloSettings"),
+    "pavllo_semi": ("trainers.recipes.pavllo_semi", "PavlloSemiSettings"),
+    "zhang2021": ("trainers.recipes.zhang2021", "Zhang2021Settings"),
+    "roy2024": ("trainers.recipes.roy2024", "Roy2024Settings"),
+    "cheng2019": ("trainers.recipes.cheng2019", "Cheng2019Settings"),
+    "cheng2020": ("trainers.recipes.cheng2020", "Cheng2020Settings"),
 }
 Losses = dict[str, Tensor]
 
@@ -50,5 +50,10 @@ class Recipe(Protocol):
 
 
 def recipe_module(name: str) -> Any:
-    """The module of a recipe: `Settings` (a dataclass) and `recipe(settings, data, device) -> Recipe`."""
-    return import_module(RECIPES[name])
+    """Import a recipe's module: `recipe(settings, data, device, steps) -> Recipe` and what builds it for export."""
+    return import_module(RECIPES[name][0])
+
+
+def settings_class(name: str) -> Any:
+    """Import the dataclass that holds a recipe's settings."""
+    return getattr(recipe_module(name), RECIPES[name][1])

@@ -78,7 +78,7 @@ class PyCuda:
         return graph.launch
 
 
-class Block:
+class DeviceBlock:
     """Tensors side by side in one piece of device memory, optionally with their pinned image on the host."""
 
     def __init__(self, gpu: Gpu, shapes: Mapping[str, tuple[int, ...]], host: bool) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from engines.backends.cuda import Block, Gpu, open_gpu
+from engines.backends.cuda import DeviceBlock, Gpu, open_gpu
 from engines.backends.tensorrt import Flavour, check_fits, deserialise, flavour
 from engines.contract import Contract
 from engines.engine import Shapes, check_batch, check_tensors, fill
@@ -33,10 +33,10 @@ class TrtEngine:
         self._engine, self._gpu, self._library = engine, gpu, library  # TensorRT's logger must outlive the engine
         inputs, outputs = contract.inputs(batch), contract.outputs(batch)
         check_tensors(manifest.name, contract, batch, *_tensors(engine, library, batch))
-        self._inputs = Block(gpu, {n: s for n, s in inputs.items() if not n.startswith("state_")}, host=True)
-        self._answer = Block(gpu, {n: s for n, s in outputs.items() if not n.startswith("next_")}, host=True)
+        self._inputs = DeviceBlock(gpu, {n: s for n, s in inputs.items() if not n.startswith("state_")}, host=True)
+        self._answer = DeviceBlock(gpu, {n: s for n, s in outputs.items() if not n.startswith("next_")}, host=True)
         state = {n: s for n, s in inputs.items() if n.startswith("state_")}
-        self._states = [Block(gpu, state, host=False) for _ in range(2)]
+        self._states = [DeviceBlock(gpu, state, host=False) for _ in range(2)]
         self._calls = [self._call(read, write) for read, write in (self._states, self._states[::-1])]
         self._now = 0  # which block holds the committed state
         self.zero_state()
@@ -53,7 +53,7 @@ class TrtEngine:
         self._states[self._now].zero()
         self._gpu.sync()
 
-    def _call(self, read: Block, write: Block) -> Callable[[], None]:
+    def _call(self, read: DeviceBlock, write: DeviceBlock) -> Callable[[], None]:
         """One step that reads one block and writes the other; its addresses never change, so it can be replayed."""
         context = self._context()
         addresses = {**self._inputs.address, **self._answer.address, **read.address}

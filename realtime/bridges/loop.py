@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 from realtime import clock
 from realtime.bridges.person import BridgedPerson, bridged, chosen
-from realtime.bridges.progress import Progress
+from realtime.bridges.progress import BridgeProgress
 from realtime.client.one_euro import PoseSmoother
 from realtime.client.pose_client import NoStream, PoseClient
 from realtime.wire.messages import Hello, Pose3D
@@ -55,7 +55,7 @@ def run(client: PoseClient, bridge: Bridge, args: argparse.Namespace, pressed: K
     """Until `stop`, or the key q."""
     smoother = PoseSmoother() if args.smooth else None
     followed: int | None = args.person
-    pace, progress = clock.Pace(5.0), Progress(args.connect, tell)
+    pace, progress = clock.Pace(5.0), BridgeProgress(args.connect, tell)
     for pose in client:
         if stop.is_set() or obeyed(pressed, bridge) == "q":
             return

@@ -10,7 +10,7 @@ from realtime.wire.messages import Pose3D
 PERIOD_S = 10.0  # between two lines about the rate
 
 
-class Progress:
+class BridgeProgress:
     """Says something when it changes, and the rate now and then."""
 
     def __init__(self, address: str, tell: Callable[[str], None]) -> None:

@@ -133,7 +133,7 @@ class Row:
 
 
 @dataclass
-class Worker:
+class FilmWorker:
     """One film being worked on."""
 
     job: Job
@@ -154,7 +154,7 @@ class Worker:
 def run(jobs: list[Job], workers: int, bar: Progress) -> Iterator[Row]:
     """Work on so many films at a time; one that fails is a row as any other."""
     waiting: list[Job] = list(jobs)
-    active: list[Worker] = []
+    active: list[FilmWorker] = []
     whole = bar.add_task("films", total=len(jobs))
     try:
         while waiting or active:
@@ -184,19 +184,19 @@ def done_before(job: Job) -> Row | None:
     return None if left else Row(job.film, "done before", 0.0, "")
 
 
-def start(job: Job, bar: Progress) -> Worker:
+def start(job: Job, bar: Progress) -> FilmWorker:
     context = get_context("spawn")
     control, theirs = context.Pipe()
     process = context.Process(target=WORKER, args=(job, theirs, os.getpid()), name=f"batch-{job.name}")
     with signals_blocked():
         process.start()
     theirs.close()
-    return Worker(job, process, control, bar.add_task(job.film.name, total=None))
+    return FilmWorker(job, process, control, bar.add_task(job.film.name, total=None))
 
 
-def finished(active: list[Worker], bar: Progress) -> list[Worker]:
+def finished(active: list[FilmWorker], bar: Progress) -> list[FilmWorker]:
     """Those that ended, after taking what the others said within a turn."""
-    over: list[Worker] = []
+    over: list[FilmWorker] = []
     for ready in wait([worker.control for worker in active], TURN_S):
         worker = next(one for one in active if one.control is ready)
         try:

@@ -19,7 +19,7 @@ from realtime.cli.main import exit_code
 from realtime.cli.render import draw_on_film
 from realtime.config.schema import RunConfig, config_hash
 from realtime.export.formats import FORMATS
-from realtime.export.job import Options, export
+from realtime.export.job import ExportOptions, export
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.render.film_writer import check_out
@@ -154,7 +154,7 @@ def make(job: Job, to: str, aside: Path, found: tuple[Hello, list[Pose3D]], tell
     hello, poses = found
     if to != OVERLAY:
         out = aside / f"{job.name}{FORMATS[to].suffix}"
-        options = Options(to, out, keep=job.keep, smooth=job.smooth, foot_lock=job.foot_lock)
+        options = ExportOptions(to, out, keep=job.keep, smooth=job.smooth, foot_lock=job.foot_lock)
         return export(hello, poses, options).notes
     out = aside / f"{job.name}.{OVERLAY}.mp4"
     check_out(out, False)

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
 from realtime.cli.film import add_film_arguments, film_progress, is_recording, recording_of
 from realtime.export.formats import ALL_NAMES, FORMATS
-from realtime.export.job import Options, export
+from realtime.export.job import ExportOptions, export
 from realtime.export.smoothing.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
@@ -65,11 +65,11 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def options_of(args: argparse.Namespace) -> Options:
+def options_of(args: argparse.Namespace) -> ExportOptions:
     if args.rate is not None and not 1 <= args.rate <= 1000:
         raise RecordingError(f"--rate is 1 to 1000 Hz, found {args.rate:g}")
     out = args.out or args.file.with_suffix(FORMATS[args.to].suffix)
-    return Options(
+    return ExportOptions(
         args.to, out, args.person, args.keep, args.rate, args.smooth, args.foot_lock, args.unit == "cm", args.force,
         args.align, args.min_frames, args.names,
     )  # fmt: skip

@@ -57,7 +57,7 @@ def is_recording(path: Path) -> bool:
 
 
 @dataclass
-class Film:
+class OpenFilm:
     """A film and the chain that looks at it, open."""
 
     source: Source
@@ -93,7 +93,7 @@ class Kept:
         self._source.close()
 
 
-def open_film(config: RunConfig, stack: ExitStack) -> Film:
+def open_film(config: RunConfig, stack: ExitStack) -> OpenFilm:
     if config.detector.model == "auto":
         ensure_model()
     source = stack.enter_context(closing(open_source(config)))
@@ -102,7 +102,7 @@ def open_film(config: RunConfig, stack: ExitStack) -> Film:
     if hello is None:
         raise SourceError(f"source {config.source.spec}: detector or lifter did not say which joints they have")
     size = source.size[::-1] if config.source.rotate % 180 else source.size
-    return Film(source, chain, hello, frame_count(config.source.spec), (size[0], size[1]))
+    return OpenFilm(source, chain, hello, frame_count(config.source.spec), (size[0], size[1]))
 
 
 def frame_count(film: str) -> int:

@@ -14,11 +14,11 @@ from rich.progress import Progress
 
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Source
-from realtime.cli.film import Film, add_film_arguments, doubts, film_config, film_progress, is_recording, open_film
+from realtime.cli.film import OpenFilm, add_film_arguments, doubts, film_config, film_progress, is_recording, open_film
 from realtime.config.schema import RunConfig
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
-from realtime.render.film_writer import Look, Written, check_out, once, write_film
+from realtime.render.film_writer import FilmStyle, Written, check_out, once, write_film
 from realtime.render.live import Following, at_a_constant_rate
 from realtime.render.style import Image
 from realtime.render.timeline import Moment, check_film, in_order, on_film, rate_of, without_film
@@ -83,7 +83,7 @@ def render_live(args: argparse.Namespace) -> Written:
             timer.daemon = True  # told to end earlier, it does
             timer.start()
         assert stream.hello is not None
-        look = Look(stream.hello, stream.size, LIVE_FPS, args.side_by_side)
+        look = FilmStyle(stream.hello, stream.size, LIVE_FPS, args.side_by_side)
         return write_film(args.out, look, at_a_constant_rate(stream.frames(), LIVE_FPS), lambda frames: None)
 
 
@@ -92,7 +92,7 @@ def render_film(args: argparse.Namespace, bar: Progress) -> Written:
     with ExitStack() as stack:
         film = open_film(film_config(args.file, args), stack)
         task = bar.add_task(f"drawing {args.out.name}", total=film.frames or None)
-        look = Look(film.hello, film.size, film.source.fps, args.side_by_side)
+        look = FilmStyle(film.hello, film.size, film.source.fps, args.side_by_side)
         return write_film(args.out, look, once(of_film(film)), lambda frames: bar.update(task, completed=frames))
 
 
@@ -107,7 +107,7 @@ def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
     if args.film is not None:
         return draw_on_film(args.out, args.film, film_config(args.film, args), hello, poses, args.side_by_side, tell)
     poses = in_order(poses)
-    look = Look(hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side)
+    look = FilmStyle(hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side)
     return write_film(args.out, look, once(without_film(poses, look.fps)), tell)
 
 
@@ -122,7 +122,7 @@ def draw_on_film(
         size = turned(source.size, config.source.rotate)
         check_film(poses, size, str(film))
         return write_film(
-            out, Look(hello, size, source.fps, side_by_side), once(on_film(pictures(source), poses)), tell
+            out, FilmStyle(hello, size, source.fps, side_by_side), once(on_film(pictures(source), poses)), tell
         )
 
 
@@ -130,7 +130,7 @@ def turned(size: tuple[int, int], rotate: int) -> tuple[int, int]:
     return (size[1], size[0]) if rotate % 180 else size
 
 
-def of_film(film: Film) -> Iterator[Moment]:
+def of_film(film: OpenFilm) -> Iterator[Moment]:
     start_ns = None
     for picture, answer in film.answers():
         start_ns = picture.stamp.t_capture_ns if start_ns is None else start_ns

@@ -17,7 +17,7 @@ from realtime.cli.bench import machine
 from realtime.client.pose_client import MAX_AGE_MS, PoseClient
 from realtime.soak.endurance import Endurance
 from realtime.soak.program import Program
-from realtime.soak.report import End, figures, lines
+from realtime.soak.report import ShutdownResult, figures, lines
 from realtime.soak.usage import segments
 from realtime.soak.witness import Witness
 
@@ -66,7 +66,7 @@ def main(args: argparse.Namespace) -> int:
                 family = psutil.Process(program.process.pid).children(recursive=True) if program.running else []
         finally:
             code = program.end()
-    end = End(code, len(psutil.wait_procs(family, GRACE_S)[1]), len(left_behind(args.bind)))
+    end = ShutdownResult(code, len(psutil.wait_procs(family, GRACE_S)[1]), len(left_behind(args.bind)))
     found = {"machine": machine(), "run": words, **figures(endured, witness.counts, end)}
     print("\n".join(lines(endured, witness.counts, end)))
     print(json.dumps(found))

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from realtime.transport.address import is_loopback
 from realtime.viewer.doorway import doorway
-from realtime.viewer.hub import Options
+from realtime.viewer.hub import ViewerOptions
 from realtime.viewer.server import Viewer
 from realtime.web.access import BadAddress, parse_http
 
@@ -38,14 +38,14 @@ def main(args: argparse.Namespace) -> int:
     return asyncio.run(serve(options_of(args), not args.no_open))
 
 
-def options_of(args: argparse.Namespace) -> Options:
+def options_of(args: argparse.Namespace) -> ViewerOptions:
     listen = parse_http(args.http)
     if args.with_video and not (listen.loopback and is_loopback(args.connect)):
         raise BadAddress(
             f"--with-video shows pictures of people on their own machine only; found stream {args.connect}, "
             f"page {args.http}: leave it out, or use loopback addresses"
         )
-    return Options(args.connect, listen, args.with_video, args.mirror, checked_folder(args.record_dir))
+    return ViewerOptions(args.connect, listen, args.with_video, args.mirror, checked_folder(args.record_dir))
 
 
 def checked_folder(folder: Path | None) -> Path | None:
@@ -54,7 +54,7 @@ def checked_folder(folder: Path | None) -> Path | None:
     return folder
 
 
-async def serve(options: Options, may_open: bool) -> int:
+async def serve(options: ViewerOptions, may_open: bool) -> int:
     viewer = Viewer(options)
     await viewer.start()
     stop = asyncio.Event()

@@ -21,7 +21,7 @@ PAUSE_MS = 500.0  # a turn that took longer: this process itself was stopped
 
 
 @dataclass(frozen=True)
-class Heard:
+class ReceivedMessage:
     message: Any
     received_ns: int
 
@@ -41,7 +41,7 @@ class Listener:
         self.news = threading.Condition()
         self.refused: Counter[str] = Counter()
         self.renewed = 0
-        self._heard: dict[str, Heard] = {}
+        self._heard: dict[str, ReceivedMessage] = {}
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source), daemon=True)
         self._thread.start()
@@ -54,7 +54,7 @@ class Listener:
             fits = message is not None and self._fits(message)
             self.refused, self.renewed = reader.refused + self._senseless, reader.renewed
             if fits and not paused.passed():  # else nobody knows how long it lay here
-                self._keep(Heard(message, clock.now_ns()))
+                self._keep(ReceivedMessage(message, clock.now_ns()))
         reader.close()
 
     def _fits(self, message: Any) -> bool:
@@ -65,17 +65,17 @@ class Listener:
                 log.warning("%s: message refused, %d so far: %s", self.topic, self._senseless[kind], kind)
         return not kind
 
-    def _keep(self, heard: Heard) -> None:
+    def _keep(self, heard: ReceivedMessage) -> None:
         """Health comes for each stage; of everything else only the newest counts."""
         with self.news:
             self._heard[getattr(heard.message, "stage", "")] = heard
             self.count += 1
             self.news.notify_all()
 
-    def newest(self) -> Heard | None:
+    def newest(self) -> ReceivedMessage | None:
         return self._heard.get("")
 
-    def all(self) -> dict[str, Heard]:
+    def all(self) -> dict[str, ReceivedMessage]:
         return dict(self._heard)
 
     def wait(self, seen: int, timeout_s: float) -> int:

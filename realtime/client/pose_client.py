@@ -16,7 +16,7 @@ from typing import Any
 import zmq
 
 from realtime import clock
-from realtime.client.background_reader import Heard, Listener
+from realtime.client.background_reader import Listener, ReceivedMessage
 from realtime.clock import NS_PER_MS, Deadline
 from realtime.publish.publisher import nothing_yet, stale
 from realtime.transport.address import BadPlace, is_loopback, parse
@@ -147,7 +147,7 @@ class PoseClient:
         heard = self._hellos.newest()
         return heard.message.max_age_ms if heard else MAX_AGE_MS
 
-    def _age_ms(self, heard: Heard) -> float:
+    def _age_ms(self, heard: ReceivedMessage) -> float:
         """On the publisher's own machine by its clock; elsewhere what passed there and what passed since receipt.
 
         What comes from a file was captured long ago: its age is the time since it was published.

@@ -16,7 +16,7 @@ NEAR = 0.05  # metres; nothing nearer is drawn or called visible
 
 
 @dataclass(frozen=True)
-class Camera:
+class DemoCamera:
     width: int
     height: int
     focal: float  # px
@@ -63,13 +63,13 @@ def look_at(
     target: tuple[float, float, float],
     fov_deg: float = 60.0,
     roll_deg: float = 0.0,
-) -> Camera:
+) -> DemoCamera:
     """A camera at `eye` whose centre shows `target`."""
     width, height = size
     focal = 0.5 * max(width, height) / np.tan(np.radians(fov_deg) / 2)
     axes = _turned(_axes(np.subtract(target, eye)), np.radians(roll_deg))
     flat = tuple(float(v) for v in axes.ravel())
-    return Camera(
+    return DemoCamera(
         width, height, float(focal), width / 2, height / 2, flat, (float(eye[0]), float(eye[1]), float(eye[2]))
     )
 

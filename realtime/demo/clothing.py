@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.looks import Look
+from realtime.demo.looks import SceneAppearance
 from realtime.demo.shape import AROUND, FOOT_T, HAIR_DOWN, HEAD, LIMBS, PARTS, TRUNK, covered
 
 F64 = NDArray[np.float64]
@@ -20,7 +20,7 @@ _AWAY = np.abs((_TURN - _FRONT + 0.5) % 1 - 0.5)  # 0 in front, 0.5 behind
 
 
 @lru_cache(maxsize=16)
-def dress(look: Look) -> tuple[F64, NDArray[np.bool_]]:
+def dress(look: SceneAppearance) -> tuple[F64, NDArray[np.bool_]]:
     """Colours (Q, 3) BGR and which quads are drawn (Q,)."""
     rng = np.random.default_rng([look.seed, 11])
     colours = np.tile(np.array(look.skin), (_FIRST[-1], 1))
@@ -59,7 +59,7 @@ def _cloth(first: Any, second: Any, pattern: str, rings: int, rng: np.random.Gen
     return np.asarray((np.array(first) * (1 - mask) + other * mask) * shade)
 
 
-def _dress_limbs(look: Look, colours: F64, rng: np.random.Generator) -> None:
+def _dress_limbs(look: SceneAppearance, colours: F64, rng: np.random.Generator) -> None:
     on = covered(look)
     for i, (name, _, _) in enumerate(LIMBS):
         arm = name.endswith("arm")
@@ -73,7 +73,7 @@ def _dress_limbs(look: Look, colours: F64, rng: np.random.Generator) -> None:
         _fill(colours, name, cloth * worn + bare * (1 - worn))
 
 
-def _dress_trunk(look: Look, colours: F64, rng: np.random.Generator) -> None:
+def _dress_trunk(look: SceneAppearance, colours: F64, rng: np.random.Generator) -> None:
     rings = len(TRUNK) - 1
     shirt = _cloth(look.shirt, look.shirt_second, look.shirt_pattern, rings, rng)
     below = _cloth(look.bottom_colour, look.shirt_second, look.bottom_pattern, rings, rng)
@@ -88,7 +88,7 @@ def _dress_trunk(look: Look, colours: F64, rng: np.random.Generator) -> None:
     _fill(colours, "trunk", np.where(bare, np.array(look.skin), np.where(middle < hem, below, shirt)))
 
 
-def _shoe(look: Look, rng: np.random.Generator) -> F64:
+def _shoe(look: SceneAppearance, rng: np.random.Generator) -> F64:
     """Soles, a lighter toe and a darker heel tell where a foot points."""
     shoe = _cloth(look.shoes, look.shoes, "mottled", len(FOOT_T) - 1, rng)
     along = ((FOOT_T[1:] + FOOT_T[:-1]) / 2)[:, None, None]
@@ -97,7 +97,7 @@ def _shoe(look: Look, rng: np.random.Generator) -> F64:
     return np.asarray(np.where(sole, np.array((210, 210, 210) if look.seed % 2 else (40, 40, 40)), shoe))
 
 
-def _paint_head(look: Look, colours: F64, rng: np.random.Generator) -> None:
+def _paint_head(look: SceneAppearance, colours: F64, rng: np.random.Generator) -> None:
     rings = len(HEAD) - 1
     face = np.array(look.skin) * rng.normal(1.0, 0.012, (rings, AROUND, 1))
     height = ((HEAD[1:, 0] + HEAD[:-1, 0]) / 2)[:, None]
@@ -111,7 +111,7 @@ def _paint_head(look: Look, colours: F64, rng: np.random.Generator) -> None:
     _fill(colours, "head", face)
 
 
-def _paint_hair(look: Look, colours: F64, rng: np.random.Generator) -> NDArray[np.bool_]:
+def _paint_hair(look: SceneAppearance, colours: F64, rng: np.random.Generator) -> NDArray[np.bool_]:
     height = ((HAIR_DOWN[1:] + HAIR_DOWN[:-1]) / 2)[:, None]
     away = _AWAY[None]
     base = np.array((60, 60, 150) if look.hair_style == "cap" else look.hair)

@@ -11,7 +11,7 @@ from functools import lru_cache
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.looks import Look
+from realtime.demo.looks import SceneAppearance
 
 F64 = NDArray[np.float64]
 CORNERS = 8  # of every polygon; those with fewer repeat their last
@@ -26,7 +26,7 @@ class Feature:
 
 
 @lru_cache(maxsize=16)
-def features(look: Look) -> tuple[F64, F64, F64, F64]:
+def features(look: SceneAppearance) -> tuple[F64, F64, F64, F64]:
     """at (F, CORNERS, 3), normal (F, 3), colour (F, 3), lift (F,)"""
     found = [*_eyes(look), *_nose(look), *_mouth(look), *_ears(look), *(_glasses() if look.glasses else [])]
     return (
@@ -55,7 +55,7 @@ def _plate(points: list[tuple[float, float, float]], normal: tuple[float, ...], 
     return Feature(np.array(padded), np.array(normal, np.float64), colour, lift)
 
 
-def _eyes(look: Look) -> list[Feature]:
+def _eyes(look: SceneAppearance) -> list[Feature]:
     iris = ((60, 45, 30), (40, 70, 95), (120, 90, 50))[look.seed % 3]
     brow = tuple(0.55 * c + 0.15 * s for c, s in zip(look.hair, look.skin))
     lid = tuple(0.72 * s for s in look.skin)
@@ -71,7 +71,7 @@ def _eyes(look: Look) -> list[Feature]:
     return parts
 
 
-def _nose(look: Look) -> list[Feature]:
+def _nose(look: SceneAppearance) -> list[Feature]:
     skin, tip = np.array(look.skin), (0.0, 0.0, 0.0)
     bridge, base = (0.0, 0.040, -0.016), (0.0, -0.012, -0.012)
     parts = []
@@ -82,7 +82,7 @@ def _nose(look: Look) -> list[Feature]:
     return parts
 
 
-def _mouth(look: Look) -> list[Feature]:
+def _mouth(look: SceneAppearance) -> list[Feature]:
     skin = np.array(look.skin)
     lips = skin * np.array([0.72, 0.62, 0.90])
     dark = skin * np.array([0.4, 0.36, 0.5])
@@ -92,7 +92,7 @@ def _mouth(look: Look) -> list[Feature]:
     ]
 
 
-def _ears(look: Look) -> list[Feature]:
+def _ears(look: SceneAppearance) -> list[Feature]:
     skin = np.array(look.skin)
     turn = np.arange(CORNERS) / CORNERS * 2 * np.pi
     parts = []

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from engines.skeleton import BLAZEPOSE_33, H36M_17
 from realtime.demo.anatomy import Body, J
-from realtime.demo.camera import Camera
+from realtime.demo.camera import DemoCamera
 from realtime.demo.occluders import Occluder, behind
 from realtime.demo.shape import HEAD_AXIS
 
@@ -56,7 +56,7 @@ _OWN = np.array([[part in _own_parts(name) for part in PARTS] for name in NAMES]
 
 
 @dataclass(frozen=True)
-class Hidden:
+class HiddenJoints:
     """(50,) each: the 17 joints, then the 33 BlazePose points."""
 
     board: Flags
@@ -73,14 +73,14 @@ def all_points(person: Body) -> F64:
     return np.concatenate([person.joints, person.points])
 
 
-def hidden(people: list[Body], camera: Camera, boards: tuple[Occluder, ...] = ()) -> list[Hidden]:
+def hidden(people: list[Body], camera: DemoCamera, boards: tuple[Occluder, ...] = ()) -> list[HiddenJoints]:
     parts = [_capsules(person) for person in people]
     return [_hidden_of(i, people, parts, camera, boards) for i in range(len(people))]
 
 
 def _hidden_of(
-    i: int, people: list[Body], parts: list[tuple[F64, F64, F64]], camera: Camera, boards: tuple[Occluder, ...]
-) -> Hidden:
+    i: int, people: list[Body], parts: list[tuple[F64, F64, F64]], camera: DemoCamera, boards: tuple[Occluder, ...]
+) -> HiddenJoints:
     points = all_points(people[i])
     by_board = np.zeros(len(points), bool)
     for board in boards:
@@ -90,7 +90,7 @@ def _hidden_of(
     for k, part in enumerate(parts):
         if k != i:
             others |= _covered(points, *part).any(1)
-    return Hidden(by_board, own, others, ~camera.sees(points))
+    return HiddenJoints(by_board, own, others, ~camera.sees(points))
 
 
 def _capsules(person: Body) -> tuple[F64, F64, F64]:

@@ -62,7 +62,7 @@ BOARD_PATTERNS: dict[Pool, tuple[str, ...]] = {
 
 
 @dataclass(frozen=True)
-class Look:
+class SceneAppearance:
     seed: int = 1
     pool: Pool = "train"
     skin: Colour = (125, 160, 210)
@@ -96,9 +96,9 @@ class Look:
     blur: float = 0.6  # px of a 640 px wide picture
 
 
-def draw_look(seed: int, pool: Pool = "train") -> Look:
+def draw_look(seed: int, pool: Pool = "train") -> SceneAppearance:
     rng = np.random.default_rng([seed, 7, 0 if pool == "train" else 1])
-    return Look(seed=seed, pool=pool, **_person(rng, pool), **_room(rng, pool), **_picture(rng))  # type: ignore[arg-type]
+    return SceneAppearance(seed=seed, pool=pool, **_person(rng, pool), **_room(rng, pool), **_picture(rng))  # type: ignore[arg-type]
 
 
 def _pick(rng: np.random.Generator, colours: tuple[Colour, ...], spread: float = 12.0) -> Colour:

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.camera import NEAR, Camera
+from realtime.demo.camera import NEAR, DemoCamera
 from realtime.demo.looks import Colour
 from realtime.demo.textures import texture
 
@@ -39,7 +39,7 @@ def _picture(pattern: str, colour: Colour, seed: int) -> Image:
     return texture(pattern, colour, _TEXTURE, _TEXTURE, seed)
 
 
-def draw_board(image: Image, board: Occluder, camera: Camera) -> None:
+def draw_board(image: Image, board: Occluder, camera: DemoCamera) -> None:
     corners = board.corners()
     if corners[:, 2].min() <= NEAR:
         return

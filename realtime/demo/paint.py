@@ -7,10 +7,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import Body, J, cross, unit
-from realtime.demo.camera import NEAR, Camera
+from realtime.demo.camera import NEAR, DemoCamera
 from realtime.demo.clothing import dress
 from realtime.demo.face import features
-from realtime.demo.looks import Look
+from realtime.demo.looks import SceneAppearance
 from realtime.demo.shape import corners, skin, topology
 
 F64 = NDArray[np.float64]
@@ -20,7 +20,7 @@ _FAR_OUT = 20000.0  # px; keeps fixed-point coordinates in range
 _MAX_FINE = 700_000  # px of a region that is still drawn at double size
 
 
-def paint_people(image: Image, people: list[tuple[Body, Look]], camera: Camera, light: F64) -> None:
+def paint_people(image: Image, people: list[tuple[Body, SceneAppearance]], camera: DemoCamera, light: F64) -> None:
     """Draws into `image`; `light` points to the lamp, camera axes."""
     stacks = [draw(person, look, camera, light) for person, look in people for draw in (_skin_polygons, _face_polygons)]
     stacks = [stack for stack in stacks if len(stack[0])]
@@ -33,14 +33,14 @@ def paint_people(image: Image, people: list[tuple[Body, Look]], camera: Camera, 
         )
 
 
-def _shade(normals: F64, towards: F64, light: F64, look: Look) -> F64:
+def _shade(normals: F64, towards: F64, light: F64, look: SceneAppearance) -> F64:
     """(Q,) brightness: wrapped diffuse light, a little darker at grazing angles."""
     diffuse = np.maximum(normals @ light * 0.75 + 0.25, 0)
     rim = 0.86 + 0.14 * np.clip((normals * towards).sum(1), 0, 1)
     return np.asarray((look.ambient + (1.12 - look.ambient) * diffuse) * rim)
 
 
-def _skin_polygons(person: Body, look: Look, camera: Camera, light: F64) -> tuple[F64, F64, F64]:
+def _skin_polygons(person: Body, look: SceneAppearance, camera: DemoCamera, light: F64) -> tuple[F64, F64, F64]:
     rings = skin(person, look)
     quads, ring, _ = topology()
     colours, drawn = dress(look)
@@ -57,7 +57,7 @@ def _skin_polygons(person: Body, look: Look, camera: Camera, light: F64) -> tupl
     return camera.project(q[seen]), lit, depth
 
 
-def _face_polygons(person: Body, look: Look, camera: Camera, light: F64) -> tuple[F64, F64, F64]:
+def _face_polygons(person: Body, look: SceneAppearance, camera: DemoCamera, light: F64) -> tuple[F64, F64, F64]:
     at, normals, colours, lift = features(look)
     at = person.joints[J["nose"]] + person.scale * at @ person.head
     normals = unit(normals) @ person.head

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from engines.skeleton import H36M_17
 from realtime.demo.anatomy import Body, body
-from realtime.demo.camera import NEAR, Camera
-from realtime.demo.looks import Look
+from realtime.demo.camera import NEAR, DemoCamera
+from realtime.demo.looks import SceneAppearance
 from realtime.demo.occluders import Occluder, draw_board
 from realtime.demo.paint import paint_people
 from realtime.demo.room import background
@@ -25,15 +25,15 @@ Image = NDArray[np.uint8]
 _NOISE_MARGIN = 64  # px by which the noise picture is larger than the frame
 
 
-def flesh_out(xyz_cam: NDArray[Any], camera: Camera, twist: float = 0.0) -> Body:
+def flesh_out(xyz_cam: NDArray[Any], camera: DemoCamera, twist: float = 0.0) -> Body:
     """(17, 3) joints in camera axes -> the whole body, its feet level on the floor of the camera's world."""
     return body(xyz_cam, camera.up, floor=-float(camera.eye[1]), twist=twist)
 
 
 def render(
     xyz_cam: NDArray[Any],
-    camera: Camera,
-    look: Look,
+    camera: DemoCamera,
+    look: SceneAppearance,
     boards: tuple[Occluder, ...] = (),
     frame: int = 0,
     twist: float = 0.0,
@@ -43,7 +43,11 @@ def render(
 
 
 def render_people(
-    people: list[Body], looks: list[Look], camera: Camera, boards: tuple[Occluder, ...] = (), frame: int = 0
+    people: list[Body],
+    looks: list[SceneAppearance],
+    camera: DemoCamera,
+    boards: tuple[Occluder, ...] = (),
+    frame: int = 0,
 ) -> Image:
     """The first look also gives room, light and lens.  Boards lie in front of everyone, the nearest on top."""
     look = looks[0]
@@ -57,7 +61,7 @@ def render_people(
     return _expose(image, look, frame)
 
 
-def _cast_shadow(image: Image, person: Body, camera: Camera, light: F64) -> None:
+def _cast_shadow(image: Image, person: Body, camera: DemoCamera, light: F64) -> None:
     """Dark strokes on the floor where the bones' shadows fall, softened."""
     world = camera.to_world(person.joints)
     steep = light / max(float(light[1]), 0.5)
@@ -86,7 +90,7 @@ def _dark_box(shade: Image) -> tuple[int, int, int, int]:
     return (x0, y0, x1 - x0, y1 - y0) if w and h else (0, 0, 0, 0)
 
 
-def _expose(image: Image, look: Look, frame: int) -> Image:
+def _expose(image: Image, look: SceneAppearance, frame: int) -> Image:
     """Lens blur, exposure, colour of the light, sensor noise."""
     seen: NDArray[Any] = image
     sigma = look.blur * image.shape[1] / 640

@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.camera import NEAR, Camera
-from realtime.demo.looks import CLOTHS, Colour, Look
+from realtime.demo.camera import NEAR, DemoCamera
+from realtime.demo.looks import CLOTHS, Colour, SceneAppearance
 from realtime.demo.textures import texture
 
 F64 = NDArray[np.float64]
@@ -33,14 +33,14 @@ class Panel:
     image: Image
 
 
-def room_reach(camera: Camera, look: Look) -> float:
+def room_reach(camera: DemoCamera, look: SceneAppearance) -> float:
     """Half the width of the room in metres: what the look draws, but always around the camera."""
     drawn = 3.5 + (look.seed * 0.37) % 3.0
     return float(np.ceil(max(drawn, max(abs(camera.eye[0]), abs(camera.eye[2])) + 0.6)))
 
 
 @lru_cache(maxsize=4)
-def background(camera: Camera, look: Look) -> Image:
+def background(camera: DemoCamera, look: SceneAppearance) -> Image:
     reach, height = room_reach(camera, look), float(np.ceil(max(2.6, camera.eye[1] + 0.4)))
     image = np.zeros((camera.height, camera.width, 3), np.uint8)
     for panel in _panels(look, reach, height):
@@ -50,7 +50,7 @@ def background(camera: Camera, look: Look) -> Image:
 
 
 @lru_cache(maxsize=4)
-def _panels(look: Look, reach: float, height: float) -> tuple[Panel, ...]:
+def _panels(look: SceneAppearance, reach: float, height: float) -> tuple[Panel, ...]:
     rng = np.random.default_rng([look.seed, 31])
     floor = Panel(
         np.array([-reach, 0, -reach]), np.array([2 * reach, 0, 0]), np.array([0, 0, 2 * reach]), _floor(look, reach)
@@ -71,18 +71,18 @@ def _flat(colour: Colour, light: float) -> Image:
     return np.asarray(np.clip(np.full((8, 8, 3), colour) * light, 0, 255), np.uint8)
 
 
-def _floor(look: Look, reach: float) -> Image:
+def _floor(look: SceneAppearance, reach: float) -> Image:
     width, height = _sized(2 * reach, 2 * reach)
     return _lit(texture(look.floor_pattern, look.floor, width, height, look.seed + 1), look, np.array([0, 1.0, 0]))
 
 
-def _lit(image: Image, look: Look, normal: F64) -> Image:
+def _lit(image: Image, look: SceneAppearance, normal: F64) -> Image:
     light = np.array(look.light) / np.linalg.norm(look.light)
     level = look.ambient + (1.1 - look.ambient) * max(0.0, 0.35 + 0.65 * float(normal @ light))
     return np.asarray(cv2.convertScaleAbs(image, alpha=float(level)), np.uint8)
 
 
-def _wall(look: Look, reach: float, height: float, turn: int, rng: np.random.Generator) -> Panel:
+def _wall(look: SceneAppearance, reach: float, height: float, turn: int, rng: np.random.Generator) -> Panel:
     width_px, height_px = _sized(2 * reach, height)
     image = texture(look.wall_pattern, look.wall, width_px, height_px, look.seed + 2 + turn)
     for _ in range(look.pictures):
@@ -107,7 +107,7 @@ def _hang_picture(image: Image, rng: np.random.Generator) -> None:
     cv2.rectangle(image, (x, y), (x + w, y + h), (30, 35, 45) if rng.random() < 0.6 else (225, 225, 225), 3)
 
 
-def _furniture(look: Look, reach: float, rng: np.random.Generator) -> list[Panel]:
+def _furniture(look: SceneAppearance, reach: float, rng: np.random.Generator) -> list[Panel]:
     """A cupboard or box that stands against a wall: its front, its sides and its top."""
     wide, high, deep = rng.uniform(0.4, 1.8), rng.uniform(0.4, 2.0), rng.uniform(0.3, 0.6)
     turn, along = int(rng.integers(4)), rng.uniform(-reach * 0.8, reach * 0.8 - wide)
@@ -127,7 +127,7 @@ def _furniture(look: Look, reach: float, rng: np.random.Generator) -> list[Panel
     return sides
 
 
-def _draw(image: Image, panel: Panel, camera: Camera) -> None:
+def _draw(image: Image, panel: Panel, camera: DemoCamera) -> None:
     """Paints a panel; what lies behind the camera is clipped away."""
     corners = panel.corner + np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) @ np.stack([panel.across, panel.along])
     outline = clip(camera.to_camera(corners), camera)
@@ -148,7 +148,7 @@ def _draw(image: Image, panel: Panel, camera: Camera) -> None:
     cv2.copyTo(warped, mask[y : y + h, x : x + w], image[y : y + h, x : x + w])
 
 
-def clip(points: NDArray[Any], camera: Camera) -> F64:
+def clip(points: NDArray[Any], camera: DemoCamera) -> F64:
     """A convex polygon (N, 3) in camera axes, cut to what the camera sees and a little more."""
     wide, high = camera.width * 0.6 / camera.focal, camera.height * 0.6 / camera.focal
     sides = [(0, 0, 1, -NEAR), (1, 0, wide, 0), (-1, 0, wide, 0), (0, 1, high, 0), (0, -1, high, 0)]

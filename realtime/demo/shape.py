@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import SIDES, Body, J, cross, unit
-from realtime.demo.looks import Look
+from realtime.demo.looks import SceneAppearance
 
 F64 = NDArray[np.float64]
 AROUND = 14
@@ -102,7 +102,7 @@ def corners(rings: Rings) -> F64:
     return np.asarray((rings.centre[:, None] + _COS * rings.wide[:, None] + _SIN * rings.deep[:, None]).reshape(-1, 3))
 
 
-def skin(person: Body, look: Look) -> Rings:
+def skin(person: Body, look: SceneAppearance) -> Rings:
     ends = [end(person, i) for end in (_hand, _thumb, _foot) for i in (0, 1)]
     stacks = [
         _limbs(person, look), _trunk(person, look), _neck(person), _head(person), _hair(person, look),
@@ -111,7 +111,7 @@ def skin(person: Body, look: Look) -> Rings:
     return Rings(*(np.concatenate([getattr(r, field) for r in stacks]) for field in ("centre", "wide", "deep")))
 
 
-def covered(look: Look) -> F64:
+def covered(look: SceneAppearance) -> F64:
     """(8, T): 1 where clothes cover a limb."""
     arm = np.minimum(look.sleeve * 2, 2.0)
     leg = 0.0 if look.bottom == "skirt" else look.bottom_length * 2
@@ -119,7 +119,7 @@ def covered(look: Look) -> F64:
     return (LIMB_T[None] <= ends[:, None] + 1e-6).astype(np.float64)
 
 
-def _limbs(person: Body, look: Look) -> Rings:
+def _limbs(person: Body, look: SceneAppearance) -> Rings:
     x = person.joints
     a, b = (np.stack([x[J[limb[k]]] for limb in LIMBS]) for k in (1, 2))
     along = b - a
@@ -138,7 +138,7 @@ def _limbs(person: Body, look: Look) -> Rings:
     )
 
 
-def _trunk(person: Body, look: Look) -> Rings:
+def _trunk(person: Body, look: SceneAppearance) -> Rings:
     x = person.joints
     pelvis, spine = x[J["pelvis"]], x[J["spine"]]
     across_hips, across_chest = x[J["left_hip"]] - x[J["right_hip"]], x[J["left_shoulder"]] - x[J["right_shoulder"]]
@@ -185,7 +185,7 @@ def _around_skull(person: Body, height: F64, wide: F64, forward: F64, back: F64)
     return Rings(centre, s * wide[:, None] * left, s * ((forward + back) / 2)[:, None] * front)
 
 
-def _hair(person: Body, look: Look) -> Rings:
+def _hair(person: Body, look: SceneAppearance) -> Rings:
     h = HAIR_DOWN
     wide, forward, back = (np.interp(-h, -HEAD[:, 0] - 0.012, HEAD[:, k]) for k in (1, 2, 3))
     thick = 0.006 if look.hair_style in ("short", "cap") else 0.014
@@ -195,7 +195,7 @@ def _hair(person: Body, look: Look) -> Rings:
     return _around_skull(person, h, wide + thick, forward + thick * 0.6, back + thick)
 
 
-def _skirt(person: Body, look: Look) -> Rings:
+def _skirt(person: Body, look: SceneAppearance) -> Rings:
     x, t = person.joints, SKIRT_T[:, None]
     reach = t * (look.bottom_length * 2)
     legs = [_along_leg(x, side, reach) for side in SIDES]

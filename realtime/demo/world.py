@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import Body, J
-from realtime.demo.camera import Camera, look_at
-from realtime.demo.hidden import Hidden, hidden
-from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Look, Pool, draw_look
+from realtime.demo.camera import DemoCamera, look_at
+from realtime.demo.hidden import HiddenJoints, hidden
+from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Pool, SceneAppearance, draw_look
 from realtime.demo.motion import draw_motion
 from realtime.demo.occluders import Occluder
 from realtime.demo.render import flesh_out, render_people
@@ -40,12 +40,12 @@ class CylinderWorld:
         seed: int = 0,
         size: tuple[int, int] = (640, 480),
         fps: float = 30.0,
-        look: Look | None = None,
+        look: SceneAppearance | None = None,
         motion: str = "mix",
         people: int = 1,
         fov_deg: float = 60.0,
         boards: bool = True,
-        camera: Camera | None = None,
+        camera: DemoCamera | None = None,
         look_pool: Pool = "train",
     ) -> None:
         if people < 1 or fps <= 0 or min(size) < 16:
@@ -71,7 +71,7 @@ class CylinderWorld:
         passing = _passing_board(self, int(t // _BOARD_EVERY_S), t % _BOARD_EVERY_S)
         return (passing,) if passing else ()
 
-    def hidden(self, i: int) -> list[Hidden]:
+    def hidden(self, i: int) -> list[HiddenJoints]:
         """Why points are hidden, by reason, for everyone in frame i."""
         return hidden(self.people(i), self.camera, self.boards(i))
 
@@ -90,7 +90,7 @@ class CylinderWorld:
         return image, truth
 
 
-def _front_camera(size: tuple[int, int], fov_deg: float) -> Camera:
+def _front_camera(size: tuple[int, int], fov_deg: float) -> DemoCamera:
     """Stands back far enough to show a whole person walking about."""
     narrow = np.tan(np.radians(fov_deg) / 2) * min(size) / max(size)
     tall = 1.35 if size[1] <= size[0] else 1.35 * size[1] / size[0] / 1.6
@@ -98,7 +98,7 @@ def _front_camera(size: tuple[int, int], fov_deg: float) -> Camera:
     return look_at(size, (0.0, 1.35, away), (0.0, 0.92, 0.0), fov_deg)
 
 
-def _facing(camera: Camera) -> float:
+def _facing(camera: DemoCamera) -> float:
     return float(np.arctan2(camera.eye[0], camera.eye[2]))
 
 

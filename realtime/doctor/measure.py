@@ -28,7 +28,7 @@ Opener = Callable[[RunConfig], Chain]
 
 
 @dataclass(frozen=True)
-class Cost:
+class StageCosts:
     """Mean time of each stage, and the 95th percentile of their sum, ms a frame; size in px."""
 
     size: tuple[int, int]
@@ -64,13 +64,13 @@ def missing(config: RunConfig) -> Finding | None:
     return Finding("note", "speed", f"not measured: the model is {wrong}", "realtime fetch-model") if wrong else None
 
 
-def cost_of(config: RunConfig, size: tuple[int, int], opener: Opener, seconds: float) -> Cost:
+def cost_of(config: RunConfig, size: tuple[int, int], opener: Opener, seconds: float) -> StageCosts:
     """Of the rendered frames that are done in so many seconds, at least one."""
     source = replace(config.source, spec="demo", every_frame=True, width=size[0], height=size[1])
     took = list(_took_us(replace(config, source=source), opener, seconds))
     table = np.array(took) / 1000.0
     detect, occlude, lift = (float(mean) for mean in table.mean(axis=0))
-    return Cost(size, detect, occlude, lift, float(np.percentile(table.sum(axis=1), 95)))
+    return StageCosts(size, detect, occlude, lift, float(np.percentile(table.sum(axis=1), 95)))
 
 
 def _took_us(config: RunConfig, opener: Opener, seconds: float) -> Iterator[tuple[int, ...]]:
@@ -94,11 +94,11 @@ def _answer_us(picture: Picture | None, chain: Chain) -> list[tuple[int, ...]]:
     return [tuple(answer.pose.stage_us[stage] for stage in STAGES) for answer in chain.answer(picture)]
 
 
-def too_slow(cost: Cost) -> bool:
+def too_slow(cost: StageCosts) -> bool:
     return cost.rate_hz < ENOUGH_HZ
 
 
-def recommended(cost: Cost, smaller: Cost) -> Finding:
+def recommended(cost: StageCosts, smaller: StageCosts) -> Finding:
     """One line: the rate this machine sustains; and, where that is too low, what to run."""
     words = f"sustains {words_of(cost)}"
     if not too_slow(cost):
@@ -110,14 +110,14 @@ def recommended(cost: Cost, smaller: Cost) -> Finding:
     return Finding("note", "speed", f"{words}{tried}; of a {ENOUGH_HZ:.0f} Hz camera the rest is dropped", fix)
 
 
-def words_of(cost: Cost) -> str:
+def words_of(cost: StageCosts) -> str:
     return (
         f"{cost.rate_hz:.1f} Hz at {cost.size[0]}x{cost.size[1]} "
         f"(detector {cost.detect:.1f} ms, occlusion {cost.occlude:.1f} ms, lifter {cost.lift:.1f} ms)"
     )
 
 
-def max_age_ms(cost: Cost) -> float:
+def max_age_ms(cost: StageCosts) -> float:
     """Twice what the slowest frames take, in steps; never below the default."""
     least, step = MAX_AGE_MS
     return max(least, math.ceil(2 * cost.p95 / step) * step)

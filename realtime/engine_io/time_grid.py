@@ -10,7 +10,7 @@ TICK_NS = round(TICK_S * 1e9)
 
 
 @dataclass(frozen=True)
-class Step:
+class GridStep:
     """One call of the network: for which time, since the last kept state, and whether its state is kept."""
 
     t_ns: int
@@ -34,20 +34,20 @@ class TimeGrid:
         """The stream can be continued at this time; otherwise every state must be forgotten."""
         return self._origin_ns is not None and 0 <= t_ns - self._kept_ns <= self.max_gap_ns
 
-    def steps(self, t_ns: int) -> list[Step]:
+    def steps(self, t_ns: int) -> list[GridStep]:
         """Calls that answer a frame: skipped ticks first, the frame itself last."""
         if self._origin_ns is None or not self.goes_on(t_ns):
             self._origin_ns, self._tick, self._kept_ns = t_ns - TICK_NS // 2, 0, t_ns
-            return [Step(t_ns, 0.0, True)]
+            return [GridStep(t_ns, 0.0, True)]
         tick = (t_ns - self._origin_ns) // TICK_NS
         skipped = [self._origin_ns + k * TICK_NS + TICK_NS // 2 for k in range(self._tick + 1, tick)]
         plan = [self._keep(t) for t in skipped if self._kept_ns < t < t_ns]
         if tick == self._tick:
-            return [*plan, Step(t_ns, (t_ns - self._kept_ns) * 1e-9, False)]
+            return [*plan, GridStep(t_ns, (t_ns - self._kept_ns) * 1e-9, False)]
         self._tick = tick
         return [*plan, self._keep(t_ns)]
 
-    def _keep(self, t_ns: int) -> Step:
-        step = Step(t_ns, (t_ns - self._kept_ns) * 1e-9, True)
+    def _keep(self, t_ns: int) -> GridStep:
+        step = GridStep(t_ns, (t_ns - self._kept_ns) * 1e-9, True)
         self._kept_ns = t_ns
         return step

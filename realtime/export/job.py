@@ -19,7 +19,7 @@ LESS_CERTAIN = {"observed": "inferred, held or absent", "inferred": "held or abs
 
 
 @dataclass(frozen=True)
-class Options:
+class ExportOptions:
     to: str
     out: Path
     person: int | None = None  # None: everybody
@@ -54,7 +54,7 @@ class Done:
     notes: list[str]
 
 
-def export(hello: Hello, poses: list[Pose3D], options: Options) -> Done:
+def export(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> Done:
     """Write the files that the options ask for; answers them and what is to be said."""
     chosen, notes = prepared(hello, poses, options)
     if options.format.write_all:
@@ -70,7 +70,7 @@ def export(hello: Hello, poses: list[Pose3D], options: Options) -> Done:
     return Done(files, notes)
 
 
-def prepared(hello: Hello, poses: list[Pose3D], options: Options) -> tuple[list[ExportClip], list[str]]:
+def prepared(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Whom the options mean, smoothed, feet locked, resampled; and what is to be said about it."""
     notes: list[str] = []
     if options.smooth == "one-euro":
@@ -87,7 +87,7 @@ def prepared(hello: Hello, poses: list[Pose3D], options: Options) -> tuple[list[
     return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes
 
 
-def chosen_clips(everybody: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
+def chosen_clips(everybody: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Whom the options mean, and who was left out."""
     ids = ", ".join(str(clip.person) for clip in everybody)
     chosen = [clip for clip in everybody if options.person in (None, clip.person)]
@@ -98,7 +98,7 @@ def chosen_clips(everybody: list[ExportClip], options: Options) -> tuple[list[Ex
     return chosen, notes + more
 
 
-def seen_for_long(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
+def seen_for_long(found: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Those in enough frames; by default nobody is left out where that would leave nobody."""
     least = FLASH_FRAMES if options.min_frames is None else options.min_frames
     counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in found}
@@ -114,7 +114,7 @@ def seen_for_long(found: list[ExportClip], options: Options) -> tuple[list[Expor
     return long, gone
 
 
-def worth_writing(found: list[ExportClip], options: Options) -> tuple[list[ExportClip], list[str]]:
+def worth_writing(found: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Of formats with one file a person: those with a joint that is certain enough."""
     if options.format.write_all:
         return found, []
@@ -125,7 +125,7 @@ def worth_writing(found: list[ExportClip], options: Options) -> tuple[list[Expor
     return shown, [f"person {i}: no joint is at least {options.keep}, left out; try --keep held" for i in gone]
 
 
-def write_one(path: Path, clip: ExportClip, options: Options) -> None:
+def write_one(path: Path, clip: ExportClip, options: ExportOptions) -> None:
     found = options.format
     assert found.write_one is not None
     names = options.names or (found.names[0] if found.names else "")
@@ -134,7 +134,7 @@ def write_one(path: Path, clip: ExportClip, options: Options) -> None:
         write_marks(marks_path(path), clip, found.whole_axis)
 
 
-def files_of(path: Path, options: Options) -> list[Path]:
+def files_of(path: Path, options: ExportOptions) -> list[Path]:
     return [path, marks_path(path)] if options.format.marks_beside else [path]
 
 
@@ -149,7 +149,7 @@ def refuse_existing(targets: list[Path], force: bool) -> None:
             raise RecordingError(f"{path} exists; choose another name with --out, or --force to replace it")
 
 
-def notes_on(clip: ExportClip, options: Options) -> list[str]:
+def notes_on(clip: ExportClip, options: ExportOptions) -> list[str]:
     notes = []
     missing = float(np.isnan(clip.kept(options.keep)).any(-1).mean())
     if missing > 0:

@@ -15,7 +15,7 @@ from engines.store import names
 from realtime.config.schema import CameraConfig, LiftConfig, RunConfig
 from realtime.engine_io.engine_feed import LifterOutput, feed_for
 from realtime.lift.camera_model import CameraModel, camera_model_for, read_calibration
-from realtime.lift.person import JointMapping, Person, PersonObservation
+from realtime.lift.person import JointMapping, PersonLifter, PersonObservation
 from realtime.lift.root import Gravity
 from realtime.wire.messages import Keypoints2D, Pose3D, Stamp
 
@@ -24,7 +24,7 @@ LONGEST_REASON = 200  # characters
 
 
 @dataclass(frozen=True)
-class Frame:
+class PendingFrame:
     """A frame that waits for its answer."""
 
     keypoints: Keypoints2D
@@ -55,8 +55,8 @@ class Lifter:
         self.joints = self._mapped.joints
         self._calibration = read_calibration(camera)
         self._feed = feed_for(engine, int(config.max_gap_ms * 1e6))
-        self._people: dict[int, Person] = {}
-        self._frames: deque[Frame] = deque()
+        self._people: dict[int, PersonLifter] = {}
+        self._frames: deque[PendingFrame] = deque()
         self._gravity = Gravity(camera.tilt_deg)
         self._last: Stamp | None = None
         self._camera_model: CameraModel | None = None
@@ -106,16 +106,16 @@ class Lifter:
         """Answer the frames that still waited for their future."""
         return self._poses(self._feed.flush())
 
-    def _prepared(self, keypoints: Keypoints2D) -> Frame:
+    def _prepared(self, keypoints: Keypoints2D) -> PendingFrame:
         camera, t_ns = self._camera(keypoints.width, keypoints.height), keypoints.stamp.t_capture_ns
         people = {
             p.id: self._person(p.id).prepare(p, t_ns, camera) for p in keypoints.people if p.reliability is not None
         }
-        return Frame(keypoints, people, camera)
+        return PendingFrame(keypoints, people, camera)
 
-    def _person(self, i: int) -> Person:
+    def _person(self, i: int) -> PersonLifter:
         if i not in self._people:
-            self._people[i] = Person(self._mapped, self.config, self.camera)
+            self._people[i] = PersonLifter(self._mapped, self.config, self.camera)
         return self._people[i]
 
     def _camera(self, width: int, height: int) -> CameraModel:
@@ -127,7 +127,7 @@ class Lifter:
     def _poses(self, answers: list[tuple[int, dict[int, LifterOutput]]]) -> list[Pose3D]:
         return [self._pose(self._frames.popleft(), outputs) for _, outputs in answers]
 
-    def _pose(self, frame: Frame, outputs: dict[int, LifterOutput]) -> Pose3D:
+    def _pose(self, frame: PendingFrame, outputs: dict[int, LifterOutput]) -> Pose3D:
         if not all(np.isfinite(output.xyz).all() for output in outputs.values()):
             raise FloatingPointError(f"{self.engine.name} answered with numbers that are not finite")
         keypoints, t_ns = frame.keypoints, frame.keypoints.stamp.t_capture_ns

@@ -59,7 +59,7 @@ class JointMapping:
         return np.asarray(np.minimum.reduce(of_sources[self.among], 1), np.float32)
 
 
-class Person:
+class PersonLifter:
     """What is remembered of one person between frames."""
 
     def __init__(self, mapped: JointMapping, config: LiftConfig, camera: CameraConfig) -> None:

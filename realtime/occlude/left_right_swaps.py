@@ -38,11 +38,11 @@ class SwapRepair:
         if past is None:
             self._exchanged_s.clear()
             return seen
-        step = Step(past, seen, dt)
+        step = MotionStep(past, seen, dt)
         swapped = [group for number, group in enumerate(groups(self.joints)) if self._is_exchanged(number, group, step)]
         return exchanged(seen, order_of(self.joints, swapped)) if swapped else seen
 
-    def _is_exchanged(self, number: int, group: Index, step: Step) -> bool:
+    def _is_exchanged(self, number: int, group: Index, step: MotionStep) -> bool:
         return self._exchange(number, step.is_swapped(group, mirror(self.joints)), step.dt)
 
     def _exchange(self, group: int, swapped: bool, dt: float) -> bool:
@@ -67,7 +67,7 @@ def _part(name: str) -> str:
     return "thumb" if part == "index" else part if part not in ("big", "small") else words[2]
 
 
-class Step:
+class MotionStep:
     """One person's step from the last frame to this one, against the step that its motion makes expect."""
 
     def __init__(self, past: FeatureMemory, seen: JointObservation, dt: float) -> None:

@@ -34,7 +34,7 @@ FLOW_GAP_S = 0.25  # pixels are not traced across a longer gap
 
 
 @dataclass
-class Person:
+class PersonFilter:
     """What is remembered of one person between frames."""
 
     swaps: SwapRepair
@@ -75,7 +75,7 @@ class OcclusionFilter:
     learned: LearnedReliability | None = None
     joints: JointSet = BLAZEPOSE_33
     without_flow: int = 0
-    _people: dict[int, Person] = field(default_factory=dict)
+    _people: dict[int, PersonFilter] = field(default_factory=dict)
     _stream: int | None = None
     _grey: Grey | None = None
     _grey_ns: int = 0
@@ -138,7 +138,7 @@ class OcclusionFilter:
         self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
     ) -> Judged:
         """What was measured of a person; with a row of cues where a learned engine wants one."""
-        known = self._people.setdefault(told.id, Person(SwapRepair(self.joints)))
+        known = self._people.setdefault(told.id, PersonFilter(SwapRepair(self.joints)))
         if not told.score.any():
             return Judged(told)
         dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0

@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from realtime.render.layout import Layout
+from realtime.render.layout import FrameLayout
 from realtime.render.timeline import Moment
 from realtime.render.video_file import VideoError, open_video
 from realtime.wire.messages import Hello
 
 
 @dataclass(frozen=True)
-class Look:
+class FilmStyle:
     """What the film is made for."""
 
     hello: Hello
@@ -43,9 +43,15 @@ def once(moments: Iterable[Moment]) -> Iterator[tuple[Moment, int]]:
     return ((moment, 1) for moment in moments)
 
 
-def write_film(out: Path, look: Look, moments: Iterable[tuple[Moment, int]], tell: Callable[[int], None]) -> Written:
+def write_film(
+    out: Path, look: FilmStyle, moments: Iterable[tuple[Moment, int]], tell: Callable[[int], None]
+) -> Written:
     """Write the film from moments and how often each is shown; `tell` is called with the number of frames so far."""
-    layout, part, frames = Layout(look.hello, look.size, look.side_by_side), out.with_name(f".{out.stem}.part.mp4"), 0
+    layout, part, frames = (
+        FrameLayout(look.hello, look.size, look.side_by_side),
+        out.with_name(f".{out.stem}.part.mp4"),
+        0,
+    )
     part.unlink(missing_ok=True)
     part.touch(0o600)  # pictures of people: readable by this user only
     video = open_video(part, layout.size, look.fps)

@@ -17,7 +17,7 @@ LEGEND = ((OBSERVED, "seen"), (INFERRED, "unseen, inferred"), (HELD, "unseen, he
 
 
 @dataclass
-class Layout:
+class FrameLayout:
     """Draws frames of one size."""
 
     hello: Hello

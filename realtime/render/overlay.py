@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.render.skeleton import Skeleton, draw
+from realtime.render.skeleton import DrawnSkeleton, draw
 from realtime.render.style import Image, write_text
 from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
 
@@ -21,10 +21,10 @@ def draw_people(image: Image, hello: Hello, pose: Pose3D | None) -> None:
         label(image, f"{person.id}" + (" hidden" if person.status == "OCCLUDED" else ""), skeleton)
 
 
-def on_picture(hello: Hello, person: Person3D, scale: float, image: Image) -> Skeleton:
+def on_picture(hello: Hello, person: Person3D, scale: float, image: Image) -> DrawnSkeleton:
     at = np.asarray(person.xy, np.float64) * scale
     sigma_px = np.asarray(person.sigma, np.float64) * pixels_per_metre(person) * scale
-    return Skeleton(hello.joints, hello.parents, at, person.state, sigma_px, bone_width(image))
+    return DrawnSkeleton(hello.joints, hello.parents, at, person.state, sigma_px, bone_width(image))
 
 
 def bone_width(image: Image) -> int:
@@ -42,7 +42,7 @@ def pixels_per_metre(person: Person3D) -> float:
     return float(np.linalg.norm(px - px.mean(0)) / spread) if spread > 1e-6 else 0.0
 
 
-def label(image: Image, text: str, skeleton: Skeleton) -> None:
+def label(image: Image, text: str, skeleton: DrawnSkeleton) -> None:
     """The person's id above the highest joint."""
     there = skeleton.at[(skeleton.state != ABSENT) & np.isfinite(skeleton.at).all(-1)]
     if len(there):

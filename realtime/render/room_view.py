@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.render.skeleton import Skeleton, draw
+from realtime.render.skeleton import DrawnSkeleton, draw
 from realtime.render.style import Image, fixed
 from realtime.rotations import about, y_up
 from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
@@ -77,11 +77,11 @@ class RoomView:
         at = np.stack([self.width / 2 + seen[..., 0] * scale, self.height / 2 - seen[..., 1] * scale], -1)
         return at, depth
 
-    def _skeleton(self, hello: Hello, person: Person3D, xyz: Real) -> Skeleton:
+    def _skeleton(self, hello: Hello, person: Person3D, xyz: Real) -> DrawnSkeleton:
         at, depth = self._project(xyz)
         focal = min(self.width, self.height) / 2 / np.tan(FOV / 2)
         sigma_px = person.sigma * focal / np.maximum(depth, NEAR_M)
-        return Skeleton(hello.joints, hello.parents, at, person.state, sigma_px, max(2, self.height // 180))
+        return DrawnSkeleton(hello.joints, hello.parents, at, person.state, sigma_px, max(2, self.height // 180))
 
     def _draw_floor(self, image: Image) -> None:
         assert self._centre is not None

@@ -15,7 +15,7 @@ SMALL_PARTS = ("eye", "ear", "mouth", "pinky", "index", "thumb")  # drawn thinne
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class DrawnSkeleton:
     """What is drawn, in pixels of the picture it is drawn on."""
 
     joints: tuple[str, ...]
@@ -26,7 +26,7 @@ class Skeleton:
     size: int  # width of a bone, px
 
 
-def draw(image: Image, skeleton: Skeleton) -> None:
+def draw(image: Image, skeleton: DrawnSkeleton) -> None:
     there = (skeleton.state != ABSENT) & np.isfinite(skeleton.at).all(-1)
     for j in np.flatnonzero(there & (skeleton.state != OBSERVED)).tolist():
         halo(image, skeleton.at[j], float(NINETY_FIVE * skeleton.sigma_px[j]), side_colour(skeleton.joints[j]))
@@ -40,6 +40,6 @@ def draw(image: Image, skeleton: Skeleton) -> None:
         mark(image, skeleton.at[j], int(skeleton.state[j]), side_colour(skeleton.joints[j]), radius)
 
 
-def width_of(skeleton: Skeleton, joint: int) -> int:
+def width_of(skeleton: DrawnSkeleton, joint: int) -> int:
     small = any(part in skeleton.joints[joint] for part in SMALL_PARTS)
     return max(1, skeleton.size // 2) if small else skeleton.size

@@ -17,7 +17,7 @@ ENDED_BY_CTRL_C = (0, 130)
 
 
 @dataclass(frozen=True)
-class End:
+class ShutdownResult:
     """How the run ended when told to."""
 
     code: int
@@ -36,7 +36,7 @@ class Promise:
         return self.found <= self.limit
 
 
-def promises(endured: Endured, counts: Counts, end: End) -> list[Promise]:
+def promises(endured: Endured, counts: Counts, end: ShutdownResult) -> list[Promise]:
     """What must hold; the first ones are zero whatever is done to the run."""
     return [
         Promise("old poses that passed for current, on the wire", counts.passed_for_current, 0),
@@ -53,7 +53,7 @@ def promises(endured: Endured, counts: Counts, end: End) -> list[Promise]:
     ]
 
 
-def figures(endured: Endured, counts: Counts, end: End) -> dict[str, Any]:
+def figures(endured: Endured, counts: Counts, end: ShutdownResult) -> dict[str, Any]:
     """The JSON object that is printed last."""
     kept = promises(endured, counts, end)
     public = {name: value for name, value in asdict(counts).items() if name not in ("last", "heard_ns")}
@@ -74,7 +74,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 100)}
 
 
-def lines(endured: Endured, counts: Counts, end: End) -> list[str]:
+def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
     """The table as plain text."""
     harms = ", ".join(f"{name} {times}x" for name, times in sorted(endured.harms.items())) or "none"
     text = [

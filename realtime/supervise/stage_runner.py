@@ -29,7 +29,7 @@ from realtime.supervise.status_board import StatusBoard
 from realtime.transport.bus import Bus
 from realtime.transport.in_process import GroupBus
 from realtime.transport.runtime_dir import boot_id
-from realtime.wire.frame_order import Order
+from realtime.wire.frame_order import FrameOrder
 from realtime.wire.messages import Health, Stamp
 
 EXIT_REPORT_LIMIT = 65_536  # bytes
@@ -133,7 +133,7 @@ class Context:
         """
         reader = self.bus.latest(topic)  # subscribed now, before the stage is ready
         get = partial(reader.get, TURN_MS) if early is None else self._get_with(reader, *early)
-        return self._messages(get, Order(self.log))
+        return self._messages(get, FrameOrder(self.log))
 
     def _get_with(self, reader: Any, early_topic: str, prepare: Callable[[Any], None]) -> Callable[[], Any]:
         early = self.bus.latest(early_topic)
@@ -147,7 +147,7 @@ class Context:
 
         return get
 
-    def _messages(self, get: Callable[[], Any], order: Order) -> Iterator[Any]:
+    def _messages(self, get: Callable[[], Any], order: FrameOrder) -> Iterator[Any]:
         while not self.stop.is_set():
             self.beat()
             message = get()

@@ -38,7 +38,7 @@ log = logging.getLogger("frames")
 Made = TypeVar("Made")
 
 
-class Reference(Protocol):
+class PixelReference(Protocol):
     """A Frame, or Keypoints2D, which carry where their pixels lie."""
 
     @property
@@ -152,19 +152,19 @@ class FrameReader:
         self._kind = kind
         self._ring: Slots | None = None
 
-    def read(self, reference: Reference) -> Pixels | None:
+    def read(self, reference: PixelReference) -> Pixels | None:
         """A copy of the picture and its small grey one, or None when it is no longer there."""
         image = self.image(reference)
         return None if image is None else Pixels(image, *grey_copy(image))
 
-    def image(self, reference: Reference) -> Image | None:
+    def image(self, reference: PixelReference) -> Image | None:
         return self._use(reference, np.ndarray.copy)
 
-    def grey(self, reference: Reference) -> tuple[Image, float] | None:
+    def grey(self, reference: PixelReference) -> tuple[Image, float] | None:
         """(grey picture, grey px per image px)."""
         return self._use(reference, grey_copy)
 
-    def _use(self, reference: Reference, use: Callable[[Image], Made]) -> Made | None:
+    def _use(self, reference: PixelReference, use: Callable[[Image], Made]) -> Made | None:
         """What is made of the picture, which has to be whole until it is made."""
         ring = self._ring_of(reference)
         if ring is None:
@@ -174,7 +174,7 @@ class FrameReader:
         self.lapped += made is None
         return made
 
-    def _use_slot(self, ring: Slots, wanted: Reference, use: Callable[[Image], Made]) -> Made | None:
+    def _use_slot(self, ring: Slots, wanted: PixelReference, use: Callable[[Image], Made]) -> Made | None:
         mark = ring.marks[wanted.slot]
         if int(mark["after"]) != wanted.generation:
             return None
@@ -187,7 +187,7 @@ class FrameReader:
         fence()
         return made if int(mark["before"]) == wanted.generation else None
 
-    def _ring_of(self, wanted: Reference) -> Slots | None:
+    def _ring_of(self, wanted: PixelReference) -> Slots | None:
         if self._ring is None or self._ring.segment.name != wanted.ring or self._is_outdated(self._ring, wanted):
             self.close()
             self._ring = self._attach(wanted.ring)
@@ -195,7 +195,7 @@ class FrameReader:
             return None
         return self._ring
 
-    def _is_outdated(self, ring: Slots, wanted: Reference) -> bool:
+    def _is_outdated(self, ring: Slots, wanted: PixelReference) -> bool:
         """References come after their picture: a slot that is still behind belongs to a predecessor of that name."""
         return 0 <= wanted.slot < len(ring.marks) and int(ring.marks[wanted.slot]["after"]) < wanted.generation
 

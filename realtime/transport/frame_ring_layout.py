@@ -39,7 +39,7 @@ def slots_for(width: int, height: int, wanted: int = DEFAULT) -> int:
 class Slots:
     """A segment's header, marks and pictures as arrays."""
 
-    def __init__(self, segment: shared_memory.Segment) -> None:
+    def __init__(self, segment: shared_memory.SharedSegment) -> None:
         self.segment = segment
         if len(segment.memory) < HEAD:
             raise ValueError(f"{segment.name} is no ring of pictures: {len(segment.memory)} bytes")

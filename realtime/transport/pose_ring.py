@@ -30,7 +30,7 @@ def name_of(bind: str) -> str:
 
 
 class _Ring:
-    def __init__(self, segment: shared_memory.Segment) -> None:
+    def __init__(self, segment: shared_memory.SharedSegment) -> None:
         if len(segment.memory) < SIZE:
             raise ValueError(f"{segment.name} is no ring of poses: {len(segment.memory)} bytes, expected {SIZE}")
         self.segment = segment

@@ -44,7 +44,7 @@ class NameTaken(Exception):
     final = True
 
 
-class Segment(Protocol):
+class SharedSegment(Protocol):
     name: str
     memory: memoryview
 
@@ -55,12 +55,12 @@ class Segment(Protocol):
         ...
 
 
-def create(name: str, size: int, kind: Kind = KIND) -> Segment:
+def create(name: str, size: int, kind: Kind = KIND) -> SharedSegment:
     """A new zeroed segment for this user alone; FileExistsError, or NameTaken by another user, where there is one."""
     return FileSegment(name, size) if kind == "file" else NamedSegment(name, size)
 
 
-def attach(name: str, kind: Kind = KIND) -> Segment:
+def attach(name: str, kind: Kind = KIND) -> SharedSegment:
     """To read an existing one; FileNotFoundError where there is none."""
     return FileSegment(name, None) if kind == "file" else NamedSegment(name, None)
 

@@ -16,7 +16,7 @@ from realtime.transport.bus import TopicReader, wait_any
 TURN_MS = 50.0
 
 
-class Heard(NamedTuple):
+class TappedMessage(NamedTuple):
     topic: str
     message: Any
     data: bytes  # exactly what was published
@@ -29,7 +29,7 @@ class Tap:
         self._context: zmq.Context[Any] = zmq.Context()
         self._readers = [TopicReader(self._context, address, topic, source, newest=False) for topic in topics]
 
-    def read(self, timeout_ms: float) -> Iterator[Heard]:
+    def read(self, timeout_ms: float) -> Iterator[TappedMessage]:
         """What comes until time is up."""
         deadline = Deadline(timeout_ms)
         while not deadline.passed():
@@ -47,10 +47,10 @@ class Tap:
         self._context.term()
 
 
-def waiting(reader: TopicReader) -> Iterator[Heard]:
+def waiting(reader: TopicReader) -> Iterator[TappedMessage]:
     """What one reader has in its queue."""
     while True:
         message, data = reader.get_with_bytes(0)
         if message is None:
             return
-        yield Heard(reader.topic, message, data)
+        yield TappedMessage(reader.topic, message, data)

@@ -24,7 +24,7 @@ MOST_KEPT = 32
 
 
 @dataclass(frozen=True)
-class Options:
+class ViewerOptions:
     connect: str
     listen: Listen
     with_video: bool = False
@@ -49,7 +49,7 @@ class Page:
 
 
 class Hub:
-    def __init__(self, options: Options, feed: Feed) -> None:
+    def __init__(self, options: ViewerOptions, feed: Feed) -> None:
         self.options, self.feed = options, feed
         self.pages: set[Page] = set()
         self.recorder: StreamRecorder | None = None

@@ -14,7 +14,7 @@ from websockets.datastructures import Headers, MultipleValuesError
 from websockets.http11 import Request, Response
 
 from realtime.viewer.feed import Feed
-from realtime.viewer.hub import Hub, Options, Page
+from realtime.viewer.hub import Hub, Page, ViewerOptions
 from realtime.viewer.page_files import read_page_files
 from realtime.web.access import Access, Listen, new_token
 from realtime.web.connections import ACCEPTED_AT_ONCE, HANDSHAKE_S, ConnectionLimit, quiet_logger, widen_queue
@@ -31,7 +31,7 @@ class CannotServe(Exception):
 class Viewer:
     """Serves until it is closed; every page gets the same stream."""
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: ViewerOptions) -> None:
         self.options = options
         self.access = Access(options.listen, new_token())
         self.feed = Feed(options.connect, self._from_feed, options.with_video)

@@ -18,7 +18,7 @@ def goes_on(last: Stamp | None, now: Stamp) -> bool:
     return last is None or last.stream != now.stream or now.seq > last.seq
 
 
-class Order:
+class FrameOrder:
     """What one stage took last; frames that come twice or late are ignored and counted."""
 
     def __init__(self, log: logging.Logger) -> None:

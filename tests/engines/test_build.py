@@ -11,7 +11,7 @@ from onnx.reference import ReferenceEvaluator
 
 from engines import build, fp16, store, trust
 from engines.backends import tensorrt, tensorrt_engine
-from engines.build import Order
+from engines.build import BuildRequest
 from engines.errors import EngineError
 from engines.manifest import MODEL_LIMIT, read_manifest
 from tests.support.networks import gpu, graphs, models
@@ -40,7 +40,7 @@ def put(folder: Path, which: str) -> Path:
 def test_a_real_engine_is_built_for_absent_gpus(home: Path, which: str) -> None:
     source = put(home / which, which)
     phases: set[str] = set()
-    order = Order("tensorrt-rtx", sms=SMS)
+    order = BuildRequest("tensorrt-rtx", sms=SMS)
     folder, checked = build.build(source / "model.onnx", order, lambda phase, step, steps: phases.add(phase))
     manifest, contract = read_manifest(folder)
     assert folder == store.compiled_home() / f"{which}-tensorrt-rtx-fp32"
@@ -58,14 +58,14 @@ def test_a_real_engine_is_built_for_absent_gpus(home: Path, which: str) -> None:
 @rtx
 @pytest.mark.parametrize("name", store.names())
 def test_every_model_of_the_store_is_really_built(name: str) -> None:
-    folder, _ = build.build(store.PRETRAINED / name, Order("tensorrt-rtx", sms=SMS))
+    folder, _ = build.build(store.PRETRAINED / name, BuildRequest("tensorrt-rtx", sms=SMS))
     assert read_manifest(folder)[0].sms == list(SMS)
 
 
 @rtx
 def test_a_build_without_the_batch_that_is_asked_for_is_none(home: Path) -> None:
     source = models.put_step(home / "step")
-    build.build(source, Order("tensorrt-rtx", sms=SMS, batches=(1,)))
+    build.build(source, BuildRequest("tensorrt-rtx", sms=SMS, batches=(1,)))
     with pytest.raises(
         EngineError, match="not built for tensorrt-rtx with batch 4 on this machine; run `engines build"
     ):
@@ -80,7 +80,7 @@ def weights_of(folder: Path) -> list[np.ndarray]:
 
 @rtx
 def test_a_built_engine_belongs_to_this_user_alone(home: Path) -> None:
-    folder, _ = build.build(models.put_step(home / "step"), Order("tensorrt-rtx", sms=(86,)))
+    folder, _ = build.build(models.put_step(home / "step"), BuildRequest("tensorrt-rtx", sms=(86,)))
     assert folder.stat().st_mode & 0o077 == 0
     assert (folder / "model.engine").stat().st_mode & 0o077 == 0
 
@@ -90,7 +90,7 @@ def test_half_precision_is_baked_in(home: Path) -> None:
     source = models.put_step(home / "step", DEFAULT_SIZE)
     sizes = {}
     for precision in ("fp32", "fp16"):
-        folder, _ = build.build(source, Order("tensorrt-rtx", precision, sms=(86,)))
+        folder, _ = build.build(source, BuildRequest("tensorrt-rtx", precision, sms=(86,)))
         manifest, _ = read_manifest(folder)
         assert manifest.precision == precision
         sizes[precision] = manifest.files["model.engine"]["bytes"]
@@ -101,9 +101,9 @@ def test_half_precision_is_baked_in(home: Path) -> None:
 def test_an_unknown_gpu_and_no_gpu_name_the_known_ones(home: Path) -> None:
     source = models.put_step(home / "step")
     with pytest.raises(EngineError, match=r"knows no SM \[90\]; choose from \(75, 80, 86, 89, 120"):
-        build.build(source, Order("tensorrt-rtx", sms=(90,)))
+        build.build(source, BuildRequest("tensorrt-rtx", sms=(90,)))
     with pytest.raises(EngineError, match=r"found no GPU: name the GPUs to build for, --sm 75,80,86"):
-        build.build(source, Order("tensorrt-rtx"))
+        build.build(source, BuildRequest("tensorrt-rtx"))
 
 
 @pytest.fixture
@@ -136,23 +136,23 @@ def test_full_tensorrt_builds_for_the_gpu_it_runs_on_and_only_there(
 ) -> None:
     source = models.put_step(home / "step")
     with pytest.raises(EngineError, match="builds for the GPU it runs on, found no GPU; build there"):
-        build.build(source, Order("tensorrt"))
+        build.build(source, BuildRequest("tensorrt"))
     monkeypatch.setattr(build.cuda, "open_gpu", gpu.HostGpu)
     with pytest.raises(EngineError, match="builds for the GPU it runs on, found SM86; build there, without --sm"):
-        build.build(source, Order("tensorrt", sms=(120,)))
+        build.build(source, BuildRequest("tensorrt", sms=(120,)))
 
 
 @pytest.mark.filterwarnings("ignore:.*Timing cache:DeprecationWarning")
 def test_full_tensorrt_builds_verifies_and_opens_by_itself(home: Path, full_tensorrt: None, on_a_gpu: None) -> None:
     source = models.put_step(home / "step")
-    folder, checked = build.build(source, Order("tensorrt"))
+    folder, checked = build.build(source, BuildRequest("tensorrt"))
     assert checked == "golden sequence holds on host memory"
     manifest, _ = read_manifest(folder)
     assert (manifest.sms, manifest.versions["gpu"]) == ([86], "host memory")
     cache = next(store.compiled_home().glob("tensorrt-*.timing"))
     assert cache.stat().st_mode & 0o077 == 0
     cache.write_bytes(b"damaged")
-    build.build(source, Order("tensorrt"))
+    build.build(source, BuildRequest("tensorrt"))
     assert cache.stat().st_size > len(b"damaged"), "a damaged cache is replaced, not trusted"
     engine = store.open_engine(source, batch=4)
     assert (engine.provider, engine.reason) == ("tensorrt", "tensorrt, built on this machine")
@@ -167,13 +167,13 @@ def test_a_build_that_fails_its_golden_sequence_is_removed(home: Path, monkeypat
 
     monkeypatch.setattr(store, "verify", failing)
     with pytest.raises(EngineError, match=r"xyz is 0\.3 off"):
-        build.build(models.put_step(home / "step"), Order("tensorrt-rtx", sms=(86,)))
+        build.build(models.put_step(home / "step"), BuildRequest("tensorrt-rtx", sms=(86,)))
     assert store.compiled() == []
 
 
 def test_weights_in_half_the_size_run_on_the_cpu(home: Path) -> None:
     source = models.put_step(home / "step", DEFAULT_SIZE)
-    folder, checked = build.build(source, Order("onnx", "fp16", out=home / "half"))
+    folder, checked = build.build(source, BuildRequest("onnx", "fp16", out=home / "half"))
     assert (folder, checked) == (home / "half", "golden sequence holds")
     assert (folder / "model.onnx").stat().st_size < 0.55 * (source / "model.onnx").stat().st_size
     assert read_manifest(folder)[0].precision == "fp16"
@@ -207,11 +207,11 @@ def test_weights_beyond_half_precision_are_refused() -> None:
 def test_too_little_precision_is_refused_before_anything_is_built(home: Path) -> None:
     """Its neighbours are chosen by distance: rounding chooses others."""
     with pytest.raises(EngineError, match=r"fp16 allows 0\.005; .* build it with --precision fp32"):
-        build.build(put(home / "graph", "graph"), Order("tensorrt-rtx", "fp16", sms=SMS))
+        build.build(put(home / "graph", "graph"), BuildRequest("tensorrt-rtx", "fp16", sms=SMS))
 
 
 def test_other_batches_can_be_asked_for(home: Path) -> None:
-    folder, _ = build.build(models.put_step(home / "step"), Order("onnx", batches=(2, 64), out=home / "wide"))
+    folder, _ = build.build(models.put_step(home / "step"), BuildRequest("onnx", batches=(2, 64), out=home / "wide"))
     assert read_manifest(folder)[1].batches == (2, 64)
     assert "batch 64" in store.verify(folder)[-1]
 
@@ -221,7 +221,7 @@ def test_what_lies_beside_the_model_travels_along(home: Path) -> None:
     source.mkdir()
     (source / "CARD.md").write_text("what it is")
     models.put_model(source, graphs.step_tcn(models.SMALL), graphs.step_contract(models.SMALL), extra=["CARD.md"])
-    folder, _ = build.build(source, Order("onnx", out=home / "out"))
+    folder, _ = build.build(source, BuildRequest("onnx", out=home / "out"))
     assert (folder / "CARD.md").read_text() == "what it is"
 
 
@@ -229,11 +229,11 @@ def test_a_folder_that_is_no_engine_is_not_overwritten(home: Path) -> None:
     (home / "thesis").mkdir()
     (home / "thesis" / "chapter").write_text("1")
     with pytest.raises(EngineError, match="thesis: exists and is no engine; choose another --out"):
-        build.build(models.put_step(home / "step"), Order("onnx", out=home / "thesis"))
+        build.build(models.put_step(home / "step"), BuildRequest("onnx", out=home / "thesis"))
     assert [path.name for path in home.glob(".thesis*")] == []
 
 
 def test_an_engine_is_not_built_from_an_engine_nor_without_a_manifest(home: Path) -> None:
     (home / "lonely.onnx").write_bytes(graphs.step_tcn(models.SMALL))
     with pytest.raises(EngineError, match=r"no manifest\.json beside it; `trainers export` writes both"):
-        build.build(home / "lonely.onnx", Order("onnx"))
+        build.build(home / "lonely.onnx", BuildRequest("onnx"))

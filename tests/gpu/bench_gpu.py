@@ -23,7 +23,7 @@ import numpy as np
 
 from engines import bench, store
 from engines.backends import cuda, ort, tensorrt
-from engines.build import Order, build
+from engines.build import BuildRequest, build
 from engines.errors import EngineError
 from tests.support.networks import graphs, models
 
@@ -123,7 +123,7 @@ def tensorrt_rows() -> list[dict[str, Any]]:
                 library = tensorrt.flavour(target)
                 if target == "tensorrt-rtx" and capability not in library.sms():
                     raise EngineError(f"TensorRT for RTX {library.version} knows no SM{capability}")
-                folder, _ = build(source, Order(target))
+                folder, _ = build(source, BuildRequest(target))
                 rows += bench.rows([folder], [target], (), 0.5)
             except EngineError as error:
                 rows.append({"backend": target, "not_run": str(error)})

@@ -24,7 +24,7 @@ SHAPES: dict[str, tuple[int, ...]] = {"in": (COUNT,), "out": (COUNT,)}
 
 
 def check_blocks_come_back_as_they_went(gpu: cuda.PyCuda) -> None:
-    block = cuda.Block(gpu, {"a": (3, 5), "b": (1000,), "c": (1,)}, host=True)
+    block = cuda.DeviceBlock(gpu, {"a": (3, 5), "b": (1000,), "c": (1,)}, host=True)
     rng = np.random.default_rng(0)
     kept = {name: rng.normal(size=view.shape).astype(np.float32) for name, view in block.views.items()}
     for name, view in block.views.items():
@@ -56,7 +56,7 @@ def check_a_kernel_equals_torch(gpu: cuda.PyCuda) -> None:
 
 def check_a_captured_graph_repeats_the_work(gpu: cuda.PyCuda) -> None:
     """Upload, kernel and download captured once; replayed with other numbers in the pinned memory."""
-    block = cuda.Block(gpu, SHAPES, host=True)
+    block = cuda.DeviceBlock(gpu, SHAPES, host=True)
 
     def work() -> None:
         block.upload()
@@ -77,9 +77,9 @@ def check_a_captured_graph_repeats_the_work(gpu: cuda.PyCuda) -> None:
 
 def check_state_can_be_swapped_without_copying(gpu: cuda.PyCuda) -> None:
     """Two captured calls that read one block and write the other, as the step engine's do: n calls, n applications."""
-    blocks = [cuda.Block(gpu, {"state": (COUNT,)}, host=True) for _ in range(2)]
+    blocks = [cuda.DeviceBlock(gpu, {"state": (COUNT,)}, host=True) for _ in range(2)]
 
-    def call(read: cuda.Block, write: cuda.Block) -> Any:
+    def call(read: cuda.DeviceBlock, write: cuda.DeviceBlock) -> Any:
         def work() -> None:
             line(gpu, write.start, read.start)
 

@@ -15,7 +15,7 @@ from contextlib import contextmanager
 import numpy as np
 import pytest
 
-from realtime.viewer.hub import Options
+from realtime.viewer.hub import ViewerOptions
 from realtime.viewer.server import Viewer
 from realtime.web.access import Listen
 from realtime.wire.messages import ABSENT, HELD, INFERRED
@@ -29,7 +29,7 @@ CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.w
 
 @contextmanager
 def serving(connect: str, host: str = "127.0.0.1", port: int = 0, **options) -> Iterator[Viewer]:
-    viewer, loop = Viewer(Options(connect, Listen(host, port), **options)), asyncio.new_event_loop()
+    viewer, loop = Viewer(ViewerOptions(connect, Listen(host, port), **options)), asyncio.new_event_loop()
     up, stop = threading.Event(), asyncio.Event()
 
     async def run() -> None:

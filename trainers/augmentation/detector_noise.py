@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from trainers.geometry.person_frame import toward
-from trainers.geometry.virtual_cameras import View, uniform
+from trainers.geometry.virtual_cameras import VirtualView, uniform
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def stretches(shape: tuple[int, ...], share: Tensor | float, memory_ticks: float
     return drifting(shape, memory_ticks, g) > level
 
 
-def keypoints(view: View, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
+def keypoints(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
     """Rays with the errors of a detector; hidden joints are invented."""
     shape = (*view.rays.shape,)
     low, high = torch.tensor(limits.quality).log().tolist()
@@ -100,7 +100,7 @@ def doubts(hidden: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 3
     return torch.where(seen, 1 - sure, sure * 0.98)
 
 
-def own_3d(view: View, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
+def own_3d(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
     """The detector's 3D: along the person's ray, root-relative, biased, invented where hidden; zeros if missing."""
     look = toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
     pose = view.pose @ look  # (B, T, 17, 3)
@@ -149,7 +149,7 @@ def degrade_reliability(
     return torch.where(other < 0.5, torch.minimum(reliability, other), reliability)
 
 
-def observe(view: View, hidden: Tensor, limits: NoiseRange, order: Tensor, g: torch.Generator) -> Detections:
+def observe(view: VirtualView, hidden: Tensor, limits: NoiseRange, order: Tensor, g: torch.Generator) -> Detections:
     """A whole clip as the pipeline would hand it to the lifter.  hidden (B, T, 17) bool includes out of frame."""
     found = Detections(keypoints(view, limits, hidden, g), doubts(hidden, limits, g), own_3d(view, limits, hidden, g))
     return swap_sides(found, order, limits, g)

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from trainers.augmentation.motion import Augmentation, augment
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.skeleton.retarget import resampled
 
 HZ = 30.0
@@ -16,7 +16,7 @@ HZ = 30.0
 MIXTURE = Augmentation(exchange_arms=0.5, exchange_halves=0.4, proportions=0.0, shoulders=0.0, mirror=0.0)
 
 
-def mixed(mine: Segment, other: Segment, seed: int) -> Segment:
+def mixed(mine: MotionSegment, other: MotionSegment, seed: int) -> MotionSegment:
     """`mine` at 30 Hz, as long as both last, with whatever the draw takes from `other`."""
     seconds = min(mine.seconds, other.seconds)
     times = np.arange(max(2, int(seconds * HZ))) / HZ

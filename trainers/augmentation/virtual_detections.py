@@ -13,7 +13,7 @@ from trainers.augmentation import occlusion_masks
 from trainers.augmentation.detector_noise import Detections, NoiseRange, observe
 from trainers.data.clips import Clips
 from trainers.data.motion import CALIBRATION, MotionSet
-from trainers.geometry.virtual_cameras import View
+from trainers.geometry.virtual_cameras import VirtualView
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 
@@ -38,7 +38,9 @@ def halves(motion: MotionSet) -> tuple[MotionSet, MotionSet]:
     return (motion.only(fitting), motion.only(people - fitting)) if fitting and people - fitting else (motion, motion)
 
 
-def seen_by_detector(view: View, times: Tensor, noise: NoiseRange, shares: Mapping[str, float], g: Generator) -> Clips:
+def seen_by_detector(
+    view: VirtualView, times: Tensor, noise: NoiseRange, shares: Mapping[str, float], g: Generator
+) -> Clips:
     hidden = occlusion_masks.mixed(view.rays, g, shares) | ~view.inside
     found: Detections = observe(view, hidden, noise, ORDER.to(g.device), g)
     valid = torch.ones_like(times, dtype=torch.bool)

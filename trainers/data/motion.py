@@ -30,7 +30,7 @@ KEYS = ("root", "rel", "start", "clip", "joints", "fps")
 
 
 @dataclass(frozen=True)
-class Segment:
+class MotionSegment:
     """One unbroken piece of motion."""
 
     xyz: Array  # (T, 17, 3) metres, Y up, right-handed, floor at about y = 0
@@ -46,7 +46,7 @@ class Segment:
 
 @dataclass(frozen=True)
 class MotionSet:
-    segments: tuple[Segment, ...]
+    segments: tuple[MotionSegment, ...]
     name: str = ""
 
     def __len__(self) -> int:
@@ -120,7 +120,7 @@ def load(folder: str | Path) -> MotionSet:
     return MotionSet(tuple(s for f in files for s in _read(f, actions)), str(folder))
 
 
-def save(folder: str | Path, subject: str, segments: list[Segment]) -> Path:
+def save(folder: str | Path, subject: str, segments: list[MotionSegment]) -> Path:
     """Write one subject; complete or not at all."""
     path = Path(folder) / f"subject_{subject}.npz"
     root = np.concatenate([s.xyz[:, 0] for s in segments]).astype(np.float32)
@@ -160,7 +160,7 @@ def _actions(path: Path) -> dict[str, str]:
         ) from None
 
 
-def _read(path: Path, actions: dict[str, str]) -> list[Segment]:
+def _read(path: Path, actions: dict[str, str]) -> list[MotionSegment]:
     arrays = _arrays(path)
     xyz = arrays["root"][:, None] + arrays["rel"].astype(np.float32) * np.float32(UNIT_M)
     if not np.isfinite(xyz).all():
@@ -169,7 +169,9 @@ def _read(path: Path, actions: dict[str, str]) -> list[Segment]:
     subject, fps = path.stem.removeprefix("subject_"), float(arrays["fps"])
     borders = arrays["start"].tolist()
     return [
-        Segment(np.ascontiguousarray(xyz[a:b], np.float32), fps, str(clip), subject, actions.get(take(str(clip)), ""))
+        MotionSegment(
+            np.ascontiguousarray(xyz[a:b], np.float32), fps, str(clip), subject, actions.get(take(str(clip)), "")
+        )
         for a, b, clip in zip(borders, borders[1:], arrays["clip"])
     ]
 

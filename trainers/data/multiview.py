@@ -31,7 +31,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Film:
+class CalibratedFilm:
     path: Path
     size: tuple[int, int]  # px
     frames: int  # as the container declares
@@ -39,40 +39,42 @@ class Film:
 
 
 @dataclass(frozen=True)
-class View:
+class FittedCamera:
     """One camera, fitted to its film."""
 
     camera: CalibratedCamera
-    film: Film
+    film: CalibratedFilm
 
 
 @dataclass(frozen=True)
-class Reference:
+class ReferenceJoints:
     xyz: NDArray[np.float64]  # (T, J, 3) m in the world, NaN where unknown
     joints: tuple[str, ...]
     fps: float
 
 
 @dataclass(frozen=True)
-class ViewSet:
+class CalibratedFilms:
     name: str
-    views: tuple[View, ...]
-    reference: Reference
+    views: tuple[FittedCamera, ...]
+    reference: ReferenceJoints
 
 
-def load_views(folder: Path) -> ViewSet:
+def load_views(folder: Path) -> CalibratedFilms:
     """All of a folder, checked: films are there, have the calibration's shape and as many frames as the reference."""
     if not folder.is_dir():
         raise UserError(f"--views {folder}: no such folder; {MAKE}")
     cameras, reference = read_calibration(folder / CALIBRATION), read_reference(folder / REFERENCE)
-    views = tuple(View(fitted(camera, film), film) for camera in cameras for film in [film_of(folder, camera.name)])
+    views = tuple(
+        FittedCamera(fitted(camera, film), film) for camera in cameras for film in [film_of(folder, camera.name)]
+    )
     for view in views:
         if not same_length(view.film.frames, len(reference.xyz)):
             raise UserError(
                 f"{view.film.path}: {view.film.frames} frames, {folder / REFERENCE} has {len(reference.xyz)}; cut the "
                 f"film to the reference's frames, or {MAKE}"
             )
-    return ViewSet(folder.resolve().name, views, reference)
+    return CalibratedFilms(folder.resolve().name, views, reference)
 
 
 def same_length(film: int, reference: int) -> bool:
@@ -80,7 +82,7 @@ def same_length(film: int, reference: int) -> bool:
     return reference <= film <= 1.05 * reference + 2
 
 
-def fitted(camera: CalibratedCamera, film: Film) -> CalibratedCamera:
+def fitted(camera: CalibratedCamera, film: CalibratedFilm) -> CalibratedCamera:
     try:
         return camera.fitted(film.size)
     except ValueError as error:
@@ -90,7 +92,7 @@ def fitted(camera: CalibratedCamera, film: Film) -> CalibratedCamera:
         ) from None
 
 
-def film_of(folder: Path, name: str) -> Film:
+def film_of(folder: Path, name: str) -> CalibratedFilm:
     for suffix in FILMS:
         if (folder / f"{name}{suffix}").is_file():
             return probe(folder / f"{name}{suffix}")
@@ -98,7 +100,7 @@ def film_of(folder: Path, name: str) -> Film:
     raise UserError(f"{folder}: no film of camera {name}; films there: {there}; name it {name}.mp4")
 
 
-def probe(path: Path) -> Film:
+def probe(path: Path) -> CalibratedFilm:
     """Size, frames and rate of a film that opens."""
     capture = cv2.VideoCapture(str(path))
     width, height, fps, frames = (capture.get(key) for key in (3, 4, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
@@ -106,10 +108,10 @@ def probe(path: Path) -> Film:
     capture.release()
     if not good:
         raise UserError(f"{path}: no readable film; expected a file such as cam_0.mp4")
-    return Film(path, (int(width), int(height)), int(frames), fps if 0 < fps < 1000 else 0.0)
+    return CalibratedFilm(path, (int(width), int(height)), int(frames), fps if 0 < fps < 1000 else 0.0)
 
 
-def pictures(film: Film, last: int) -> Iterator[Image]:
+def pictures(film: CalibratedFilm, last: int) -> Iterator[Image]:
     """The film's first frames, BGR, in order."""
     capture = cv2.VideoCapture(str(film.path))
     try:
@@ -175,7 +177,7 @@ def write_calibration(path: Path, cameras: list[CalibratedCamera]) -> None:
     path.write_text(json.dumps(plain, indent=1) + "\n")
 
 
-def read_reference(path: Path) -> Reference:
+def read_reference(path: Path) -> ReferenceJoints:
     if not path.is_file():
         raise UserError(f"{path}: missing, so there is nothing to judge against; {MAKE}")
     try:
@@ -190,10 +192,10 @@ def read_reference(path: Path) -> Reference:
         raise UserError(
             f"{path}: joint {unknown[0]} is none of the detector's; expected {', '.join(BLAZEPOSE_33.joints)}"
         )
-    return Reference(np.asarray(xyz, np.float64), names, float(fps))
+    return ReferenceJoints(np.asarray(xyz, np.float64), names, float(fps))
 
 
-def write_reference(path: Path, reference: Reference) -> None:
+def write_reference(path: Path, reference: ReferenceJoints) -> None:
     np.savez_compressed(
         path, xyz=reference.xyz.astype(np.float32), joints=np.array(reference.joints), fps=np.float64(reference.fps)
     )

@@ -20,7 +20,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from trainers.data import motion
 from trainers.data.mocap import cmu
 from trainers.data.mocap.clean import FPS, clean
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.data.notice import keep_notice
 from trainers.data.public import catalogue
 from trainers.data.summary import report
@@ -63,7 +63,7 @@ def prepare_cmu(root: Path, out: Path, jobs: int = 1) -> list[str]:
         task = bar.add_task("takes", total=len(takes), completed=len(takes) - len(todo))
         results = iter((pool.map if pool else map)(read_take, todo))
         for subject, mine in groupby(todo, key=lambda t: t.subject):
-            segments: list[Segment] = []
+            segments: list[MotionSegment] = []
             for take in mine:
                 parts, problem = next(results)
                 segments += parts
@@ -78,7 +78,7 @@ def prepare_cmu(root: Path, out: Path, jobs: int = 1) -> list[str]:
     return skipped
 
 
-def read_take(take: cmu.Take) -> tuple[list[Segment], str]:
+def read_take(take: cmu.Take) -> tuple[list[MotionSegment], str]:
     """Segments of a take, or why there are none."""
     try:
         xyz, fps = cmu.read(take)
@@ -86,11 +86,11 @@ def read_take(take: cmu.Take) -> tuple[list[Segment], str]:
     except UserError as error:
         return [], str(error).removeprefix(f"{take.path}: ").removeprefix(str(take.path))
     names = [take.clip if first == 0 and len(parts) == 1 else f"{take.clip}@{first}" for first, _ in parts]
-    segments = [Segment(x, FPS, name, take.subject, take.action) for name, (_, x) in zip(names, parts)]
+    segments = [MotionSegment(x, FPS, name, take.subject, take.action) for name, (_, x) in zip(names, parts)]
     return segments, "" if segments else "no 0.6 s of it are free of glitches"
 
 
-def entry(take: cmu.Take, parts: list[Segment], problem: str, root: Path) -> Entry:
+def entry(take: cmu.Take, parts: list[MotionSegment], problem: str, root: Path) -> Entry:
     about: Entry = {
         "clip": take.clip, "subject": take.subject, "desc": take.action, "file": str(take.path.relative_to(root)),
         "bytes": take.path.stat().st_size, "segments": len(parts), "frames": sum(len(p.xyz) for p in parts),

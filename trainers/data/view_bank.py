@@ -13,7 +13,7 @@ from engines.contract import TICK_HZ
 from trainers.data import bank as banks
 from trainers.data.bank import Bank
 from trainers.data.clips import Clips, varied
-from trainers.data.motion import MotionSet, Segment
+from trainers.data.motion import MotionSegment, MotionSet
 from trainers.data.views import RecordedView, ViewSet
 from trainers.errors import UserError
 
@@ -60,7 +60,7 @@ def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
     return MotionSet(segments, found.name)
 
 
-def unbroken(views: list[RecordedView]) -> list[Segment]:
+def unbroken(views: list[RecordedView]) -> list[MotionSegment]:
     """Stretches of frames that count in every one of the views, 34 points a view."""
     frames, first = min(len(v.valid) for v in views), views[0]
     points = [p for v in views for p in (v.xyz, np.concatenate([v.rays(), v.score[..., None]], -1))]
@@ -68,7 +68,7 @@ def unbroken(views: list[RecordedView]) -> list[Segment]:
     valid = np.logical_and.reduce([v.valid[:frames] for v in views])
     edges = np.flatnonzero(np.diff(np.r_[0, valid.astype(np.int8), 0]))
     parts = [(a, b) for a, b in pairwise(edges) if valid[a] and b - a >= SHORTEST_S * first.fps]
-    return [Segment(joined[a:b], first.fps, first.clip, first.subject, first.action) for a, b in parts]
+    return [MotionSegment(joined[a:b], first.fps, first.clip, first.subject, first.action) for a, b in parts]
 
 
 def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> tuple[Clips, Tensor]:

@@ -37,7 +37,7 @@ CLIPS, TICKS = 400, 120
 
 
 @dataclass(frozen=True)
-class Hidden:
+class HiddenKeypoints:
     """N hidden keypoints."""
 
     error: Array  # (N,) share of the box's height
@@ -61,16 +61,16 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def real(folders: list[Path]) -> Iterator[Hidden]:
+def real(folders: list[Path]) -> Iterator[HiddenKeypoints]:
     for clip in read_clips(*folders):
         covered = (clip.hidden[:, 17:] & BOARD > 0) & clip.detected[:, None]
         height = np.ptp(clip.truth_xy[..., 1], axis=1)[:, None]
         error = np.linalg.norm(clip.xy - clip.truth_xy, axis=-1) / np.maximum(height, 1)
         counts = (covered & clip.trusted)[:, LIMBS_33]
-        yield Hidden(error[:, LIMBS_33][counts], hidden_for(covered, clip.fps)[:, LIMBS_33][counts])
+        yield HiddenKeypoints(error[:, LIMBS_33][counts], hidden_for(covered, clip.fps)[:, LIMBS_33][counts])
 
 
-def made_up(source: banks.Bank, limits: NoiseRange, seed: int = 5) -> Hidden:
+def made_up(source: banks.Bank, limits: NoiseRange, seed: int = 5) -> HiddenKeypoints:
     """Of the mixed suite, boards and limbs and halves, over the people given."""
     g = torch.Generator().manual_seed(seed)
     times = tick_times(CLIPS, TICKS, g)
@@ -82,7 +82,7 @@ def made_up(source: banks.Bank, limits: NoiseRange, seed: int = 5) -> Hidden:
     whole = (height > 0.5 * height.amax(1, keepdim=True)).numpy()[..., None]  # lying people have no height
     counts = hidden.numpy()[..., limbs] & whole
     ages = np.stack([hidden_for(one, 30.0) for one in hidden.numpy()])[..., limbs]
-    return Hidden(error[..., limbs][counts], ages[counts])
+    return HiddenKeypoints(error[..., limbs][counts], ages[counts])
 
 
 def hidden_for(hidden: NDArray[np.bool_], fps: float) -> Array:
@@ -92,19 +92,19 @@ def hidden_for(hidden: NDArray[np.bool_], fps: float) -> Array:
     return np.asarray((frames - last) / fps)
 
 
-def joined(found: Iterator[Hidden]) -> Hidden:
+def joined(found: Iterator[HiddenKeypoints]) -> HiddenKeypoints:
     parts = list(found)
-    return Hidden(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("error", "age")))
+    return HiddenKeypoints(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("error", "age")))
 
 
-def by_age(found: Hidden) -> list[float]:
+def by_age(found: HiddenKeypoints) -> list[float]:
     """Mean error in each column, then over all; NaN where nothing was hidden so long."""
     column = np.digitize(found.age, AGES_S) - 1
     each = [found.error[column == k] for k in range(len(AGES_S))]
     return [float(e.mean()) if len(e) else float("nan") for e in (*each, found.error)]
 
 
-def show(rows: dict[str, Hidden], console: Console) -> None:
+def show(rows: dict[str, HiddenKeypoints], console: Console) -> None:
     titles = [f"{a:g}-{b:g} s" for a, b in pairwise(AGES_S)] + [f"{AGES_S[-1]:g} s and more", "all"]
     table = Table("% of the body's height", *titles, "keypoints", box=box.MARKDOWN)
     for name, found in rows.items():

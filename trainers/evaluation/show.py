@@ -12,9 +12,9 @@ from torch import Generator, Tensor
 
 from engines.skeleton import H36M_17, Array
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, View, sample_views
+from trainers.geometry.virtual_cameras import CameraRange, VirtualView, sample_views
 from trainers.test_clips.from_motion import facing
 
 LEFT, RIGHT, MIDDLE = "tab:blue", "tab:red", "0.35"
@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def draw(segment: Segment, cameras: int, seed: int, out: Path) -> None:
+def draw(segment: MotionSegment, cameras: int, seed: int, out: Path) -> None:
     import matplotlib
 
     matplotlib.use("Agg")
@@ -62,18 +62,18 @@ def draw(segment: Segment, cameras: int, seed: int, out: Path) -> None:
     plt.close(figure)
 
 
-def views(segment: Segment, moments: Array, cameras: int, seed: int) -> View:
+def views(segment: MotionSegment, moments: Array, cameras: int, seed: int) -> VirtualView:
     """The same moments from several cameras: a batch of one clip each."""
     clip = torch.from_numpy(segment.xyz[moments]).expand(cameras, -1, -1, -1)
     return sample_views(clip, CameraRange(), Generator().manual_seed(seed))
 
 
-def hidden(view: View) -> Tensor:
+def hidden(view: VirtualView) -> Tensor:
     """(B, T, 17) bool: behind the own body, or outside the picture."""
     return ~visible(facing(view)) | ~view.inside
 
 
-def _view(axis: Any, view: View, which: int) -> None:
+def _view(axis: Any, view: VirtualView, which: int) -> None:
     """The moments side by side, as large as the camera sees them."""
     covered, rays = hidden(view)[which].numpy(), view.rays[which].numpy()
     step = 1.1 * max(float(np.ptp(pose[:, 0])) for pose in rays)

@@ -24,17 +24,22 @@ from trainers.deploy.run_engine import exported, opened, predict
 from trainers.errors import UserError
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
 from trainers.models.blocks.inputs import facing
-from trainers.models.papers.inference_optimisation import CALIBRATION, KeypointView, Settings, refine
+from trainers.models.papers.inference_optimisation import (
+    CALIBRATION,
+    InferenceOptimisationSettings,
+    KeypointView,
+    refine,
+)
 from trainers.refinement.refine import filled
 from trainers.test_clips.from_motion import SUITES, TestClip, from_motion
 
-ROWS: dict[str, Settings | None] = {
+ROWS: dict[str, InferenceOptimisationSettings | None] = {
     "no ISO": None,
-    **{name: Settings(name) for name in ("constant", "confidence", "calibrated")},
-    **{f"hard {t:g}": Settings("hard", threshold=t) for t in (0.3, 0.5, 0.7, 0.9)},
-    **{f"soft {s:g}": Settings("soft", sigma=s) for s in (0.3, 0.5, 1.0, 2.0, 3.0)},
-    "w = 0": Settings("constant", reprojection_weight=0.0),
-    "soft 1, lambda2 = 0": Settings("soft", smooth_weight=0.0),
+    **{name: InferenceOptimisationSettings(name) for name in ("constant", "confidence", "calibrated")},
+    **{f"hard {t:g}": InferenceOptimisationSettings("hard", threshold=t) for t in (0.3, 0.5, 0.7, 0.9)},
+    **{f"soft {s:g}": InferenceOptimisationSettings("soft", sigma=s) for s in (0.3, 0.5, 1.0, 2.0, 3.0)},
+    "w = 0": InferenceOptimisationSettings("constant", reprojection_weight=0.0),
+    "soft 1, lambda2 = 0": InferenceOptimisationSettings("soft", smooth_weight=0.0),
 }
 LIMBS = list(LIMB_JOINTS)
 
@@ -77,7 +82,13 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def better(trial: TestClip, xyz: Array, how: Settings | None, critic: Any, calibration: tuple[float, float]) -> Array:
+def better(
+    trial: TestClip,
+    xyz: Array,
+    how: InferenceOptimisationSettings | None,
+    critic: Any,
+    calibration: tuple[float, float],
+) -> Array:
     """The clip's poses (T, 17, 3) after optimisation against what the detector said of it."""
     if how is None:
         return xyz

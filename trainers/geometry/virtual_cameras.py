@@ -33,7 +33,7 @@ class CameraRange:
 
 
 @dataclass(frozen=True)
-class View:
+class VirtualView:
     xyz: Tensor  # (B, T, 17, 3) m, camera axes, absolute
     rays: Tensor  # (B, T, 17, 2) as the runtime computes them from pixels
     inside: Tensor  # (B, T, 17) bool: within the picture
@@ -77,7 +77,7 @@ def orient(batch: int, limits: CameraRange, g: torch.Generator) -> Tensor:
     return rotation(yaw, angle(limits.pitch, 15.0), angle(limits.roll, 4.0))
 
 
-def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> View:
+def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> VirtualView:
     """One camera for each clip of motion (B, T, 17, 3)."""
     batch, device = len(motion), motion.device
     turn = orient(batch, limits, g)
@@ -103,15 +103,15 @@ def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> Vie
     rays = torch.where(known[:, None, None, None], pinhole, bent) * believed[:, None, None, None]
     metres = believed[:, None] / xyz[:, :, 0, 2].clamp_min(0.1)
     lens = torch.stack([believed, torch.where(known, torch.zeros_like(k1), k1)], -1)
-    return View(xyz, rays, inside, metres, turn, lens, half)
+    return VirtualView(xyz, rays, inside, metres, turn, lens, half)
 
 
-def mirrored(view: View, flip: Tensor) -> View:
+def mirrored(view: VirtualView, flip: Tensor) -> VirtualView:
     """Clips where flip (B,) is true are seen in a mirror; left and right change names."""
     order = torch.from_numpy(H36M_17.mirror()).to(view.xyz.device)
     sign3 = torch.tensor([-1.0, 1, 1], device=view.xyz.device)
     pick = flip[:, None, None, None]
-    return View(
+    return VirtualView(
         torch.where(pick, view.xyz[:, :, order] * sign3, view.xyz),
         torch.where(pick, view.rays[:, :, order] * sign3[:2], view.rays),
         torch.where(pick[..., 0], view.inside[:, :, order], view.inside),

@@ -24,7 +24,7 @@ from trainers.data import view_bank
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, View
+from trainers.geometry.virtual_cameras import CameraRange, VirtualView
 from trainers.losses import symmetry
 from trainers.models.blocks.batch_norm import frozen_statistics
 from trainers.models.blocks.inputs import facing
@@ -52,7 +52,7 @@ PLAIN = CameraRange(pitch=0.0, roll=0.0, level=1.0, fov=(55.0, 55.0), distance=(
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class Cheng2019Settings(PeopleSettings):
     ahead: int = 0  # frames between the answered one and the newest
     channels: int = 192
     dropout: float = 0.1
@@ -74,7 +74,7 @@ class Settings(PeopleSettings):
 
 
 @dataclass(frozen=True)
-class Windows:
+class PaddedWindows:
     """N windows of 128 frames; the last ones are of people without 3D."""
 
     x: Tensor  # (N, 128, 17, 2) what the detector says
@@ -89,8 +89,8 @@ def network(settings: Mapping[str, Any]) -> Cheng2019:
     return Cheng2019(**{k: settings[k] for k in MODEL_KEYS}, joints_in=joints_in(settings))
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ChengRecipe:
-    return ChengRecipe(settings, data, device, steps)
+def recipe(settings: Cheng2019Settings, data: list[str], device: str, steps: int) -> Cheng2019Recipe:
+    return Cheng2019Recipe(settings, data, device, steps)
 
 
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2019:
@@ -99,8 +99,8 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
     return model
 
 
-class ChengRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+class Cheng2019Recipe:
+    def __init__(self, settings: Cheng2019Settings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.export, self.judge = network(vars(settings)).to(device), Discriminator().to(device)
@@ -135,14 +135,14 @@ class ChengRecipe:
         """Windows at the end of a batch whose people have no 3D: counted without asking the device."""
         return round(self.settings.batch * self.settings.unlabelled) if self.other else 0
 
-    def batch(self, step: int, generator: Generator) -> Windows:
+    def batch(self, step: int, generator: Generator) -> PaddedWindows:
         s = self.settings
         others = self.without_3d
         turned = round((s.batch - others) * s.virtual) if self.room else 0
         parts = [self._windows(self.bank, s.batch - others - turned, True, generator)]
         parts += [self._windows(self.room, turned, True, generator)] if self.room and turned else []
         parts += [self._windows(self.other, others, False, generator)] if self.other and others else []
-        return Windows(*(torch.cat(column) for column in zip(*parts)))
+        return PaddedWindows(*(torch.cat(column) for column in zip(*parts)))
 
     def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
         times = ticks_of(self.bank, count, WINDOW, g)  # virtual cameras keep the recorded ones' rate
@@ -174,7 +174,7 @@ class ChengRecipe:
         reliability = torch.where(masked, 0.0, clips.reliability)
         return clips.x, reliability, view_bank.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
 
-    def _hidden(self, view: View, g: Generator) -> Tensor:
+    def _hidden(self, view: VirtualView, g: Generator) -> Tensor:
         """Behind something, outside the picture, or behind the own body (Eq. 7)."""
         own = ~view.inside
         if not self.settings.augmented:
@@ -183,7 +183,7 @@ class ChengRecipe:
 
     # --- losses ---
 
-    def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
+    def losses(self, batch: PaddedWindows, which: int) -> dict[str, Tensor]:
         with torch.set_grad_enabled(which == 0), frozen_statistics(self.export) if which else nullcontext():
             seen = self.export.seen(batch.reliability)
             keypoints, size, centre, rotation = self.export.normalised(batch.x, seen)
@@ -196,7 +196,7 @@ class ChengRecipe:
         return self._lifter_losses(batch, pose, truth, smoothed, seen, exact)
 
     def _lifter_losses(
-        self, batch: Windows, pose: Tensor, truth: Tensor, smoothed: Tensor, seen: Tensor, exact: Tensor
+        self, batch: PaddedWindows, pose: Tensor, truth: Tensor, smoothed: Tensor, seen: Tensor, exact: Tensor
     ) -> dict[str, Tensor]:
         """L_2D + w1 L_3D + w2 L_reg (Eq. 9), term by term, in the axes of a camera that looks at the person."""
         s = self.settings

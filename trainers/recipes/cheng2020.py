@@ -53,7 +53,7 @@ MODEL_KEYS = ("strides", "embedding", "channels", "answered")
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class Cheng2020Settings(PeopleSettings):
     strides: tuple[int, ...] = (1, 2, 3, 5, 7)  # of the temporal branches
     embedding: int = field(default=512, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of f_E
     channels: int = field(default=256, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of a branch
@@ -79,7 +79,7 @@ class Settings(PeopleSettings):
 
 
 @dataclass(frozen=True)
-class Windows:
+class TwoCameraClips:
     """Clips of 63 + run ticks: people with 3D in a first camera, the same in a second one, then people without."""
 
     x: Tensor  # (N, T, 17, 2)
@@ -92,7 +92,7 @@ class Windows:
 
 
 @dataclass(frozen=True)
-class Look:
+class ObservedClips:
     """What one camera saw of N clips, and what there was to see."""
 
     said: Clips  # by the detector
@@ -103,10 +103,10 @@ class Look:
     metres: Tensor  # (N, T) rays a metre
 
 
-def recorded_look(said: Clips, root: Tensor) -> Look:
+def recorded_look(said: Clips, root: Tensor) -> ObservedClips:
     metres = 1 / root[..., 2].clamp_min(view_bank.NEAREST)
     own = behind_body(said.pose, root)
-    return Look(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, own, metres)
+    return ObservedClips(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, own, metres)
 
 
 def behind_body(pose: Tensor, root: Tensor) -> Tensor:
@@ -122,8 +122,8 @@ def critic_of(settings: Mapping[str, Any]) -> Critic | None:
     return None if settings["critic"] == "none" else Critic(settings["critic"], settings["interval"])
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ChengRecipe:
-    return ChengRecipe(settings, data, device, steps)
+def recipe(settings: Cheng2020Settings, data: list[str], device: str, steps: int) -> Cheng2020Recipe:
+    return Cheng2020Recipe(settings, data, device, steps)
 
 
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> Cheng2020:
@@ -146,8 +146,8 @@ def judges(run: str) -> tuple[Critic | None, tuple[float, float]]:
     return critic, (slope, offset)
 
 
-class ChengRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+class Cheng2020Recipe:
+    def __init__(self, settings: Cheng2020Settings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.lifter = self.export = network(vars(settings))
@@ -171,7 +171,7 @@ class ChengRecipe:
 
     # --- batches ---
 
-    def batch(self, step: int, generator: Generator) -> Windows:
+    def batch(self, step: int, generator: Generator) -> TwoCameraClips:
         s, g = self.settings, generator
         alone = round(s.batch * s.unlabelled) if self.other else 0
         first, second = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)
@@ -182,9 +182,9 @@ class ChengRecipe:
         given = [self._given(look, g) for look in seen]
         x, reliability, time = (torch.cat(column) for column in zip(*given))
         pose = torch.cat([self._answered(look.pose) for look in (first, second)])
-        return Windows(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, shown)
+        return TwoCameraClips(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, shown)
 
-    def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[Look]:
+    def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[ObservedClips]:
         """The same people by so many cameras at once."""
         s, times = self.settings, ticks_of(source, clips, FRAMES - 1 + self.settings.run, g)
         if isinstance(source, RecordedBank):
@@ -192,12 +192,14 @@ class ChengRecipe:
         motion = augment(banks.sample(source, times, g), s.augment, g)
         views = [sample_views(motion, s.cameras, g) for _ in range(cameras)]
         own = [behind_body(v.pose, v.xyz[:, :, 0]) for v in views]
-        return [Look(detected(v, times, s, g), v.pose, v.rays, v.inside, o, v.metres) for v, o in zip(views, own)]
+        return [
+            ObservedClips(detected(v, times, s, g), v.pose, v.rays, v.inside, o, v.metres) for v, o in zip(views, own)
+        ]
 
     def _answered(self, values: Tensor) -> Tensor:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
 
-    def _given(self, look: Look, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _given(self, look: ObservedClips, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is given: the detector's words, then the paper's own errors and gaps."""
         s, clips = self.settings, look.said
         x = shifted(clips.x, look.metres, s.shifted, s.shift_m, g)
@@ -208,10 +210,10 @@ class ChengRecipe:
 
     # --- losses ---
 
-    def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
+    def losses(self, batch: TwoCameraClips, which: int) -> dict[str, Tensor]:
         return self._critic_losses(batch) if which else self._lifter_losses(batch)
 
-    def _lifter_losses(self, batch: Windows) -> dict[str, Tensor]:
+    def _lifter_losses(self, batch: TwoCameraClips) -> dict[str, Tensor]:
         s, pairs = self.settings, len(batch.turn)
         pose = self.lifter.inner(batch.x, batch.reliability, batch.time)
         labelled, alone = pose[: 2 * pairs], pose[2 * pairs :]
@@ -224,7 +226,7 @@ class ChengRecipe:
             terms["critic"] = s.critic_weight * convinced(self.critic, self._turned(pose))
         return terms
 
-    def _critic_losses(self, batch: Windows) -> dict[str, Tensor]:
+    def _critic_losses(self, batch: TwoCameraClips) -> dict[str, Tensor]:
         assert self.critic is not None
         self.lifter.eval()  # its statistics move once a step
         with torch.no_grad():

@@ -33,7 +33,7 @@ LEANS = [(a, b) for a in (-2.0, -1.0, 0.0, 1.0) for b in (0.0, 0.4, 0.8, 1.2)]
 
 
 @dataclass(frozen=True)
-class Settings:
+class CorrectorSettings:
     carry: str = "causal-small"  # engine of the recipe `live` that carries through gaps
     width: int = 1024
     depth: int = 2
@@ -53,7 +53,7 @@ class Settings:
     doubted: float = 0.06  # share of seen points that are not
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> CorrectorRecipe:
+def recipe(settings: CorrectorSettings, data: list[str], device: str, steps: int) -> CorrectorRecipe:
     return CorrectorRecipe(settings, data, device, steps)
 
 
@@ -71,7 +71,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class CorrectorRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+    def __init__(self, settings: CorrectorSettings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.model = network(vars(settings), carried_lifter(settings.carry)).to(device)

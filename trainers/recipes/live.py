@@ -33,7 +33,7 @@ PROMISED = ((ONE_SIGMA, 1.0), (0.95, 1.96))  # share of coordinates, within how 
 
 
 @dataclass(frozen=True)
-class Settings:
+class CausalLifterSettings:
     channels: int = 384
     blocks: int = 3
     dropout: float = 0.0
@@ -63,7 +63,7 @@ class Settings:
     validation_clips: int = 128
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> LiveRecipe:
+def recipe(settings: CausalLifterSettings, data: list[str], device: str, steps: int) -> LiveRecipe:
     return LiveRecipe(settings, open_corpus(data, settings.reliability), device, steps)
 
 
@@ -82,7 +82,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class LiveRecipe:
-    def __init__(self, settings: Settings, corpus: Corpus, device: str, steps: int) -> None:
+    def __init__(self, settings: CausalLifterSettings, corpus: Corpus, device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.model = network(vars(settings))
@@ -210,7 +210,7 @@ def weighted(values: Tensor, weight: Tensor) -> Tensor:
     return (values * weight).sum() / weight.sum().clamp_min(1e-6)
 
 
-def add_occlusion(clips: Clips, settings: Settings, g: Generator) -> Clips:
+def add_occlusion(clips: Clips, settings: CausalLifterSettings, g: Generator) -> Clips:
     """More of synthesized clips hidden: what is not believed needs no picture."""
     chosen = torch.rand((len(clips.x), 1, 1), generator=g, device=g.device) < settings.add_occlusion
     more = occlusion_masks.mixed(clips.x, g, vars(settings.masks)) & chosen

@@ -21,7 +21,7 @@ ORDER = torch.from_numpy(H36M_17.mirror())
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class PavlloSettings(PeopleSettings):
     variant: str = "causal"  # causal | symmetric | replicated (symmetric, its future replicated) | single
     width: int = 3  # of every kernel
     layers: int = field(default=4, metadata={"low": 1, "high": 8})  # temporal ones: a receptive field of width^layers
@@ -45,7 +45,7 @@ def network(settings: Mapping[str, Any]) -> PavlloLifter:
     return PavlloLifter(settings["variant"], widths, **{k: settings[k] for k in keys}, joints_in=joints_in(settings))
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> PavlloRecipe:
+def recipe(settings: PavlloSettings, data: list[str], device: str, steps: int) -> PavlloRecipe:
     return PavlloRecipe(settings, data, device, steps)
 
 
@@ -56,7 +56,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class PavlloRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+    def __init__(self, settings: PavlloSettings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.model = network(vars(settings)).to(device)

@@ -16,7 +16,7 @@ from torch.optim import Adam, Optimizer
 from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
 from trainers.data import view_bank
-from trainers.data.motion import MotionSet, Segment
+from trainers.data.motion import MotionSegment, MotionSet
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.projection import LensModel, project
 from trainers.losses import mean_bones, mpjpe, wmpjpe
@@ -32,7 +32,7 @@ SEEN = 0.5
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class PavlloSemiSettings(PeopleSettings):
     variant: str = "symmetric"  # causal | symmetric | single
     width: int = 3  # of every kernel
     layers: int = field(
@@ -74,7 +74,7 @@ class Half:
 Batch = tuple[Half, Half | None]
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> SemiRecipe:
+def recipe(settings: PavlloSemiSettings, data: list[str], device: str, steps: int) -> SemiRecipe:
     return SemiRecipe(settings, data, device, steps)
 
 
@@ -85,7 +85,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class SemiRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+    def __init__(self, settings: PavlloSemiSettings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.steps = settings, steps
         self.pose = self.export = network(vars(settings))
@@ -188,6 +188,6 @@ def pieces(motion: MotionSet, share: float) -> MotionSet:
             break
         start = (len(segment.xyz) - length) // 2
         cut = segment.xyz[start : start + length]
-        found.append(Segment(cut, segment.fps, segment.clip, segment.subject, segment.action))
+        found.append(MotionSegment(cut, segment.fps, segment.clip, segment.subject, segment.action))
         wanted -= length
     return MotionSet(tuple(found), motion.name)

@@ -28,7 +28,7 @@ AFTER = 5  # frames of a window that only fill the history
 
 
 @dataclass(frozen=True)
-class Settings:
+class ReliabilitySettings:
     channels: int = 96
     blocks: int = 2
     dropout: float = 0.25
@@ -44,7 +44,7 @@ class Settings:
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ReliabilityRecipe:
+def recipe(settings: ReliabilitySettings, data: list[str], device: str, steps: int) -> ReliabilityRecipe:
     return ReliabilityRecipe(settings, data, device, steps)
 
 
@@ -62,7 +62,12 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 class ReliabilityRecipe:
     def __init__(
-        self, settings: Settings, data: list[str], device: str, steps: int, found: list[DetectionTrack] | None = None
+        self,
+        settings: ReliabilitySettings,
+        data: list[str],
+        device: str,
+        steps: int,
+        found: list[DetectionTrack] | None = None,
     ) -> None:
         """`found`: tracks to learn from instead of those in the folders of `data`."""
         torch.manual_seed(7)

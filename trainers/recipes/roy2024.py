@@ -20,7 +20,7 @@ from trainers.data import view_bank
 from trainers.data.clips import Clips
 from trainers.data.view_bank import RecordedBank
 from trainers.geometry.triangulation import lines, triangulate
-from trainers.geometry.virtual_cameras import View, sample_views
+from trainers.geometry.virtual_cameras import VirtualView, sample_views
 from trainers.losses import squared
 from trainers.models.blocks.sigma_by_age import age_clip
 from trainers.models.papers.roy2024 import Roy2024
@@ -45,7 +45,7 @@ Masking = Literal["structured", "dropout", "none", "reliability"]
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class Roy2024Settings(PeopleSettings):
     target: int = 15  # t_p: the answered frame of 31; 30 is now
     strides: tuple[int, ...] = (1, 3, 5, 7)  # S; none: spatial edges alone
     mask: Masking = "structured"  # of nodes, in training
@@ -67,7 +67,7 @@ class Settings(PeopleSettings):
 
 
 @dataclass(frozen=True)
-class Windows:
+class GraphWindows:
     """N windows of lead + 31 ticks as the network gets them, and what it shall answer."""
 
     x: Tensor  # (N, T, 17, 2)
@@ -83,7 +83,7 @@ def network(settings: Mapping[str, Any]) -> Roy2024:
     return Roy2024(**{**keys, "references": tuple(keys["references"])}, joints_in=joints_in(settings))
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> RoyRecipe:  # noqa: ARG001
+def recipe(settings: Roy2024Settings, data: list[str], device: str, steps: int) -> RoyRecipe:  # noqa: ARG001
     return RoyRecipe(settings, data, device)
 
 
@@ -94,7 +94,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class RoyRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str) -> None:
+    def __init__(self, settings: Roy2024Settings, data: list[str], device: str) -> None:
         torch.manual_seed(7)
         self.settings, self.device = settings, device
         self.model = self.export = network(vars(settings)).to(device)
@@ -128,14 +128,14 @@ class RoyRecipe:
 
     # --- batches ---
 
-    def batch(self, step: int, generator: Generator) -> Windows:
+    def batch(self, step: int, generator: Generator) -> GraphWindows:
         s, warm = self.settings, step < self.warm_up_steps
         people = round(s.batch * s.unlabelled / s.views) if self.other and not warm else 0
         parts = [self._labelled(s.batch - people * s.views, generator)] if s.batch > people * s.views else []
         parts += [self._triangulated(people, generator)] if people else []
         x, reliability, pose, root = (torch.cat(column) for column in zip(*parts))
         kept = self._mask(reliability[:, -FRAMES:], generator)
-        return Windows(x, reliability, pose[:, -FRAMES:], root[:, -FRAMES:], kept, warm)
+        return GraphWindows(x, reliability, pose[:, -FRAMES:], root[:, -FRAMES:], kept, warm)
 
     def _motion(self, source: banks.Bank, clips: int, g: Generator) -> tuple[Tensor, Tensor]:
         """(motion (B, T, 17, 3), times (B, T)) with the frame of label at its place."""
@@ -187,7 +187,7 @@ class RoyRecipe:
 
     # --- losses ---
 
-    def losses(self, batch: Windows, which: int) -> dict[str, Tensor]:
+    def losses(self, batch: GraphWindows, which: int) -> dict[str, Tensor]:
         rays, rotation, seen = (v[:, -FRAMES:] for v in self.model.watched(batch.x, batch.reliability))
         if batch.warm:  # Eq. 3
             some = slice(None, None, SPARSE)
@@ -227,7 +227,7 @@ class RoyRecipe:
         return found
 
 
-def standing(view: View, motion: Tensor) -> Tensor:
+def standing(view: VirtualView, motion: Tensor) -> Tensor:
     """(N, 3): where the world's origin lies in each virtual camera's axes."""
     room = motion - motion[:, :, 0].mean(1)[:, None, None]  # as `sample_views` places it
     count = len(view.rotation) // len(motion)

@@ -25,7 +25,7 @@ from trainers.data.motion import load as motion_of
 from trainers.data.views import ViewSet, for_papers
 from trainers.data.views import load as views_of
 from trainers.errors import UserError
-from trainers.geometry.virtual_cameras import CameraRange, View, mirrored, sample_views, tick_times
+from trainers.geometry.virtual_cameras import CameraRange, VirtualView, mirrored, sample_views, tick_times
 from trainers.metrics import LIMB_JOINTS, inner, joint_errors
 from trainers.models.blocks.sigma_by_age import SigmaTable, age_clip
 
@@ -130,18 +130,18 @@ def _recorded_check(seen: MotionSet, settings: PeopleSettings, ticks: int, devic
     return Check(clips, root.norm(dim=-1))
 
 
-def true_root(view: View) -> Tensor:
+def true_root(view: VirtualView) -> Tensor:
     """(B, T) m to the pelvis along its ray, in the camera that the runtime believes in."""
     return (1 + view.rays[:, :, 0].square().sum(-1)).sqrt() / view.metres
 
 
-def views(motion: Tensor, limits: CameraRange, g: Generator) -> View:
+def views(motion: Tensor, limits: CameraRange, g: Generator) -> VirtualView:
     """One camera for each clip (B, T, 17, 3), half of them in a mirror."""
     view = sample_views(motion, limits, g)
     return mirrored(view, torch.rand(len(motion), generator=g, device=g.device) < 0.5)
 
 
-def detected(view: View, times: Tensor, settings: Any, g: Generator) -> Clips:
+def detected(view: VirtualView, times: Tensor, settings: Any, g: Generator) -> Clips:
     return seen_by_detector(view, times, settings.noise, vars(settings.masks), g)
 
 

@@ -35,7 +35,7 @@ MODEL_KEYS = ("frames", "balanced", "zero_hidden", "references", "answered")
 
 
 @dataclass(frozen=True)
-class Settings(PeopleSettings):
+class Zhang2021Settings(PeopleSettings):
     blocks: int = field(default=5, metadata={"low": 1, "high": 20, "unit": "blocks"})
     channels: int = field(default=128, metadata={"low": 4, "high": 4096, "unit": "channels"})
     frames: int = field(default=4, metadata={"low": 1, "high": 64, "unit": "ticks"})  # of a window
@@ -69,7 +69,7 @@ def network(settings: Mapping[str, Any]) -> Zhang2021:
     return Zhang2021(net, **{**model, "references": tuple(model["references"])}, joints_in=joints_in(settings))
 
 
-def recipe(settings: Settings, data: list[str], device: str, steps: int) -> ZhangRecipe:
+def recipe(settings: Zhang2021Settings, data: list[str], device: str, steps: int) -> ZhangRecipe:
     return ZhangRecipe(settings, data, device, steps)
 
 
@@ -80,7 +80,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 class ZhangRecipe:
-    def __init__(self, settings: Settings, data: list[str], device: str, steps: int) -> None:
+    def __init__(self, settings: Zhang2021Settings, data: list[str], device: str, steps: int) -> None:
         torch.manual_seed(7)
         self.settings, self.steps = settings, steps
         self.model = self.export = network(vars(settings)).to(device)

@@ -36,8 +36,8 @@ from trainers.models.papers.inference_optimisation import (
     CALIBRATION,
     CELL_M,
     WEIGHTS,
+    InferenceOptimisationSettings,
     KeypointView,
-    Settings,
     refine,
     reprojection,
 )
@@ -71,20 +71,20 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def settings(args: argparse.Namespace) -> Settings:
+def settings(args: argparse.Namespace) -> InferenceOptimisationSettings:
     for name, value, low, high in (
         ("--sigma", args.sigma, 0.01, 100), ("--threshold", args.threshold, 0, 1),
         ("--iterations", args.iterations, 1, 100_000), ("--fov", args.fov, 5, 170),
     ):  # fmt: skip
         if not low <= value <= high:
             raise UserError(f"{name}: expected {low:g} to {high:g}, found {value:g}")
-    return Settings(args.weights, args.sigma, args.threshold, args.iterations)
+    return InferenceOptimisationSettings(args.weights, args.sigma, args.threshold, args.iterations)
 
 
 # --- optimising -----------------------------------------------------------------------------------------------------
 
 
-def optimised(clips: list[RecordingClip], how: Settings, run: str) -> dict[Key, Any]:
+def optimised(clips: list[RecordingClip], how: InferenceOptimisationSettings, run: str) -> dict[Key, Any]:
     """The better poses, (17, 3) m, of everybody in every frame."""
     critic, calibration = None, CALIBRATION
     if run:
@@ -132,7 +132,7 @@ def filled(values: Tensor) -> Tensor:
 
 def distance(pose: Tensor, view: KeypointView) -> float:
     """mm from believed keypoints to the pose's projection, root mean square."""
-    plain = Settings("constant")
+    plain = InferenceOptimisationSettings("constant")
     believed = KeypointView(view.keypoints, view.confidence, view.counts & (view.confidence >= 0.5))
     cells2 = reprojection(pose, believed, plain, CALIBRATION) * pose[..., 0, 0].numel()
     return float((cells2 / believed.counts.sum().clamp_min(1)).sqrt() * CELL_M * 1000)

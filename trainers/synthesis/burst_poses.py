@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from realtime.demo.anatomy import J, cross, unit
 from trainers.augmentation.motion import Augmentation, augment
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.skeleton.retarget import mirrored, resampled, reshape
 
 F64 = NDArray[np.float64]
@@ -36,7 +36,7 @@ class PoseShares:
     turn: float = np.pi  # rad: headings within this of the camera, uniform
 
 
-def draw_poses(segments: list[Segment], weights: F64, shares: PoseShares, rng: np.random.Generator) -> F64:
+def draw_poses(segments: list[MotionSegment], weights: F64, shares: PoseShares, rng: np.random.Generator) -> F64:
     """(FRAMES, 17, 3): pelvis over the origin in the last frame, heading 0 (towards +Z) before `turn`."""
     poses = _moment(segments[int(rng.choice(len(segments), p=weights))], rng)
     if rng.random() < shares.mix:
@@ -52,7 +52,7 @@ def draw_poses(segments: list[Segment], weights: F64, shares: PoseShares, rng: n
     return np.asarray(poses - poses[-1, 0] * (1, 0, 1))
 
 
-def _moment(segment: Segment, rng: np.random.Generator) -> F64:
+def _moment(segment: MotionSegment, rng: np.random.Generator) -> F64:
     length = (FRAMES - 1) / HZ * float(rng.uniform(0.8, 1.25))
     start = rng.uniform(0, max(0.0, segment.seconds - length - 1 / segment.fps))
     return resampled(segment.xyz, segment.fps, np.linspace(start, start + length, FRAMES))

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import Body, J
-from realtime.demo.camera import Camera, look_at
-from realtime.demo.hidden import Hidden, hidden
-from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Look, Pool, draw_look
+from realtime.demo.camera import DemoCamera, look_at
+from realtime.demo.hidden import HiddenJoints, hidden
+from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Pool, SceneAppearance, draw_look
 from realtime.demo.occluders import Occluder
 from realtime.demo.render import flesh_out, render_people
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.synthesis.burst_poses import FRAMES, PoseShares, draw_poses
 
 F64 = NDArray[np.float64]
@@ -56,8 +56,8 @@ class Burst:
 @dataclass(frozen=True)
 class BurstScene:
     kind: int  # WHOLE | DESK
-    camera: Camera
-    look: Look
+    camera: DemoCamera
+    look: SceneAppearance
     jpeg: int  # quality, 0: not compressed
     bursts: tuple[Burst, ...]
 
@@ -71,7 +71,7 @@ class BurstScene:
         burst = self.bursts[b]
         return burst.boards if k >= burst.since else ()
 
-    def truth(self, b: int, k: int) -> tuple[Body, Hidden]:
+    def truth(self, b: int, k: int) -> tuple[Body, HiddenJoints]:
         person = self.bodies[b][k]
         return person, hidden([person], self.camera, self.boards(b, k))[0]
 
@@ -82,7 +82,7 @@ class BurstScene:
 
 
 def draw_burst_scene(
-    segments: list[Segment], weights: F64, seed: list[int], pool: Pool, desk_share: float, occluders: float
+    segments: list[MotionSegment], weights: F64, seed: list[int], pool: Pool, desk_share: float, occluders: float
 ) -> BurstScene:
     """`weights` (S,): how often each segment is drawn; sums to 1."""
     rng = np.random.default_rng(seed)
@@ -101,7 +101,7 @@ def draw_burst_scene(
 
 
 def _burst(
-    joints: F64, camera: Camera, kind: int, pool: Pool, occluders: float, rng: np.random.Generator
+    joints: F64, camera: DemoCamera, kind: int, pool: Pool, occluders: float, rng: np.random.Generator
 ) -> Burst:  # fmt: skip
     boards: tuple[Occluder, ...] = ()
     here = camera.to_camera(joints[-1])
@@ -112,7 +112,7 @@ def _burst(
     return Burst(joints, float(rng.normal(0, 0.6)), boards, int(rng.choice([0, 2])))
 
 
-def _dressed(look: Look, rng: np.random.Generator) -> Look:
+def _dressed(look: SceneAppearance, rng: np.random.Generator) -> SceneAppearance:
     """One skirt in twenty, short enough that knees and shins are seen; a room that is soon painted."""
     look = replace(look, pictures=min(look.pictures, 1), furniture=min(look.furniture, 1))
     if look.bottom != "skirt":
@@ -125,7 +125,7 @@ def _dressed(look: Look, rng: np.random.Generator) -> Look:
 # --- cameras and places -------------------------------------------------------------------------------------------
 
 
-def _room_camera(rng: np.random.Generator) -> Camera:
+def _room_camera(rng: np.random.Generator) -> DemoCamera:
     """Looks at a person about the origin, mostly level, who fills a third to all of the picture's height."""
     size = SIZES[int(rng.integers(len(SIZES)))]
     fov = float(rng.uniform(35, 95))
@@ -137,7 +137,7 @@ def _room_camera(rng: np.random.Generator) -> Camera:
     return _placed(size, fov, roll, aim, distance, pitch, rng.uniform(-np.pi, np.pi))
 
 
-def _desk_camera(rng: np.random.Generator) -> Camera:
+def _desk_camera(rng: np.random.Generator) -> DemoCamera:
     """A webcam or a laptop's lens before somebody's chest: from below, level or from above."""
     size = DESK_SIZES[int(rng.integers(len(DESK_SIZES)))]
     fov = float(rng.uniform(50, 95))
@@ -149,7 +149,7 @@ def _desk_camera(rng: np.random.Generator) -> Camera:
 
 def _placed(
     size: tuple[int, int], fov: float, roll: float, aim: F64, distance: float, pitch: float, yaw: float
-) -> Camera:
+) -> DemoCamera:
     back = np.array([np.sin(yaw) * np.cos(pitch), np.sin(pitch), np.cos(yaw) * np.cos(pitch)]) * distance
     eye = aim + back
     eye[1] = max(eye[1], 0.12)
@@ -158,7 +158,7 @@ def _placed(
     )
 
 
-def _facing(camera: Camera) -> float:
+def _facing(camera: DemoCamera) -> float:
     return float(np.arctan2(camera.eye[0], camera.eye[2]))
 
 
@@ -167,7 +167,7 @@ def _spin(joints: F64, angle: float) -> F64:
     return np.asarray(joints @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]))
 
 
-def _in_room(joints: F64, camera: Camera, rng: np.random.Generator) -> F64:
+def _in_room(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
     """About the middle of the picture; backwards where it would otherwise be cut off, six times in seven."""
     away = float(np.hypot(camera.eye[0], camera.eye[2]))
     wide = 0.5 * away * camera.width / camera.focal
@@ -178,7 +178,7 @@ def _in_room(joints: F64, camera: Camera, rng: np.random.Generator) -> F64:
     return joints
 
 
-def _inside(joints: F64, camera: Camera) -> F64:
+def _inside(joints: F64, camera: DemoCamera) -> F64:
     """Moved in the camera's plane, then away from it, until the picture holds the body with a small rim."""
     forward = camera.rotation[2] * (1, 0, 1)
     forward = forward / max(float(np.linalg.norm(forward)), 1e-6)
@@ -196,7 +196,7 @@ def _inside(joints: F64, camera: Camera) -> F64:
     return np.asarray(joints)
 
 
-def _at_desk(joints: F64, camera: Camera, rng: np.random.Generator) -> F64:
+def _at_desk(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
     """The face or the chest about the camera's aim, the body turned to the camera give or take."""
     anchor = joints[-1, J["thorax"]] + np.array([0, rng.uniform(-0.15, 0.22), 0])
     shift = np.array([rng.normal(0, 0.14), rng.normal(0, 0.05), rng.uniform(-0.25, 0.15)])
@@ -217,7 +217,7 @@ def _over_limb(here: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
     return _board(np.array([*middle, depth]), size, float(rng.normal(0, 0.2)), pool, rng)
 
 
-def _desk_edge(here: F64, camera: Camera, pool: Pool, rng: np.random.Generator) -> Occluder:
+def _desk_edge(here: F64, camera: DemoCamera, pool: Pool, rng: np.random.Generator) -> Occluder:
     """A table's front or a monitor's back: hides everything below a line."""
     depth = float(np.clip(here[J["thorax"], 2] * rng.uniform(0.5, 0.9), 0.2, 5.0))
     top = rng.uniform(0.55, 0.98) * camera.height

@@ -14,13 +14,13 @@ from typing import Any, TextIO
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.demo.hidden import Hidden
+from realtime.demo.hidden import HiddenJoints
 from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detection, Detector
 from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
 from realtime.transport.frame_ring import grey_copy
-from trainers.data.motion import MotionSet, Segment, load, split
+from trainers.data.motion import MotionSegment, MotionSet, load, split
 from trainers.data.shards.burst_shards import FROM_50, write_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
 from trainers.errors import UserError
@@ -65,7 +65,7 @@ def synthesize_bursts(
     return run(settings, burst_shard, out, shards, workers, resume, report)
 
 
-def motions(settings: BurstSettings) -> list[Segment]:
+def motions(settings: BurstSettings) -> list[MotionSegment]:
     """Segments of half a second or more, of the settings' subjects."""
     everything = load(settings.motion)
     long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 0.5), everything.name)
@@ -133,7 +133,7 @@ def _truth(scene: BurstScene, b: int, k: int) -> dict[str, Any]:
     return {"root": root, "xyz": points - root, "hidden": hidden_bits(reasons)[FROM_50]}
 
 
-def hidden_bits(reasons: Hidden) -> NDArray[np.uint8]:
+def hidden_bits(reasons: HiddenJoints) -> NDArray[np.uint8]:
     flags = ((reasons.board, BOARD), (reasons.own, OWN), (reasons.outside, OUTSIDE))
     return np.asarray(sum(flag.astype(np.uint8) * bit for flag, bit in flags), np.uint8)
 
@@ -141,7 +141,7 @@ def hidden_bits(reasons: Hidden) -> NDArray[np.uint8]:
 _open: dict[str, Any] = {}  # of this process: motion and detector, opened once
 
 
-def _opened(settings: BurstSettings) -> tuple[list[Segment], Detector]:
+def _opened(settings: BurstSettings) -> tuple[list[MotionSegment], Detector]:
     if _open.get("settings") != settings:
         _open.update(settings=settings, motions=motions(settings), detector=open_observer(settings.model))
     return _open["motions"], _open["detector"]

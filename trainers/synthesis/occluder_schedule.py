@@ -48,7 +48,7 @@ class OccluderEvent:
 
 
 @dataclass(frozen=True)
-class Stage:
+class OccluderScene:
     """What boards are drawn for."""
 
     count: int  # frames
@@ -58,7 +58,7 @@ class Stage:
     colours: tuple[Colour, ...]
 
 
-def draw_events(stage: Stage, rng: np.random.Generator) -> tuple[OccluderEvent, ...]:
+def draw_events(stage: OccluderScene, rng: np.random.Generator) -> tuple[OccluderEvent, ...]:
     """A quarter of the clips has none, a tenth a board that stays (a desk), the others one every 1.6 s or so."""
     kind = rng.random()
     if kind < 0.25:
@@ -82,7 +82,7 @@ def draw_target(rng: np.random.Generator) -> tuple[str, ...]:
     return TARGETS[int(rng.choice(len(TARGETS), p=_LIKELY / _LIKELY.sum()))]
 
 
-def _event(stage: Stage, first: int, last: int, rng: np.random.Generator, still: bool = False) -> OccluderEvent:
+def _event(stage: OccluderScene, first: int, last: int, rng: np.random.Generator, still: bool = False) -> OccluderEvent:
     index = [J[name] for name in draw_target(rng)]
     there = stage.body((first + last) // 2).joints[index]
     away = max(float(there[:, 2].mean()), 0.3)

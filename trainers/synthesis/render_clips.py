@@ -10,11 +10,11 @@ from typing import Any, TextIO
 import numpy as np
 
 from realtime.demo.anatomy import Body
-from realtime.demo.hidden import Hidden
+from realtime.demo.hidden import HiddenJoints
 from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detector
 from trainers.augmentation.motion_mixing import mixed
-from trainers.data.motion import MotionSet, Segment, load, split
+from trainers.data.motion import MotionSegment, MotionSet, load, split
 from trainers.data.shards.clip_shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.run_detector import observe, open_observer
@@ -55,7 +55,7 @@ def synthesize_rendered(
     return run(settings, render_shard, out, -(-frames // SHARD_FRAMES), workers, resume, report)
 
 
-def motions(settings: RenderedSettings) -> list[Segment]:
+def motions(settings: RenderedSettings) -> list[MotionSegment]:
     """Segments of a second or more, of the settings' subjects."""
     everything = load(settings.motion)
     long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 1.0), everything.name)
@@ -72,7 +72,7 @@ def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
     weights = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
     clips: list[DetectorClip] = []
 
-    def drawn() -> Segment:
+    def drawn() -> MotionSegment:
         return segments[int(rng.choice(len(segments), p=weights / weights.sum()))]
 
     while sum(map(len, clips)) < SHARD_FRAMES:
@@ -86,7 +86,7 @@ def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
     return sum(map(len, clips))
 
 
-def shoot(scene: Scene, segment: Segment, pool: str, detector: Detector) -> DetectorClip:
+def shoot(scene: Scene, segment: MotionSegment, pool: str, detector: Detector) -> DetectorClip:
     """Every picture of a scene through the detector, beside what is true."""
     seen = observe((scene.image(k) for k in range(len(scene))), scene.times, detector)
     truth = _stacked([_truth(scene, k) for k in range(len(scene))])
@@ -109,7 +109,7 @@ def _truth(scene: Scene, k: int) -> dict[str, Any]:
     }
 
 
-def hidden_bits(reasons: Hidden) -> np.ndarray:
+def hidden_bits(reasons: HiddenJoints) -> np.ndarray:
     flags = ((reasons.board, BOARD), (reasons.own, OWN), (reasons.outside, OUTSIDE), (reasons.other, OTHER))
     return np.asarray(sum(flag.astype(np.uint8) * bit for flag, bit in flags), np.uint8)
 
@@ -126,7 +126,7 @@ def _stacked(rows: list[dict[str, Any]]) -> dict[str, Any]:
 _open: dict[str, Any] = {}  # of this process: motion and detector, opened once
 
 
-def _opened(settings: RenderedSettings) -> tuple[list[Segment], Detector]:
+def _opened(settings: RenderedSettings) -> tuple[list[MotionSegment], Detector]:
     if _open.get("settings") != settings:
         _open.update(settings=settings, motions=motions(settings), detector=open_observer(settings.model))
     return _open["motions"], _open["detector"]

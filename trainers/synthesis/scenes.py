@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.anatomy import Body
-from realtime.demo.camera import Camera, look_at
-from realtime.demo.hidden import Hidden, hidden
-from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Look, Pool, draw_look
+from realtime.demo.camera import DemoCamera, look_at
+from realtime.demo.hidden import HiddenJoints, hidden
+from realtime.demo.looks import BOARD_PATTERNS, CLOTHS, Pool, SceneAppearance, draw_look
 from realtime.demo.occluders import Occluder
 from realtime.demo.render import flesh_out, render_people
 from trainers.skeleton.retarget import mirrored, resampled, reshape
-from trainers.synthesis.occluder_schedule import OccluderEvent, Stage, draw_events
+from trainers.synthesis.occluder_schedule import OccluderEvent, OccluderScene, draw_events
 
 F64 = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -34,9 +34,9 @@ class Scene:
     joints: F64  # (T, 17, 3) world
     times: F64  # (T,) s
     fps: float
-    base: Camera
+    base: DemoCamera
     sway: F64  # (T, 2) m: how a held camera's target wanders; zeros for one that stands
-    look: Look
+    look: SceneAppearance
     events: tuple[OccluderEvent, ...]
     twist: float
     jpeg: int  # quality, 0: not compressed
@@ -44,7 +44,7 @@ class Scene:
     def __len__(self) -> int:
         return len(self.times)
 
-    def camera(self, k: int) -> Camera:
+    def camera(self, k: int) -> DemoCamera:
         return self.base if not self.sway.any() else _swayed(self.base, self.sway[k])
 
     @cached_property
@@ -59,7 +59,7 @@ class Scene:
         now = [event for event in self.events if event.first <= k < event.last]
         return tuple(event.board(k, self.body) for event in now)
 
-    def truth(self, k: int) -> tuple[Body, Hidden]:
+    def truth(self, k: int) -> tuple[Body, HiddenJoints]:
         person = self.body(k)
         return person, hidden([person], self.camera(k), self.boards(k))[0]
 
@@ -83,11 +83,11 @@ def draw_scene(motion: NDArray[Any], fps: float, seed: list[int], pool: Pool, fr
     look = draw_look(int(rng.integers(1 << 31)), pool)
     jpeg = int(rng.integers(35, 92)) if rng.random() < 0.5 else 0
     bare = Scene(joints, times, rate, camera, _draw_sway(rng, times), look, (), float(rng.normal(0, 0.5)), jpeg)
-    stage = Stage(count, rate, bare.body, BOARD_PATTERNS[pool], CLOTHS[pool])
+    stage = OccluderScene(count, rate, bare.body, BOARD_PATTERNS[pool], CLOTHS[pool])
     return replace(bare, events=draw_events(stage, rng))
 
 
-def _draw_camera(joints: F64, rng: np.random.Generator) -> Camera:
+def _draw_camera(joints: F64, rng: np.random.Generator) -> DemoCamera:
     """Anywhere around, mostly level and showing the whole person; sometimes half of it, or at the edge."""
     size = SIZES[int(rng.integers(len(SIZES)))]
     fov = float(rng.uniform(40, 100))
@@ -117,7 +117,7 @@ def _draw_sway(rng: np.random.Generator, times: F64) -> F64:
     return np.asarray(size * np.sin(2 * np.pi * waves[None] * times[:, None, None] + phase[None]).sum(1))
 
 
-def _swayed(camera: Camera, sway: NDArray[Any]) -> Camera:
+def _swayed(camera: DemoCamera, sway: NDArray[Any]) -> DemoCamera:
     """Turned by some hundredths of a radian to the side and up."""
     right, down, forward = camera.rotation
     turned = forward + right * sway[0] + down * sway[1]
@@ -125,7 +125,7 @@ def _swayed(camera: Camera, sway: NDArray[Any]) -> Camera:
     side = np.cross(down, turned)
     side /= np.linalg.norm(side)
     axes = np.stack([side, np.cross(turned, side), turned])
-    return Camera(
+    return DemoCamera(
         camera.width,
         camera.height,
         camera.focal,

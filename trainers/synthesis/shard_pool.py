@@ -25,7 +25,7 @@ def run(
     """Missing shards, by several processes or machines; what is complete stays, what is not leaves no trace."""
     _claim(settings, out, resume)
     missing = [n for n in range(shards) if not shard_path(out, n).exists()]
-    progress = Progress(len(missing), report)
+    progress = ShardProgress(len(missing), report)
     for frames in _results(settings, work, out, missing, workers):
         progress.step(frames)
     return [shard_path(out, n) for n in range(shards)]
@@ -71,7 +71,7 @@ def _claim(settings: Any, out: Path, resume: bool) -> None:
         partial.unlink()
 
 
-class Progress:
+class ShardProgress:
     """Shards done, frames a second, time left; one line, rewritten on a terminal."""
 
     def __init__(self, total: int, report: TextIO) -> None:

@@ -22,7 +22,7 @@ from trainers.data.views import RecordedView
 from trainers.errors import UserError
 from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, View, sample_views
+from trainers.geometry.virtual_cameras import CameraRange, VirtualView, sample_views
 from trainers.skeleton.body_variation import mirror
 
 CLIP_S = 8.0
@@ -79,8 +79,8 @@ def from_motion(
 
 
 def _virtual(
-    xyz: Tensor, segment: motions.Segment, fps: float, shares: dict[str, float], perfect: bool, limits: CameraRange,
-    g: Generator,
+    xyz: Tensor, segment: motions.MotionSegment, fps: float, shares: dict[str, float], perfect: bool,
+    limits: CameraRange, g: Generator,
 ) -> TestClip:  # fmt: skip
     xyz = mirror(xyz, torch.rand(1, generator=g) < 0.5)
     view = sample_views(xyz, limits, g)
@@ -95,17 +95,17 @@ def _virtual(
     )  # fmt: skip
 
 
-def facing(view: View) -> Tensor:
+def facing(view: VirtualView) -> Tensor:
     """(B, T, 17, 3) the pose as a camera sees it that looks at the pelvis."""
     return view.pose @ toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
 
 
-def exact(view: View, hidden: Tensor) -> Detections:
+def exact(view: VirtualView, hidden: Tensor) -> Detections:
     """A detector without errors that knows what it cannot see."""
     return Detections(view.rays, (~hidden).float(), facing(view))
 
 
-def conditions(view: View) -> dict[str, str]:
+def conditions(view: VirtualView) -> dict[str, str]:
     """In words, of a batch of one: for tables by condition."""
     ray = (view.xyz[0, :, 0, :2] / view.xyz[0, :, 0, 2:].clamp_min(0.1)).norm(dim=-1).mean()
     up = view.rotation[0] @ torch.tensor([0.0, 1.0, 0.0])

@@ -22,7 +22,7 @@ from realtime.demo.motion import draw_motion
 from realtime.demo.skeleton import Bones
 from trainers.config import TrainConfig, load
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.errors import UserError
 from trainers.recipe import recipe_module
 from trainers.training.cost import pace, processor_name
@@ -73,11 +73,11 @@ def people(data: list[str]) -> Iterator[list[str]]:
         yield [folder]
 
 
-def demo_segment(seed: int, subject: str) -> Segment:
+def demo_segment(seed: int, subject: str) -> MotionSegment:
     """The rendered person's motion as a segment."""
     moving, bones = draw_motion(seed), Bones()
     xyz = np.stack([moving.at(float(t), bones) for t in np.arange(0, SECONDS, 1 / FPS)])
-    return Segment(xyz.astype(np.float32), FPS, f"{subject}_01", subject)
+    return MotionSegment(xyz.astype(np.float32), FPS, f"{subject}_01", subject)
 
 
 def measured(config: TrainConfig, data: list[str], device: str, bf16: bool) -> dict[str, float]:

@@ -18,7 +18,7 @@ WORTH_TELLING = 100  # steps left; fewer are trained before they are told
 
 
 @dataclass(frozen=True)
-class Cost:
+class TrainingCost:
     steps: int  # left
     batch: int  # windows a step and process
     world: int
@@ -37,10 +37,10 @@ class Cost:
         )
 
 
-def cost(recipe: Recipe, config: TrainConfig, steps: int, first: int, device: str, world: int = 1) -> Cost:
+def cost(recipe: Recipe, config: TrainConfig, steps: int, first: int, device: str, world: int = 1) -> TrainingCost:
     """Measured on steps from the middle of what is left; the network stays as it was."""
     at = min((first + steps) // 2, max(steps - TIMED - 1, 0))
-    return Cost(steps - first, getattr(config.settings, "batch", 1), world, pace(recipe, config, at, device))
+    return TrainingCost(steps - first, getattr(config.settings, "batch", 1), world, pace(recipe, config, at, device))
 
 
 def pace(recipe: Recipe, config: TrainConfig, at: int, device: str = "cpu", cpu_time: bool = False) -> float:

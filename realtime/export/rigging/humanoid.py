@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.export.clip import ANKLE_HEIGHT_M
-from realtime.export.rigging.rig import Mask, Motion, Real, Rig, carried
+from realtime.export.rigging.rig import Mask, Real, Rig, RigMotion, carried
 from realtime.export.rigging.rig_names import SIDES
 from realtime.rotations import best_rotation, frame, swing, unit
 
@@ -53,7 +53,7 @@ def median(values: Real, otherwise: float) -> float:
     return float(np.median(known)) if len(known) else otherwise
 
 
-def humanoid(names: tuple[str, ...], xyz: Real) -> tuple[Rig, Motion, Real]:
+def humanoid(names: tuple[str, ...], xyz: Real) -> tuple[Rig, RigMotion, Real]:
     """The rig, its motion, and (N, 3) where the tip of each bone without a child lies; xyz (T, J, 3)."""
     joints = Joints(names, xyz)
     rig, tips = build(joints)
@@ -122,7 +122,7 @@ class Follow:
     joints: Joints
     rig: Rig
 
-    def motion(self) -> Motion:
+    def motion(self) -> RigMotion:
         self.world: dict[str, Real] = {}
         self.place: dict[str, Real] = {}
         count = len(self.joints("pelvis"))
@@ -137,7 +137,7 @@ class Follow:
             known = finite(wanted)
             local[:, node] = carried(np.swapaxes(above, -1, -2) @ np.where(known[:, None, None], wanted, 0.0), known)
             self.world[bone] = above @ local[:, node]
-        return Motion(root, local)
+        return RigMotion(root, local)
 
     def turn(self, bone: str, above: Real) -> Real:
         """(T, 3, 3) rotation in the room, NaN where nothing is known."""

@@ -40,7 +40,7 @@ class Rig:
 
 
 @dataclass(frozen=True)
-class Motion:
+class RigMotion:
     root: Real  # (T, 3) m
     local: Real  # (T, N, 3, 3) rotation of each node against its parent
 
@@ -101,7 +101,7 @@ def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
     return np.asarray(moved)
 
 
-def animate(rig: Rig, xyz: Real) -> Motion:
+def animate(rig: Rig, xyz: Real) -> RigMotion:
     """Rotations that aim every bone at its joint, from where the constant lengths put its start.
 
     xyz (T, J, 3); a joint that is missing keeps its last local rotation, and the root its last place.
@@ -118,7 +118,7 @@ def animate(rig: Rig, xyz: Real) -> Motion:
             place[:, node] = place[:, parent] + before @ rig.offsets[node]
         local[:, node] = aim(rig, node, target, place[:, node], before)
         world[:, node] = before @ local[:, node]
-    return Motion(place[:, 0], local)
+    return RigMotion(place[:, 0], local)
 
 
 def aim(rig: Rig, node: int, target: Real, origin: Real, before: Real) -> Real:
@@ -153,7 +153,7 @@ def carried(values: Real, known: Mask) -> Real:
     return values[np.where(last < 0, int(np.argmax(known)), last)]
 
 
-def forward(rig: Rig, motion: Motion) -> Real:
+def forward(rig: Rig, motion: RigMotion) -> Real:
     """(T, N, 3): where the nodes are."""
     world = motion.local.copy()
     place = np.repeat(motion.root[:, None], len(rig.names), axis=1)

@@ -9,7 +9,7 @@ import numpy as np
 from realtime.export.clip import ExportClip, padded
 from realtime.export.names import identifier
 from realtime.export.rigging.humanoid import humanoid
-from realtime.export.rigging.rig import Motion, Real, Rig, animate, bone_lengths, build_rig, shared_out
+from realtime.export.rigging.rig import Real, Rig, RigMotion, animate, bone_lengths, build_rig, shared_out
 from realtime.export.rigging.rig_names import H36M, NAMES
 from realtime.recording.file_format import RecordingError
 from realtime.rotations import unit
@@ -21,7 +21,7 @@ END_M = 0.05  # drawn length of a bone that ends in nothing
 @dataclass(frozen=True)
 class Rigged:
     rig: Rig
-    motion: Motion
+    motion: RigMotion
     tips: Real  # (N, 3) m from a bone without children to its end
     times_s: Real  # (T,)
     rate_hz: float

@@ -13,7 +13,7 @@ from typing import TextIO
 import numpy as np
 
 from realtime.export.clip import ExportClip
-from realtime.export.rigging.rig import Motion, Real, Rig
+from realtime.export.rigging.rig import Real, Rig, RigMotion
 from realtime.export.rigging.rig_names import H36M
 from realtime.export.rigging.rigged import Rigged, rigged
 from realtime.rotations import euler_zxy
@@ -44,7 +44,7 @@ def write_node(file: TextIO, found: Rigged, node: int, scale: float, depth: int)
     file.write(f"{tab}}}\n")
 
 
-def write_motion(file: TextIO, rig: Rig, motion: Motion, frame_s: float, scale: float) -> None:
+def write_motion(file: TextIO, rig: Rig, motion: RigMotion, frame_s: float, scale: float) -> None:
     file.write(f"MOTION\nFrames: {len(motion.root)}\nFrame Time: {frame_s:.8f}\n")
     order = in_file_order(rig)
     angles = np.degrees(continuous(euler_zxy(motion.local[:, order]))).reshape(len(motion.root), -1)

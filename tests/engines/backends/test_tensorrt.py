@@ -90,7 +90,7 @@ def test_a_graph_of_another_contract_is_refused_naming_both(step: Path) -> None:
 
 
 def test_blocks_are_aligned_and_do_not_overlap() -> None:
-    block = cuda.Block(gpu.HostGpu(), {"a": (1, 3), "b": (70,), "c": (1,)}, host=True)
+    block = cuda.DeviceBlock(gpu.HostGpu(), {"a": (1, 3), "b": (70,), "c": (1,)}, host=True)
     starts = [block.address[name] - block.start for name in "abc"]
     assert starts == [0, 256, 768]
     block.views["b"][:] = np.arange(70)

@@ -14,8 +14,8 @@ import pytest
 from realtime.cli import film as film_command
 from realtime.cli import main as cli
 from realtime.recording.file_format import MAGIC, RecordingError, RecordingWriter
-from realtime.render.film_writer import Look, once, write_film
-from realtime.render.layout import Layout
+from realtime.render.film_writer import FilmStyle, once, write_film
+from realtime.render.layout import FrameLayout
 from realtime.render.overlay import draw_people, empty_picture, pixels_per_metre
 from realtime.render.room_view import RoomView
 from realtime.render.style import LEFT, MIDDLE, RIGHT
@@ -124,10 +124,10 @@ def test_the_room_view_shows_the_person_upright_from_aside():
 
 
 def test_side_by_side_is_wider_and_every_size_is_even():
-    alone, both = Layout(fake.HELLO, (641, 479)), Layout(fake.HELLO, (641, 479), side_by_side=True)
+    alone, both = FrameLayout(fake.HELLO, (641, 479)), FrameLayout(fake.HELLO, (641, 479), side_by_side=True)
     assert all(length % 2 == 0 for length in (*alone.size, *both.size)) and both.size[0] > 1.5 * alone.size[0]
     assert both.draw(None, pose_at(), 0.0).shape == (both.size[1], both.size[0], 3)
-    assert Layout(fake.HELLO, (3840, 2160)).size == (1920, 1080)
+    assert FrameLayout(fake.HELLO, (3840, 2160)).size == (1920, 1080)
 
 
 def test_poses_go_with_the_pictures_of_their_number():
@@ -164,7 +164,7 @@ def moments(count):
 @pytest.mark.skipif(not shutil.which("ffmpeg"), reason="ffmpeg is not installed")
 def test_with_ffmpeg_the_film_is_h264(tmp_path):
     told = []
-    written = write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0, True), once(moments(12)), told.append)
+    written = write_film(tmp_path / "a.mp4", FilmStyle(fake.HELLO, SIZE, 30.0, True), once(moments(12)), told.append)
     assert written.frames == 12 == told[-1] and written.plays_everywhere and "H.264" in written.codec
     probe = [
         "ffprobe",
@@ -209,7 +209,7 @@ def test_a_full_disk_is_one_line_and_leaves_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}")
     assert shutil.which("ffmpeg") == program
     with pytest.raises(VideoError, match="No space left on device"):
-        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), once(moments(60)), lambda n: None)
+        write_film(tmp_path / "a.mp4", FilmStyle(fake.HELLO, SIZE, 30.0), once(moments(60)), lambda n: None)
     assert [p.name for p in tmp_path.iterdir()] == ["ffmpeg"]
 
 
@@ -219,7 +219,7 @@ def test_what_ends_halfway_leaves_no_film(tmp_path):
         raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        write_film(tmp_path / "a.mp4", Look(fake.HELLO, SIZE, 30.0), once(ends()), lambda n: None)
+        write_film(tmp_path / "a.mp4", FilmStyle(fake.HELLO, SIZE, 30.0), once(ends()), lambda n: None)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -20,7 +20,7 @@ from realtime.demo.looks import (
     HAIRS,
     SKINS,
     WALL_PATTERNS,
-    Look,
+    SceneAppearance,
     draw_look,
 )
 from realtime.demo.motion import MOTIONS, draw_motion
@@ -123,7 +123,7 @@ def board_at(point: np.ndarray, half: float, share: float = 0.7) -> Occluder:
 
 
 def test_a_board_hides_exactly_what_its_pixels_cover():
-    cam, look = camera(), Look(noise=0.0, blur=0.0)
+    cam, look = camera(), SceneAppearance(noise=0.0, blur=0.0)
     person = flesh_out(cam.to_camera(standing()), cam)
     board = board_at(person.joints[J["left_wrist"]], 0.12)
     plain = render_people([person], [look], cam).astype(int)
@@ -185,7 +185,7 @@ def test_renders_any_pose_from_anywhere(pose, roll):
 
 
 def test_the_picture_shows_the_person_where_the_truth_says():
-    cam, look = camera(), Look(noise=0.0, blur=0.0, furniture=0)
+    cam, look = camera(), SceneAppearance(noise=0.0, blur=0.0, furniture=0)
     far_away = standing() + (0, 0, -60)
     with_person = render(cam.to_camera(standing()), cam, look).astype(int)
     without = render(cam.to_camera(far_away), cam, look).astype(int)

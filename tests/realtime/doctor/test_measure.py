@@ -50,7 +50,7 @@ def test_a_slow_machine_is_tried_with_small_pictures_and_told_what_to_run(chain_
 
 
 def test_small_pictures_are_not_recommended_where_they_do_not_help():
-    cost = measure.Cost((640, 480), 40.0, 2.0, 1.0, 60.0)
+    cost = measure.StageCosts((640, 480), 40.0, 2.0, 1.0, 60.0)
     found = measure.recommended(cost, replace(cost, size=(424, 240), detect=45.0))
     assert found.fix == "realtime run --size 640x480 --max-age 150"
 

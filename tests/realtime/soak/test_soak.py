@@ -14,7 +14,7 @@ import pytest
 
 from realtime.soak.endurance import Endured
 from realtime.soak.harm import Harm, choose, inflict
-from realtime.soak.report import End, promises
+from realtime.soak.report import ShutdownResult, promises
 from realtime.soak.usage import Usage
 from realtime.soak.witness import Counts, add
 from tests.support.peer import free_address
@@ -30,9 +30,11 @@ def heard(counts: Counts, seq: int, **other) -> None:
     add(counts, plain, plain["t_publish_ns"], 150.0, undisturbed=True)
 
 
-def broken(counts: Counts, endured: Endured | None = None, end: End | None = None) -> list[str]:
+def broken(counts: Counts, endured: Endured | None = None, end: ShutdownResult | None = None) -> list[str]:
     return [
-        p.name for p in promises(endured or Endured(samples=[FLAT] * 8), counts, end or End(130, 0, 0)) if not p.kept
+        p.name
+        for p in promises(endured or Endured(samples=[FLAT] * 8), counts, end or ShutdownResult(130, 0, 0))
+        if not p.kept
     ]
 
 
@@ -85,7 +87,7 @@ def test_growth_is_seen(name):
 
 
 def test_what_is_left_behind_is_seen():
-    assert broken(Counts(), end=End(1, 2, 3)) == [
+    assert broken(Counts(), end=ShutdownResult(1, 2, 3)) == [
         "exit code beside 0 and 130", "processes left behind", "segments of shared memory left behind",
     ]  # fmt: skip
 

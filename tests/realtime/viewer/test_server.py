@@ -14,7 +14,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import connect
 
 from realtime.cli.view import add_arguments, has_display, options_of
-from realtime.viewer.hub import Options
+from realtime.viewer.hub import ViewerOptions
 from realtime.viewer.server import MOST_PAGES, CannotServe, Viewer
 from realtime.web.access import BadAddress, Listen
 from realtime.wire.messages import Pose3D, decode, split
@@ -78,7 +78,7 @@ def test_the_page_comes_with_its_policy_and_nothing_else_does():
     with serving(SILENT) as viewer:
         status, headers, body = get(viewer)
         assert status == 200 and b'<canvas id="scene"' in body
-        assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["X-Frame-Options"] == "DENY"
+        assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["X-Frame-ViewerOptions"] == "DENY"
         assert get(viewer, "/etc/passwd")[0] == get(viewer, "/../pyproject.toml")[0] == 404
 
 
@@ -235,7 +235,7 @@ def test_a_taken_port_is_one_clear_error():
 
 
 def start_and_fail(port):
-    asyncio.run(Viewer(Options(SILENT, Listen("127.0.0.1", port))).start())
+    asyncio.run(Viewer(ViewerOptions(SILENT, Listen("127.0.0.1", port))).start())
 
 
 def arguments(**changed):

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import logging
 
-from realtime.wire.frame_order import Order, goes_on, starts_anew
+from realtime.wire.frame_order import FrameOrder, goes_on, starts_anew
 from realtime.wire.messages import Stamp
 
 
@@ -21,7 +21,7 @@ def test_time_never_goes_back_within_a_stream():
 
 
 def test_what_is_ignored_is_counted(caplog):
-    order = Order(logging.getLogger("lift"))
+    order = FrameOrder(logging.getLogger("lift"))
     taken = [order.takes(stamp(seq)) for seq in (0, 1, 1, 3, 2, 4)]
     assert taken == [True, True, False, True, False, True]
     assert order.ignored == 2 and order.last == stamp(4)

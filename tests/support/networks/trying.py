@@ -11,7 +11,7 @@ from engines.contract import map_reliability
 from engines.skeleton import mapping
 from tests.support.people.walkers import walkers
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.geometry.joint_set_inverse import spread, spread_reliability
 from trainers.test_clips.from_motion import TestClip
 
@@ -19,7 +19,7 @@ from trainers.test_clips.from_motion import TestClip
 def motion_folder(path: Any, subjects: tuple[str, ...] = ("01", "05"), frames: int = 120) -> str:
     """Two people who walk, one of them for validation."""
     for subject, clip in zip(subjects, walkers(len(subjects), frames)):
-        motion.save(path, subject, [Segment(clip.numpy(), 30.0, f"{subject}_01", subject)])
+        motion.save(path, subject, [MotionSegment(clip.numpy(), 30.0, f"{subject}_01", subject)])
     return str(path)
 
 

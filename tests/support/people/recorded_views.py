@@ -8,7 +8,7 @@ import numpy as np
 
 from tests.support.people.walkers import walkers
 from trainers.data import motion, views
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.data.views import RecordedView
 
 H36M = ("S1", "S5", "S6", "S7", "S8", "S9", "S11")
@@ -33,5 +33,5 @@ def recorded_folder(
         seen = [recorded_view(subject, turn, frames) for turn in turns]
         views.save(folder, subject, seen, np.ones(17, bool))
         xyz = walkers(1, frames)[0].numpy()
-        motion.save(folder, subject, [Segment(xyz, 50.0, seen[0].clip, subject, seen[0].action)])
+        motion.save(folder, subject, [MotionSegment(xyz, 50.0, seen[0].clip, subject, seen[0].action)])
     return folder

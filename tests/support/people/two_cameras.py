@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from engines.skeleton import BLAZEPOSE_33
-from realtime.demo.camera import Camera, look_at
+from realtime.demo.camera import DemoCamera, look_at
 from realtime.demo.world import CylinderWorld
 from realtime.detect.mediapipe_detector import Detection
 
@@ -52,7 +52,7 @@ def rendered(folder: Path, frames: int = FRAMES) -> Stage:
     return Stage(folder, points)
 
 
-def calibration(name: str, camera: Camera) -> dict:
+def calibration(name: str, camera: DemoCamera) -> dict:
     return {
         "name": name, "size": [camera.width, camera.height], "K": camera.matrix.tolist(), "dist": [0.0] * 5,
         "R": camera.rotation.tolist(), "t": (-camera.rotation @ np.array(camera.eye)).tolist(),

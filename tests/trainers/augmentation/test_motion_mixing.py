@@ -8,16 +8,16 @@ import pytest
 from realtime.demo.motion import draw_motion
 from realtime.demo.skeleton import Bones
 from trainers.augmentation.motion_mixing import HZ, MIXTURE, mixed
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.recipes.live import bone_lengths
 
 torch = pytest.importorskip("torch")
 
 
-def walk(seed: int, seconds: float, fps: float) -> Segment:
+def walk(seed: int, seconds: float, fps: float) -> MotionSegment:
     motion = draw_motion(seed, "walk")
     xyz = np.stack([motion.at(k / fps, Bones()) for k in range(int(seconds * fps))]).astype(np.float32)
-    return Segment(xyz, fps, f"clip {seed}", f"{seed:02d}")
+    return MotionSegment(xyz, fps, f"clip {seed}", f"{seed:02d}")
 
 
 def test_a_mixture_lasts_as_long_as_both_and_keeps_its_bones():

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from trainers.data import motion
-from trainers.data.motion import MotionSet, Segment
+from trainers.data.motion import MotionSegment, MotionSet
 from trainers.errors import UserError
 
 
-def segment(subject: str = "01", clip: str = "01_01", frames: int = 50, seed: int = 0) -> Segment:
+def segment(subject: str = "01", clip: str = "01_01", frames: int = 50, seed: int = 0) -> MotionSegment:
     random = np.random.default_rng(seed)
     xyz = random.normal(0, 0.4, (frames, 17, 3)).astype(np.float32) + np.float32([3, 1, -2])
-    return Segment(xyz, 60.0, clip, subject, "walk")
+    return MotionSegment(xyz, 60.0, clip, subject, "walk")
 
 
 def folder(tmp_path: Path, **subjects: int) -> Path:
@@ -148,7 +148,7 @@ def test_a_damaged_index_is_named(tmp_path):
 
 
 def test_nothing_half_written_stays_when_saving_fails(tmp_path):
-    far = Segment(segment().xyz * 100, 60.0, "01_01", "01")
+    far = MotionSegment(segment().xyz * 100, 60.0, "01_01", "01")
     with pytest.raises(UserError, match="wrong unit"):
         motion.save(tmp_path, "01", [far])
     assert list(tmp_path.iterdir()) == []

@@ -62,7 +62,7 @@ def test_the_card_s_notice_is_the_data_s_own(tmp_path, monkeypatch):
     def training(config, *_):
         kept["config"] = config
 
-    module = type("R", (), {"recipe": staticmethod(lambda *_: None), "Settings": object})
+    module = type("R", (), {"recipe": staticmethod(lambda *_: None)})
     monkeypatch.setattr(train, "run", training)
     monkeypatch.setattr(train, "recipe_module", lambda _: module)
     assert main_of(train, "causal-small", "--data", str(data), "--out", str(tmp_path / "run")) == 0

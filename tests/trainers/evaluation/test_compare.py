@@ -9,13 +9,13 @@ pytest.importorskip("torch")
 from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES
 
 
 def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     for subject, clip in zip(("01", "05"), walkers(2, 120)):
-        motion.save(tmp_path, subject, [Segment(clip.numpy(), 60.0, f"{subject}_01", subject)])
+        motion.save(tmp_path, subject, [MotionSegment(clip.numpy(), 60.0, f"{subject}_01", subject)])
     out = tmp_path / "table.json"
     names = ["detector", "kept", "hold", "causal-small"]
     assert cli.main(["compare", *names, "--data", str(tmp_path), "--out", str(out)]) == 0
@@ -32,6 +32,6 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
 
 
 def test_an_unknown_lifter_is_named(tmp_path, capsys):
-    motion.save(tmp_path, "05", [Segment(walkers(1, 90)[0].numpy(), 60.0, "05_01", "05")])
+    motion.save(tmp_path, "05", [MotionSegment(walkers(1, 90)[0].numpy(), 60.0, "05_01", "05")])
     assert cli.main(["compare", "nobody", "--data", str(tmp_path), "--subjects", "05"]) == 2
     assert "no engine 'nobody'" in capsys.readouterr().err

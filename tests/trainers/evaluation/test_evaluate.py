@@ -14,7 +14,7 @@ from tests.support.people.walkers import walkers
 from tests.trainers.evaluation.test_scores import trial
 from trainers import cli
 from trainers.data import motion, views
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.data.views import RecordedView
 from trainers.deploy import run_engine
 from trainers.errors import UserError
@@ -54,7 +54,7 @@ def test_the_flip_is_mirrored_back_before_the_mean():
 def folder(tmp_path):
     for subject, turn in (("01", 1), ("05", 2), ("06", 3)):
         walk = walkers(4, 200)[turn].numpy()
-        motion.save(tmp_path, subject, [Segment(walk, 60.0, f"{subject}_01", subject)])
+        motion.save(tmp_path, subject, [MotionSegment(walk, 60.0, f"{subject}_01", subject)])
     motion.write_index(tmp_path, [{"clip": "05_01", "desc": "walk"}, {"clip": "06_01", "desc": "run"}])
     return tmp_path
 

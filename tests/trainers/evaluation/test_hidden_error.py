@@ -14,13 +14,15 @@ from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.augmentation.detector_noise import NoiseRange, astray
 from trainers.data import bank as banks
-from trainers.data.motion import MotionSet, Segment
+from trainers.data.motion import MotionSegment, MotionSet
 from trainers.evaluation.hidden_error import by_age, hidden_for, made_up
 
 
 @pytest.fixture(scope="module")
 def people() -> banks.Bank:
-    return banks.bank(MotionSet(tuple(Segment(x.numpy(), 30.0, f"{k}", f"{k}") for k, x in enumerate(walkers(4, 300)))))
+    return banks.bank(
+        MotionSet(tuple(MotionSegment(x.numpy(), 30.0, f"{k}", f"{k}") for k, x in enumerate(walkers(4, 300))))
+    )
 
 
 def test_made_up_keypoints_stray_by_a_tenth_of_the_body_after_a_second_and_half_of_that_at_first(people):

@@ -8,14 +8,16 @@ import pytest
 from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.evaluation import show
 
 
 @pytest.fixture
 def folder(tmp_path):
     walk, turned = (w.numpy() for w in walkers(2, 60))
-    motion.save(tmp_path, "01", [Segment(walk, 30.0, "01_01@7", "01"), Segment(turned[:20], 30.0, "01_02", "01")])
+    motion.save(
+        tmp_path, "01", [MotionSegment(walk, 30.0, "01_01@7", "01"), MotionSegment(turned[:20], 30.0, "01_02", "01")]
+    )
     return tmp_path
 
 
@@ -33,7 +35,7 @@ def test_an_unknown_clip_is_one_line_with_the_nearest(folder, capsys):
 
 
 def test_what_is_out_of_the_picture_or_behind_the_body_is_marked():
-    segment = Segment(walkers(1, 60)[0].numpy(), 30.0, "a", "01")
+    segment = MotionSegment(walkers(1, 60)[0].numpy(), 30.0, "a", "01")
     view = show.views(segment, np.arange(0, 60, 10), 8, seed=2)
     covered = show.hidden(view)
     assert covered[~view.inside].all() and 0.03 < covered[view.inside].float().mean() < 0.6

@@ -20,7 +20,7 @@ from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.config import load
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.deploy.export import export
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
@@ -227,13 +227,13 @@ def test_only_unreliable_joints_of_unlabelled_windows_must_be_hidden():
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("walkers")
     for subject, clip in zip(("01", "02", "03", "05", "06"), walkers(5, 200)):
-        motion.save(place, subject, [Segment(clip.numpy(), 30.0, f"{subject}_01", subject)])
+        motion.save(place, subject, [MotionSegment(clip.numpy(), 30.0, f"{subject}_01", subject)])
     return place
 
 
-def made(folder, **changes) -> cheng2019.ChengRecipe:
+def made(folder, **changes) -> cheng2019.Cheng2019Recipe:
     keys = {"batch": 8, "channels": 16, "validation_clips": 2, "dropout": 0.0}
-    return cheng2019.recipe(cheng2019.Settings(**(keys | changes)), [str(folder)], "cpu", 130)
+    return cheng2019.recipe(cheng2019.Cheng2019Settings(**(keys | changes)), [str(folder)], "cpu", 130)
 
 
 def drawn(recipe, seed: int = 1):
@@ -253,10 +253,10 @@ def test_zeta_switches_between_pose_and_projection(folder):
     batch = drawn(recipe)
     everything = recipe.losses(batch, 0)
     assert set(everything) == {"pose", "projection", "keypoints", "symmetry", "adversarial", "regularisation"}
-    labelled = cheng2019.Windows(*(v[:6] for v in vars(batch).values()))
+    labelled = cheng2019.PaddedWindows(*(v[:6] for v in vars(batch).values()))
     found = recipe.losses(labelled, 0)
     assert found["projection"] == found["regularisation"] == 0 and found["pose"] > 0
-    others = cheng2019.Windows(*(v[6:] for v in vars(batch).values()))
+    others = cheng2019.PaddedWindows(*(v[6:] for v in vars(batch).values()))
     found = recipe.losses(others, 0)
     assert found["pose"] == 0 and found["projection"] > 0 and found["regularisation"] > 0
 

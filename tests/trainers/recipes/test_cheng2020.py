@@ -135,9 +135,9 @@ def folder(tmp_path_factory):
     return motion_folder(tmp_path_factory.mktemp("motion"), ("01", "02", "03", "05"))
 
 
-def small(**changes: object) -> cheng2020.Settings:
+def small(**changes: object) -> cheng2020.Cheng2020Settings:
     keys = {"strides": (1, 7), "embedding": 32, "channels": 32, "batch": 8, "run": 4, "validation_clips": 2}
-    return cheng2020.Settings(**(keys | changes))
+    return cheng2020.Cheng2020Settings(**(keys | changes))
 
 
 def batch_of(recipe, seed: int = 1):

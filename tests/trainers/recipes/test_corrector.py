@@ -14,7 +14,7 @@ from trainers.data.shards.burst_bank import open_bursts
 from trainers.data.shards.burst_shards import FRAME, write_bursts
 from trainers.errors import UserError
 from trainers.models.causal.engine_weights import carried_lifter
-from trainers.recipes.corrector import Settings, build_for_export, doubted, recipe, turned
+from trainers.recipes.corrector import CorrectorSettings, build_for_export, doubted, recipe, turned
 
 SCENES, EACH = 16, 12
 PLACES = [BODY_37.index(n) for n in ("left_wrist", "nose")]
@@ -55,7 +55,7 @@ def bursts(tmp_path_factory):
 
 
 def test_it_learns_what_the_detector_lacks_and_its_export_holds_everything(bursts):
-    settings = Settings(width=48, depth=1, dropout=0.0, batch=64, rate=1e-2, warm_up=1)
+    settings = CorrectorSettings(width=48, depth=1, dropout=0.0, batch=64, rate=1e-2, warm_up=1)
     made = recipe(settings, bursts, "cpu", 40)
     optimizer = made.optimizers()[0]
     before = {name: value.clone() for name, value in made.model.carry.state_dict().items()}

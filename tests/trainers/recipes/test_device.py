@@ -8,8 +8,8 @@ import torch
 from trainers.config import load
 from trainers.models.papers.inference_optimisation import (
     CALIBRATION,
+    InferenceOptimisationSettings,
     KeypointView,
-    Settings,
     fit_calibration,
     objective,
 )
@@ -51,7 +51,7 @@ def test_losses_critics_and_refinement_follow_their_poses():
     found = [
         projected(pose, points, seen), explained(pose, seen, elsewhere(2)), convinced(critic, pose),
         told_apart(critic, pose, turned(pose, elsewhere(2, 3, 3))),
-        objective(pose, seen_by, Settings(), critic, CALIBRATION),
+        objective(pose, seen_by, InferenceOptimisationSettings(), critic, CALIBRATION),
         judged(torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(51, 1)).to("meta"), pose, pose),
     ]  # fmt: skip
     assert {value.device.type for value in found} == {"meta"}

@@ -15,7 +15,7 @@ from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.data import motion
 from trainers.data.clips import Clips
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.deploy.export import export
 from trainers.deploy.run_engine import lift
 from trainers.errors import UserError
@@ -74,13 +74,13 @@ def test_unknown_variants_are_refused():
 @pytest.fixture
 def folder(tmp_path):
     for subject, clip in zip(("01", "05"), walkers(2, 120)):
-        motion.save(tmp_path, subject, [Segment(clip.numpy(), 30.0, f"{subject}_01", subject)])
+        motion.save(tmp_path, subject, [MotionSegment(clip.numpy(), 30.0, f"{subject}_01", subject)])
     return tmp_path
 
 
-def small(**changes: object) -> pavllo.Settings:
+def small(**changes: object) -> pavllo.PavlloSettings:
     keys = {"layers": 2, "channels": 32, "batch": 64, "validation_clips": 4, "epoch": 5, "dropout": 0.0}
-    return pavllo.Settings(**(keys | changes))
+    return pavllo.PavlloSettings(**(keys | changes))
 
 
 def test_schedules_are_the_papers(folder):

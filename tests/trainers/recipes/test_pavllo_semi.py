@@ -13,7 +13,7 @@ from tests.support.people.walkers import walkers
 from trainers.augmentation.detector_noise import NoiseRange
 from trainers.cli import main
 from trainers.config import load
-from trainers.data.motion import MotionSet, Segment
+from trainers.data.motion import MotionSegment, MotionSet
 from trainers.deploy.load_trained import load_trained
 from trainers.geometry.projection import LensModel, project
 from trainers.geometry.virtual_cameras import CameraRange
@@ -28,9 +28,9 @@ def folder(tmp_path_factory):
     return motion_folder(tmp_path_factory.mktemp("motion"), ("01", "02", "03", "05"))
 
 
-def small(**changes: object) -> pavllo_semi.Settings:
+def small(**changes: object) -> pavllo_semi.PavlloSemiSettings:
     keys = {"layers": 2, "channels": 32, "batch": 20, "validation_clips": 2, "epoch": 5, "dropout": 0.0}
-    return pavllo_semi.Settings(**(keys | {"cameras": CameraRange(known=0.0, fov=(61.0, 65.0))} | changes))
+    return pavllo_semi.PavlloSemiSettings(**(keys | {"cameras": CameraRange(known=0.0, fov=(61.0, 65.0))} | changes))
 
 
 def made(folder, step=100, **changes):
@@ -109,7 +109,7 @@ def test_it_learns_ten_windows_by_heart(folder):
 
 def test_pieces_are_about_the_share_asked_for_and_unbroken():
     walk = walkers(3, 600)
-    motion = MotionSet(tuple(Segment(x.numpy(), 30.0, f"a{i}", "01") for i, x in enumerate(walk)), "m")
+    motion = MotionSet(tuple(MotionSegment(x.numpy(), 30.0, f"a{i}", "01") for i, x in enumerate(walk)), "m")
     for share in (0.05, 0.01):
         found = pavllo_semi.pieces(motion, share)
         assert found.frames == pytest.approx(share * motion.frames, abs=2)

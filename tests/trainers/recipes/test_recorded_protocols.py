@@ -13,7 +13,7 @@ from tests.support.people.recorded_views import recorded_folder
 from trainers.augmentation.virtual_detections import MaskShares
 from trainers.config import load
 from trainers.geometry.virtual_cameras import orient
-from trainers.recipe import recipe_module
+from trainers.recipe import recipe_module, settings_class
 from trainers.recipes import pavllo_semi
 
 TRAINED = ("S1", "S5", "S6", "S7", "S8")
@@ -30,7 +30,9 @@ def generator(seed: int = 1) -> torch.Generator:
 
 def semi(folder: Path, **changes: object) -> pavllo_semi.SemiRecipe:
     keys = {"layers": 1, "channels": 16, "batch": 8, "validation_clips": 2, "warm_up": 0, "recorded": True}
-    return pavllo_semi.recipe(pavllo_semi.Settings(**(keys | {"labelled": ("S1",)} | changes)), [str(folder)], "cpu", 9)
+    return pavllo_semi.recipe(
+        pavllo_semi.PavlloSemiSettings(**(keys | {"labelled": ("S1",)} | changes)), [str(folder)], "cpu", 9
+    )
 
 
 def test_a_recorded_truth_projects_onto_its_keypoints_and_a_wrong_one_is_pulled_back(folder):
@@ -80,9 +82,8 @@ def test_nobodys_3d_is_withheld_in_a_variant_of_the_papers_protocol(folder, name
 
 
 def made(name: str, folder: Path, **changes: object):
-    module = recipe_module(name)
     keys = {"recorded": True, "validation_clips": 2, "batch": 8} | changes
-    return module.recipe(module.Settings(**keys), [str(folder)], "cpu", 9)
+    return recipe_module(name).recipe(settings_class(name)(**keys), [str(folder)], "cpu", 9)
 
 
 def test_the_cylinder_man_labels_recorded_people_too(folder):
@@ -162,7 +163,7 @@ def test_one_frame_in_ten_is_labelled_and_the_others_are_seen_by_several_cameras
 def test_recorded_runs_take_human36ms_joints_and_nothing_between(folder, name):
     """Before, `evaluate` sent them through the detector's 33: pelvis, spine and thorax moved by 6, 8 and 12 px."""
     for recorded, joints in ((True, "h36m17"), (False, "blazepose33")):
-        settings = vars(recipe_module(name).Settings(recorded=recorded))
+        settings = vars(settings_class(name)(recorded=recorded))
         assert recipe_module(name).network(settings).contract().joints_in == joints
 
 

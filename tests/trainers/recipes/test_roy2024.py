@@ -18,7 +18,7 @@ from tests.support.people.walkers import walkers
 from trainers.cli import main
 from trainers.config import load
 from trainers.data import motion
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.deploy.export import export
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
@@ -208,13 +208,13 @@ def test_targets_strides_and_references_out_of_range_are_refused():
 def folder(tmp_path_factory):
     place = tmp_path_factory.mktemp("walkers")
     for subject, clip in zip(("01", "02", "05", "06"), walkers(4, 150)):
-        motion.save(place, subject, [Segment(clip.numpy(), 30.0, f"{subject}_01", subject)])
+        motion.save(place, subject, [MotionSegment(clip.numpy(), 30.0, f"{subject}_01", subject)])
     return place
 
 
 def made(folder, **changes) -> roy2024.RoyRecipe:
     keys = {"batch": 8, "validation_clips": 2, "warm_up": 3, "target": 30}
-    return roy2024.recipe(roy2024.Settings(**(keys | changes)), [str(folder)], "cpu", 10)
+    return roy2024.recipe(roy2024.Roy2024Settings(**(keys | changes)), [str(folder)], "cpu", 10)
 
 
 def drawn(recipe, step: int, seed: int = 1):
@@ -260,7 +260,7 @@ def test_gradients_of_both_losses_agree_with_finite_differences(folder, warm):
     recipe.model.double().eval()
     torch.nn.init.normal_(recipe.model.rnet.fusion.weight, 0, 0.01)
     batch = drawn(recipe, 0 if warm else 5)
-    batch = roy2024.Windows(*(v.double() for v in vars(batch).values() if isinstance(v, torch.Tensor)), warm)
+    batch = roy2024.GraphWindows(*(v.double() for v in vars(batch).values() if isinstance(v, torch.Tensor)), warm)
     last = recipe.model.lnet[-1]
 
     def loss(bias):

@@ -136,9 +136,9 @@ def test_depth_and_distance_make_the_true_pose():
     assert (found - pose).abs().max() < 1e-6
 
 
-def small(**changes: object) -> zhang2021.Settings:
+def small(**changes: object) -> zhang2021.Zhang2021Settings:
     keys = {"channels": 16, "blocks": 2, "validation_clips": 2, "batch": 16}
-    return zhang2021.Settings(**(keys | changes))
+    return zhang2021.Zhang2021Settings(**(keys | changes))
 
 
 @pytest.fixture(scope="module")

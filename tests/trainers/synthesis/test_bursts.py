@@ -14,7 +14,7 @@ from realtime.demo.looks import draw_look
 from realtime.detect.mediapipe_detector import Detection
 from tests.trainers.synthesis.test_synthesis import walking
 from trainers import cli
-from trainers.data.motion import Segment, save, write_index
+from trainers.data.motion import MotionSegment, save, write_index
 from trainers.data.shards.burst_shards import JOINTS_37, read_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE
 from trainers.errors import UserError
@@ -52,7 +52,7 @@ def motion_folder(tmp_path):
     folder = tmp_path / "motion"
     folder.mkdir()
     for subject, seed in (("01", 1), ("05", 2)):
-        save(folder, subject, [Segment(walking(seed, 2.0), 60.0, f"{subject}_01", subject)])
+        save(folder, subject, [MotionSegment(walking(seed, 2.0), 60.0, f"{subject}_01", subject)])
     write_index(folder, [])
     return folder
 
@@ -75,7 +75,7 @@ def make(motion, out, frames=16, **kw):
 
 
 def one_segment():
-    return [Segment(walking(1, 2.0), 60.0, "01_01", "01")], np.ones(1)
+    return [MotionSegment(walking(1, 2.0), 60.0, "01_01", "01")], np.ones(1)
 
 
 def test_a_resumed_run_gives_the_same_files(motion_folder, tmp_path, detector):

@@ -17,7 +17,7 @@ from realtime.demo.motion import draw_motion
 from realtime.demo.skeleton import Bones
 from realtime.detect.mediapipe_detector import Detection
 from trainers import cli
-from trainers.data.motion import Segment, save, write_index
+from trainers.data.motion import MotionSegment, save, write_index
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, DetectorClip, read_clips, read_shard, write_shard
 from trainers.data.shards.detector_model import SETTINGS
 from trainers.errors import UserError
@@ -65,7 +65,7 @@ def motion_folder(tmp_path):
     folder = tmp_path / "motion"
     folder.mkdir()
     for subject, seed in (("01", 1), ("05", 2)):
-        save(folder, subject, [Segment(walking(seed), 60.0, f"{subject}_01", subject)])
+        save(folder, subject, [MotionSegment(walking(seed), 60.0, f"{subject}_01", subject)])
     write_index(folder, [{"clip": "01_01", "subject": "01", "desc": "walk"}])
     return folder
 

@@ -36,14 +36,14 @@ class Bone:
 
 
 @dataclass(frozen=True)
-class Skeleton:
+class AcclaimSkeleton:
     bones: tuple[Bone, ...]  # parents first
     root_order: tuple[str, ...]  # of the numbers of a root line: tx ty tz rx ry rz
     unit_m: float
     path: Path
 
 
-def read_asf(path: Path) -> Skeleton:
+def read_asf(path: Path) -> AcclaimSkeleton:
     sections = _sections(path)
     unit = _unit(_value(sections, "units", "length", path), path) if "units" in sections else 1.0
     root = {words[0].lower(): words[1:] for _, words in sections.get("root", [])}
@@ -61,7 +61,7 @@ def read_asf(path: Path) -> Skeleton:
     if sorted(order) != sorted(ROOT_ORDER):
         raise UserError(f"{path}: root order {' '.join(order)[:60]}; expected each of {' '.join(ROOT_ORDER)} once")
     _check_tree(bones, path)
-    return Skeleton(bones, order, metre, path)
+    return AcclaimSkeleton(bones, order, metre, path)
 
 
 def _unit(word: str, path: Path) -> float:
@@ -82,7 +82,7 @@ def _check_tree(bones: tuple[Bone, ...], path: Path) -> None:
         known.add(bone.name)
 
 
-def read_amc(path: Path, skeleton: Skeleton) -> tuple[Array, float]:
+def read_amc(path: Path, skeleton: AcclaimSkeleton) -> tuple[Array, float]:
     """(T, 17, 3) metres, Y up, and frames a second."""
     frames = _frames(path, skeleton)
     return _joints(_far_ends(frames, skeleton)), FPS
@@ -144,7 +144,7 @@ def _bone(block: dict[str, list[str]], parent: str, metre: float, path: Path) ->
     return Bone(block["name"][0], parent, offset, chain(order[::-1], angles[::-1]), dof)
 
 
-def _frames(path: Path, skeleton: Skeleton) -> dict[str, F64]:
+def _frames(path: Path, skeleton: AcclaimSkeleton) -> dict[str, F64]:
     """Name -> (T, n) numbers of every frame; degrees."""
     width = {b.name: len(b.dof) for b in skeleton.bones if b.dof} | {"root": len(skeleton.root_order)}
     rows: dict[str, list[list[float]]] = {name: [] for name in width}
@@ -183,14 +183,14 @@ def _row(
         ) from None
 
 
-def _degrees(values: F64, name: str, degrees: bool, skeleton: Skeleton) -> F64:
+def _degrees(values: F64, name: str, degrees: bool, skeleton: AcclaimSkeleton) -> F64:
     if degrees:
         return values
     turned = [name != "root" or c.startswith("r") for c in (skeleton.root_order if name == "root" else values[0])]
     return np.where(turned, np.degrees(values), values)
 
 
-def _far_ends(frames: dict[str, F64], skeleton: Skeleton) -> dict[str, F64]:
+def _far_ends(frames: dict[str, F64], skeleton: AcclaimSkeleton) -> dict[str, F64]:
     """Bone -> (T, 3) m."""
     order, root = skeleton.root_order, frames["root"]
     place = np.stack([root[:, order.index(f"t{a}")] for a in "xyz"], -1) * skeleton.unit_m

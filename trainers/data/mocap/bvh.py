@@ -9,7 +9,7 @@ import numpy as np
 
 from engines.skeleton import H36M_17, Array
 from trainers.data.mocap.euler import F64, LARGEST, chain, numbers
-from trainers.data.mocap.rigs import RIGS, Rig
+from trainers.data.mocap.rigs import RIGS, BvhRig
 from trainers.errors import UserError
 
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "CMU": 0.0254 / 0.45}
@@ -79,7 +79,7 @@ def channels(words: list[str]) -> list[str]:
     return names
 
 
-def _rig(nodes: list[Node], path: Path) -> tuple[Rig, dict[str, int]]:
+def _rig(nodes: list[Node], path: Path) -> tuple[BvhRig, dict[str, int]]:
     names = {node.name: i for i, node in enumerate(nodes)}
     for rig in RIGS:
         if rig.needed() <= set(names):
@@ -127,7 +127,7 @@ def _first_frame(values: F64, nodes: list[Node]) -> int:
     return int(still and np.abs(values[1, rotations] - values[0, rotations]).max() > 0.5)
 
 
-def _unit(nodes: list[Node], rig: Rig, names: dict[str, int], path: Path) -> float:
+def _unit(nodes: list[Node], rig: BvhRig, names: dict[str, int], path: Path) -> float:
     knee, ankle = names[str(rig.points["left_knee"])], names[str(rig.points["left_ankle"])]
     leg = float(np.linalg.norm(nodes[knee].offset) + np.linalg.norm(nodes[ankle].offset))
     for metre in UNITS_M.values():
@@ -157,7 +157,7 @@ def _pose(nodes: list[Node], values: F64) -> tuple[list[F64], list[F64]]:
     return places, turns
 
 
-def _joints(rig: Rig, names: dict[str, int], places: list[F64], turns: list[F64], unit: float) -> Array:
+def _joints(rig: BvhRig, names: dict[str, int], places: list[F64], turns: list[F64], unit: float) -> Array:
     found: dict[str, F64] = {}
     for joint, point in rig.points.items():
         node, shift = (point, (0, 0, 0)) if isinstance(point, str) else point

@@ -11,7 +11,7 @@ Point = str | tuple[str, tuple[float, float, float]]
 
 
 @dataclass(frozen=True)
-class Rig:
+class BvhRig:
     name: str
     points: dict[str, Point]  # H36M joint -> point; the pelvis is the middle of the hips
 
@@ -25,17 +25,17 @@ def _limbs(hip: str, knee: str, ankle: str, shoulder: str, elbow: str, wrist: st
     return {f"{s}_{part}": pattern.format(prefix) for s, prefix in side.items() for part, pattern in parts.items()}
 
 
-DAZ = Rig(
+DAZ = BvhRig(
     "daz",
     _limbs("{}Thigh", "{}Shin", "{}Foot", "{}Shldr", "{}ForeArm", "{}Hand", left="l", right="r")
     | {"spine": "chest", "thorax": "neck", "nose": ("head", (0, 0.05, 0.11)), "head": ("head", (0, 0.17, 0.02))},
 )
-MOTIONBUILDER = Rig(  # also Mixamo and many exporters, with a prefix before a colon
+MOTIONBUILDER = BvhRig(  # also Mixamo and many exporters, with a prefix before a colon
     "motionbuilder",
     _limbs("{}UpLeg", "{}Leg", "{}Foot", "{}Arm", "{}ForeArm", "{}Hand", left="Left", right="Right")
     | {"spine": "Spine", "thorax": "Neck", "nose": ("Head", (0, 0.05, 0.11)), "head": ("Head", (0, 0.17, 0.02))},
 )
-THREE_DS_MAX = Rig(
+THREE_DS_MAX = BvhRig(
     "3dsmax",
     _limbs("{}Hip", "{}Knee", "{}Ankle", "{}Shoulder", "{}Elbow", "{}Wrist", left="Left", right="Right")
     | {"spine": "Chest", "thorax": "Neck", "nose": ("Head", (0, 0.05, 0.11)), "head": ("Head", (0, 0.17, 0.02))},

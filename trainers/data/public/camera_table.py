@@ -26,7 +26,7 @@ NEAREST_M = 0.1
 
 
 @dataclass(frozen=True)
-class Camera:
+class PublishedCamera:
     id: str
     focal: tuple[float, float]  # px
     centre: tuple[float, float]  # px
@@ -75,7 +75,7 @@ def python_table(path: Path) -> dict[str, Any]:
     return found
 
 
-def cameras_of(table: dict[str, Any], subject: str) -> list[Camera]:
+def cameras_of(table: dict[str, Any], subject: str) -> list[PublishedCamera]:
     """Of one subject; HumanEva's 'Train/S1' is its S1."""
     person = subject.split("/")[-1]
     places = table["extrinsics"].get(person) or table["extrinsics"].get(subject)
@@ -85,12 +85,12 @@ def cameras_of(table: dict[str, Any], subject: str) -> list[Camera]:
     return [camera(lens, place) for lens, place in zip(table["intrinsics"], places)]
 
 
-def camera(lens: dict[str, Any], place: dict[str, Any]) -> Camera:
+def camera(lens: dict[str, Any], place: dict[str, Any]) -> PublishedCamera:
     k1, k2, k3 = lens.get("radial_distortion", (0.0, 0.0, 0.0))
     p1, p2 = lens.get("tangential_distortion", (0.0, 0.0))
     fx, fy = np.broadcast_to(np.array(lens["focal_length"], float), 2)
     cx, cy = map(float, lens["center"])
-    return Camera(
+    return PublishedCamera(
         str(lens["id"]), (float(fx), float(fy)), (cx, cy), (float(lens["res_w"]), float(lens["res_h"])),
         (float(k1), float(k2), float(p1), float(p2), float(k3)), turn(place["orientation"]),
         np.array(place["translation"], np.float64) / 1000,

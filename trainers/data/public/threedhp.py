@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from engines.skeleton import H36M_17, Array
 from trainers.data import motion, views
 from trainers.data.mocap.clean import floor
-from trainers.data.motion import Segment
+from trainers.data.motion import MotionSegment
 from trainers.data.public.skeletool import Pinhole, best, fitted, read_calibration
 from trainers.data.public.trusted import load_trusted, member
 from trainers.data.views import RecordedView
@@ -141,8 +141,8 @@ def view(
     return RecordedView(metres, xy[:, ORDER], scores, valid, fps, size, lens.focal, lens.centre, *names)
 
 
-def upright(view: RecordedView) -> Segment:
+def upright(view: RecordedView) -> MotionSegment:
     """Camera axes -> Y up, taking the camera for level, on the floor."""
     xyz: Array = view.xyz * np.array([1, -1, -1], np.float32)
     xyz = xyz - np.array([0, floor(xyz), 0], np.float32)
-    return Segment(xyz, view.fps, view.clip, view.subject, view.action)
+    return MotionSegment(xyz, view.fps, view.clip, view.subject, view.action)

@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from engines.skeleton import H36M_17, Array
 from trainers.data import motion, views
-from trainers.data.motion import Segment
-from trainers.data.public.camera_table import Camera, cameras_of, read_cameras
+from trainers.data.motion import MotionSegment
+from trainers.data.public.camera_table import PublishedCamera, cameras_of, read_cameras
 from trainers.data.public.keypoint_layout import CHOICES, KeypointLayout, layout_of
 from trainers.data.public.trusted import load_trusted, member
 from trainers.data.views import RecordedView
@@ -32,7 +32,7 @@ EVA_MADE = {"spine": ("pelvis", "thorax"), "nose": ("thorax", "head")}  # halfwa
 
 
 @dataclass(frozen=True)
-class Layout:
+class SetLayout:
     name: str
     joints: int
     fps: float
@@ -51,7 +51,7 @@ class Layout:
         return np.array([self.name == "h36m" or j not in EVA_MADE for j in H36M_17.joints])
 
 
-LAYOUTS = {"h36m": Layout("h36m", 32, 50.0), "humaneva": Layout("humaneva", 15, 60.0)}
+LAYOUTS = {"h36m": SetLayout("h36m", 32, 50.0), "humaneva": SetLayout("humaneva", 15, 60.0)}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def prepare(args: argparse.Namespace) -> list[str]:
     return skipped
 
 
-def wrong(raw: NDArray[Any], layout: Layout) -> str:
+def wrong(raw: NDArray[Any], layout: SetLayout) -> str:
     """What is wrong with a clip, or nothing."""
     expected = (layout.joints, len(H36M_17))
     if raw.ndim != 3 or raw.shape[1] not in expected or raw.shape[2] < 3:
@@ -113,14 +113,16 @@ def verb(action: str) -> str:
     return re.sub(r"( \d+)?( chunk\d+)?$", "", action)
 
 
-def segment(xyz: Array, layout: Layout, subject: str, action: str) -> Segment:
+def segment(xyz: Array, layout: SetLayout, subject: str, action: str) -> MotionSegment:
     """Z up -> Y up."""
     upright = np.stack([xyz[..., 0], xyz[..., 2], -xyz[..., 1]], -1)
-    return Segment(np.asarray(upright, np.float32), layout.fps, f"{subject}/{action}", named(subject), verb(action))
+    return MotionSegment(
+        np.asarray(upright, np.float32), layout.fps, f"{subject}/{action}", named(subject), verb(action)
+    )
 
 
 def recorded(
-    xyz: Array, layout: Layout, subject: str, action: str, cameras: list[Camera], detected: Detected | None
+    xyz: Array, layout: SetLayout, subject: str, action: str, cameras: list[PublishedCamera], detected: Detected | None
 ) -> list[RecordedView]:
     """What every camera saw of a clip: a detector's keypoints, or exact projections through the lens."""
     out = []
@@ -146,7 +148,7 @@ class Detected:
     positions: dict[str, dict[str, list[NDArray[Any]]]]
     layout: KeypointLayout
 
-    def of(self, subject: str, action: str, camera: int, layout: Layout) -> tuple[Array, Array] | None:
+    def of(self, subject: str, action: str, camera: int, layout: SetLayout) -> tuple[Array, Array] | None:
         found = self.positions.get(subject, {}).get(action)
         return None if found is None else self.layout.points(np.asarray(found[camera], np.float32), layout.pose)
 

@@ -26,7 +26,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class Occluder:
+class PastedOccluder:
     """An upright rectangle that stays where it is for frames [first, last)."""
 
     first: int
@@ -51,7 +51,9 @@ class Occluder:
         return np.asarray(inside & (frames >= self.first) & (frames < self.last))
 
 
-def cases_of(joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamera, fps: float) -> dict[str, Occluder]:
+def cases_of(
+    joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamera, fps: float
+) -> dict[str, PastedOccluder]:
     """Every case whose joints the reference has, by name."""
     xy = camera.pixels(xyz)
     made = {}
@@ -63,7 +65,7 @@ def cases_of(joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamer
     return made
 
 
-def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int) -> Occluder | None:
+def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int) -> PastedOccluder | None:
     """None where the limb lies outside the picture or is unknown throughout."""
     frames = max(1, round(SECONDS * fps))
     first = max(0, (len(xy) - frames) // 2)
@@ -76,7 +78,7 @@ def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int) ->
     if (high - low).min() < CELLS:
         return None
     box = (int(low[0]), int(low[1]), int(high[0]), int(high[1]))
-    return Occluder(first, min(first + frames, len(xy)), box, _texture(box, seed))
+    return PastedOccluder(first, min(first + frames, len(xy)), box, _texture(box, seed))
 
 
 def _texture(box: tuple[int, int, int, int], seed: int) -> Image:

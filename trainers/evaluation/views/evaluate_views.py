@@ -23,7 +23,7 @@ from engines.store import names
 from realtime.config.schema import DetectorConfig, OcclusionConfig, RunConfig
 from realtime.detect.mediapipe_detector import Detector, open_detector
 from realtime.detect.model_download import ModelError
-from trainers.data.multiview import ViewSet, load_views
+from trainers.data.multiview import CalibratedFilms, load_views
 from trainers.deploy.run_engine import exported, opened
 from trainers.errors import UserError
 from trainers.evaluation.run_films import lift
@@ -106,7 +106,7 @@ def opened_detector(model: str) -> Detector:
 
 
 def judged(
-    sets: list[ViewSet], models: dict[str, Predict], detector: Detector, config: RunConfig, lens: str
+    sets: list[CalibratedFilms], models: dict[str, Predict], detector: Detector, config: RunConfig, lens: str
 ) -> dict[str, Any]:
     """Every figure, ready for JSON: per camera, per set, together."""
     cameras: dict[str, dict[str, dict[str, Figures]]] = {}

@@ -14,9 +14,9 @@ from engines.skeleton import H36M_17
 from realtime.config.schema import RunConfig
 from realtime.detect.mediapipe_detector import Detector
 from realtime.occlude.rule_based import SEEN
-from trainers.data.multiview import Reference, View, ViewSet, pictures
+from trainers.data.multiview import CalibratedFilms, FittedCamera, ReferenceJoints, pictures
 from trainers.errors import UserError
-from trainers.evaluation.occluders.occluder_cases import Occluder, cases_of
+from trainers.evaluation.occluders.occluder_cases import PastedOccluder, cases_of
 from trainers.evaluation.run_films import Observed, calibrated, detector_3d, last_observed, observe
 from trainers.evaluation.views.view_measures import Errors, all_finite, flags, length_variation, mean, measure
 
@@ -45,13 +45,13 @@ class Case:
 class FilmRuns:
     """All cases of one camera."""
 
-    view: View
+    view: FittedCamera
     joints: tuple[str, ...]
     truth: F64  # (T, J, 3) m in camera axes, NaN where unknown
     cases: tuple[Case, ...]
 
 
-def judged_joints(views: ViewSet) -> tuple[str, ...]:
+def judged_joints(views: CalibratedFilms) -> tuple[str, ...]:
     """Reference joints that every lifter answers with: those among Human3.6M's seventeen."""
     joints = tuple(joint for joint in views.reference.joints if joint in H36M_17.joints)
     if not joints:
@@ -62,14 +62,14 @@ def judged_joints(views: ViewSet) -> tuple[str, ...]:
     return joints
 
 
-def run_films(views: ViewSet, detector: Detector, config: RunConfig) -> Iterator[FilmRuns]:
+def run_films(views: CalibratedFilms, detector: Detector, config: RunConfig) -> Iterator[FilmRuns]:
     """Each camera of a set: the film as it is, then with every occluder."""
     joints = judged_joints(views)
     xyz = views.reference.xyz[:, [views.reference.joints.index(joint) for joint in joints]]
     for view in views.views:
         xy = view.camera.pixels(xyz)
         inside: Mask = np.asarray(((xy >= 0) & (xy < view.camera.size)).all(-1))
-        occluders: dict[str, Occluder | None] = {OPEN: None}
+        occluders: dict[str, PastedOccluder | None] = {OPEN: None}
         occluders |= cases_of(joints, xyz, view.camera, views.reference.fps)
         cases = tuple(
             Case(name, _observed(view, occluder, views.reference, detector, config),
@@ -80,7 +80,11 @@ def run_films(views: ViewSet, detector: Detector, config: RunConfig) -> Iterator
 
 
 def _observed(
-    view: View, occluder: Occluder | None, reference: Reference, detector: Detector, config: RunConfig
+    view: FittedCamera,
+    occluder: PastedOccluder | None,
+    reference: ReferenceJoints,
+    detector: Detector,
+    config: RunConfig,
 ) -> Observed:
     images: Iterable[Any] = pictures(view.film, len(reference.xyz))
     if occluder is not None:

@@ -26,9 +26,9 @@ from trainers.data.calibration_files import METRES, read_cameras
 from trainers.data.multiview import (
     CALIBRATION,
     REFERENCE,
-    Film,
-    Reference,
-    View,
+    CalibratedFilm,
+    FittedCamera,
+    ReferenceJoints,
     fitted,
     pictures,
     probe,
@@ -77,11 +77,13 @@ def main(args: argparse.Namespace) -> int:
     found = from_views(views, observed, args.tolerance)
     check(found.xyz, views, args.calibration, unit)
     report = summary(found, views) | {"detector": detector.name, "unit": unit, "frames": frames, "fps": fps}
-    write(args.out, views, Reference(found.xyz, JOINTS, fps), report)
+    write(args.out, views, ReferenceJoints(found.xyz, JOINTS, fps), report)
     return 0
 
 
-def paired(films: list[Film], cameras: list[CalibratedCamera], args: argparse.Namespace) -> list[View]:
+def paired(
+    films: list[CalibratedFilm], cameras: list[CalibratedCamera], args: argparse.Namespace
+) -> list[FittedCamera]:
     """Each film with its camera, fitted to the film's size."""
     if len(films) < FEWEST_VIEWS:
         raise UserError(f"{len(films)} film, expected {FEWEST_VIEWS} or more of one scene: one camera tells no depth")
@@ -93,7 +95,7 @@ def paired(films: list[Film], cameras: list[CalibratedCamera], args: argparse.Na
             f"{len(films)} films go with cameras {', '.join(names)}; {args.calibration} has {', '.join(by_name)}: "
             "give each film a camera of its own, in the films' order: --cameras A,B"
         )
-    return [View(fitted(by_name[name], film), film) for name, film in zip(names, films)]
+    return [FittedCamera(fitted(by_name[name], film), film) for name, film in zip(names, films)]
 
 
 def matching(film: Path, cameras: list[CalibratedCamera], calibration: Path) -> str:
@@ -119,7 +121,7 @@ def _last_number(name: str) -> int | None:
     return int(numbers[-1]) if numbers else None
 
 
-def rate(films: list[Film]) -> float:
+def rate(films: list[CalibratedFilm]) -> float:
     rates = [film.fps for film in films]
     if min(rates) <= 0 or max(rates) / min(rates) > 1 + SAME_RATE:
         said = ", ".join(f"{film.path.name} {film.fps:.3g}" for film in films)
@@ -127,7 +129,7 @@ def rate(films: list[Film]) -> float:
     return rates[0]
 
 
-def shortest(films: list[Film]) -> int:
+def shortest(films: list[CalibratedFilm]) -> int:
     """Frames that all films have."""
     frames = min(film.frames for film in films)
     if not all(same_length(film.frames, frames) for film in films):
@@ -136,14 +138,14 @@ def shortest(films: list[Film]) -> int:
     return frames
 
 
-def seen_by(view: View, frames: int, fps: float, detector: Any) -> Observed:
+def seen_by(view: FittedCamera, frames: int, fps: float, detector: Any) -> Observed:
     observed = observe(pictures(view.film, frames), fps, detector, RunConfig(occlusion=OcclusionConfig()))
     if len(observed.keypoints) < frames:
         raise UserError(f"{view.film.path}: only {len(observed.keypoints)} of {frames} frames can be read; convert it")
     return observed
 
 
-def from_views(views: list[View], observed: list[Observed], tolerance: float) -> Triangulated:
+def from_views(views: list[FittedCamera], observed: list[Observed], tolerance: float) -> Triangulated:
     """Weights are reliabilities; what a view hardly saw does not count."""
     xy = np.stack([_xy(one) for one in observed])
     reliability = np.stack([one.reliability(JOINTS) for one in observed])
@@ -156,7 +158,7 @@ def _xy(observed: Observed) -> F64:
     return np.stack([np.asarray(f.people[0].xy, np.float64) if f.people else nobody for f in observed.keypoints])
 
 
-def check(xyz: F64, views: list[View], calibration: Path, unit: str) -> None:
+def check(xyz: F64, views: list[FittedCamera], calibration: Path, unit: str) -> None:
     """A body of a body's size, seen in a fair share of the frames."""
     ends = [JOINTS.index("left_shoulder"), JOINTS.index("right_shoulder")]
     known = np.isfinite(xyz[:, ends]).all((1, 2))
@@ -174,7 +176,7 @@ def check(xyz: F64, views: list[View], calibration: Path, unit: str) -> None:
         )
 
 
-def summary(found: Triangulated, views: list[View]) -> dict[str, Any]:
+def summary(found: Triangulated, views: list[FittedCamera]) -> dict[str, Any]:
     """Reprojection errors in px and shares of agreeing views, per camera and joint; lengths of the limb bones."""
     error, known = np.where(found.agrees, found.error_px, np.nan), all_finite(found.xyz)
     ends = [(name, JOINTS.index(a), JOINTS.index(b)) for name, a, b in LIMBS]
@@ -200,7 +202,7 @@ def _mean(values: F64) -> float:
     return float(finite.mean()) if finite.size else float("nan")
 
 
-def write(out: Path, views: list[View], reference: Reference, report: dict[str, Any]) -> None:
+def write(out: Path, views: list[FittedCamera], reference: ReferenceJoints, report: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     for view in views:
         target = out / f"{view.camera.name}{view.film.path.suffix.lower()}"

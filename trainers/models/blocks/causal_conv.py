@@ -26,7 +26,7 @@ class CausalConv(nn.Module):
         return y, torch.cat([history[:, 1:], x.unsqueeze(1)], 1)
 
 
-class Block(nn.Module):
+class CausalBlock(nn.Module):
     def __init__(self, channels: int, dilation: int, dropout: float) -> None:
         super().__init__()
         self.wide = CausalConv(channels, channels, dilation)

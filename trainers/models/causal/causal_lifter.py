@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from engines.contract import Contract
 from engines.skeleton import H36M_17
-from trainers.models.blocks.causal_conv import Block, CausalConv
+from trainers.models.blocks.causal_conv import CausalBlock, CausalConv
 from trainers.models.blocks.front_end import FrontEnd
 from trainers.models.blocks.joint_map import JointMap
 
@@ -48,7 +48,7 @@ class LiveLifter(nn.Module):
         dilations = [3**i for i in range(1, blocks + 1)]
         self.expand = CausalConv(self.front.width, channels, 1)
         self.norm, self.drop = nn.BatchNorm1d(channels), nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(channels, d, dropout) for d in dilations)
+        self.blocks = nn.ModuleList(CausalBlock(channels, d, dropout) for d in dilations)
         self.head = nn.Conv1d(channels, 17 * 4, 1)
         self.skip = nn.Conv1d(self.front.width, 17 * 3, 1, bias=False)
         nn.init.zeros_(self.skip.weight)
@@ -56,7 +56,7 @@ class LiveLifter(nn.Module):
         self.register_buffer("sigma_gain", torch.ones(2))
 
     def _layers(self) -> list[tuple[str, CausalConv]]:
-        return [("expand", self.expand), *((f"block{i}", cast(Block, b).wide) for i, b in enumerate(self.blocks))]
+        return [("expand", self.expand), *((f"block{i}", cast(CausalBlock, b).wide) for i, b in enumerate(self.blocks))]
 
     def receptive_field(self) -> int:
         return 1 + 2 * sum(conv.dilation for _, conv in self._layers())
@@ -76,7 +76,7 @@ class LiveLifter(nn.Module):
         with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
             f = features.transpose(1, 2)
             y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
-            for block in cast("list[Block]", self.blocks):
+            for block in cast("list[CausalBlock]", self.blocks):
                 y = block.clip(y)
             out, skip = self.head(y).transpose(1, 2).float(), self.skip(f).transpose(1, 2).float()
         return self._answer(out, skip, rotation, reliability)
@@ -89,7 +89,7 @@ class LiveLifter(nn.Module):
         f, rotation, _, new = self.front.step(x, reliability, dt, world, start, state)
         y, new["expand"] = self.expand.step(f, state["expand"], start)
         y = torch.relu(self.norm(y.unsqueeze(-1))).squeeze(-1)
-        for i, block in enumerate(cast("list[Block]", self.blocks)):
+        for i, block in enumerate(cast("list[CausalBlock]", self.blocks)):
             y, new[f"block{i}"] = block.step(y, state[f"block{i}"], start)
         out, skip = self.head(y.unsqueeze(-1)).squeeze(-1), self.skip(f.unsqueeze(-1)).squeeze(-1)
         xyz, log_sigma = self._answer(out, skip, rotation, reliability)

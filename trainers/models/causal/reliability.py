@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from engines.contract import Contract
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES
-from trainers.models.blocks.causal_conv import Block, CausalConv
+from trainers.models.blocks.causal_conv import CausalBlock, CausalConv
 
 SIGNED = [FEATURES.index(name) for name in ("speed_x", "parent_x", "body_x")]  # change sign in a mirror
 
@@ -29,13 +29,13 @@ class ReliabilityNet(nn.Module):
         joints, width = len(BLAZEPOSE_33), len(BLAZEPOSE_33) * len(FEATURES)
         self.expand = CausalConv(width, channels, 1)
         self.norm, self.drop = nn.BatchNorm1d(channels), nn.Dropout(dropout)
-        self.blocks = nn.ModuleList(Block(channels, 3**i, dropout) for i in range(1, blocks + 1))
+        self.blocks = nn.ModuleList(CausalBlock(channels, 3**i, dropout) for i in range(1, blocks + 1))
         self.head = nn.Conv1d(channels, joints, 1)
         self.own = nn.Conv1d(width, 16 * joints, 1, groups=joints)  # each joint's cues, by themselves
         self.judge = nn.Conv1d(16 * joints, joints, 1, groups=joints)
 
     def _layers(self) -> list[tuple[str, CausalConv]]:
-        return [("expand", self.expand), *((f"block{i}", cast(Block, b).wide) for i, b in enumerate(self.blocks))]
+        return [("expand", self.expand), *((f"block{i}", cast(CausalBlock, b).wide) for i, b in enumerate(self.blocks))]
 
     def receptive_field(self) -> int:
         return 1 + 2 * sum(conv.dilation for _, conv in self._layers())
@@ -51,7 +51,7 @@ class ReliabilityNet(nn.Module):
         """(B, T, J, F) -> logits (B, T, J)."""
         f = features.flatten(2).transpose(1, 2)
         y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
-        for block in cast("list[Block]", self.blocks):
+        for block in cast("list[CausalBlock]", self.blocks):
             y = block.clip(y)
         return (self.head(y) + self.judge(torch.relu(self.own(f)))).transpose(1, 2)
 
@@ -61,7 +61,7 @@ class ReliabilityNet(nn.Module):
         f = given["features"].flatten(1) + 0 * given["dt"][:, None]  # dt: every network is told, this one needs it not
         y, after["expand"] = self.expand.step(f, state["expand"], start)
         y = torch.relu(self.norm(y.unsqueeze(-1))).squeeze(-1)
-        for i, block in enumerate(cast("list[Block]", self.blocks)):
+        for i, block in enumerate(cast("list[CausalBlock]", self.blocks)):
             y, after[f"block{i}"] = block.step(y, state[f"block{i}"], start)
         logits = self.head(y.unsqueeze(-1)) + self.judge(torch.relu(self.own(f.unsqueeze(-1))))
         return (torch.sigmoid(logits.squeeze(-1)),), after

@@ -24,7 +24,7 @@ CALIBRATION = (0.56, 1.72)  # slope and offset on the logit: of the virtual dete
 
 
 @dataclass(frozen=True)
-class Settings:
+class InferenceOptimisationSettings:
     weights: Weights = "soft"
     sigma: float = 1.0  # cells, of Eq. 9
     threshold: float = 0.7  # of the calibrated confidence, weights `hard`
@@ -80,7 +80,9 @@ def in_metres(keypoints: Tensor, scale: Tensor, translation: Tensor) -> Tensor:
     return (keypoints - translation) / scale
 
 
-def weigh(distance2: Tensor, confidence: Tensor, how: Settings, calibration: tuple[float, float]) -> Tensor:
+def weigh(
+    distance2: Tensor, confidence: Tensor, how: InferenceOptimisationSettings, calibration: tuple[float, float]
+) -> Tensor:
     """How much each keypoint counts, given its squared distance in cells; without gradient."""
     sure = calibrated(confidence, calibration)
     found = {
@@ -93,7 +95,9 @@ def weigh(distance2: Tensor, confidence: Tensor, how: Settings, calibration: tup
     return found.detach()
 
 
-def reprojection(pose: Tensor, seen: KeypointView, how: Settings, calibration: tuple[float, float]) -> Tensor:
+def reprojection(
+    pose: Tensor, seen: KeypointView, how: InferenceOptimisationSettings, calibration: tuple[float, float]
+) -> Tensor:
     """Eq. 8: sum over joints, mean over frames, in squared cells."""
     with torch.no_grad():
         fit = orthogonal(pose, seen.keypoints, seen.counts * seen.confidence)
@@ -104,7 +108,11 @@ def reprojection(pose: Tensor, seen: KeypointView, how: Settings, calibration: t
 
 
 def objective(
-    pose: Tensor, seen: KeypointView, how: Settings, critic: Critic | None, calibration: tuple[float, float]
+    pose: Tensor,
+    seen: KeypointView,
+    how: InferenceOptimisationSettings,
+    critic: Critic | None,
+    calibration: tuple[float, float],
 ) -> Tensor:
     """Eq. 10; windows follow each other in time."""
     steps = pose.flatten(0, 1).diff(dim=0) / CELL_M
@@ -114,7 +122,7 @@ def objective(
 
 
 def refine(
-    pose: Tensor, seen: KeypointView, how: Settings, critic: Critic | None = None,
+    pose: Tensor, seen: KeypointView, how: InferenceOptimisationSettings, critic: Critic | None = None,
     calibration: tuple[float, float] = CALIBRATION, progress: Callable[[], None] = lambda: None,
 ) -> Tensor:  # fmt: skip
     """(W, T, 17, 3) -> the same poses after `iterations` steps; the root stays the origin, what cannot count stays."""

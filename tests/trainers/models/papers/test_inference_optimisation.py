@@ -9,7 +9,7 @@ import torch
 
 from tests.support.people.walkers import walkers
 from trainers.models.papers import inference_optimisation
-from trainers.models.papers.inference_optimisation import KeypointView, Settings
+from trainers.models.papers.inference_optimisation import InferenceOptimisationSettings, KeypointView
 from trainers.models.papers.motion_critic import Critic
 
 
@@ -39,17 +39,19 @@ def test_the_five_weights():
     plain = (1.0, 0.0)
 
     def weights(kind: str, **more: float) -> list[float]:
-        return inference_optimisation.weigh(distance2, confidence, Settings(kind, **more), plain).tolist()
+        return inference_optimisation.weigh(
+            distance2, confidence, InferenceOptimisationSettings(kind, **more), plain
+        ).tolist()
 
     assert weights("constant") == [1, 1, 1, 1]
     assert weights("confidence") == pytest.approx([0.9, 0.9, 0.9, 0.2])
     assert weights("hard", threshold=0.5) == pytest.approx([0.9, 0.9, 0.9, 0.0], abs=1e-6)
     assert weights("soft", sigma=2.0) == pytest.approx([1 - math.exp(-c * d / 8) for c, d in zip(
         confidence.tolist(), distance2.tolist())], abs=1e-5)  # fmt: skip
-    bent = inference_optimisation.weigh(distance2, confidence, Settings("calibrated"), (1.0, 2.0))
+    bent = inference_optimisation.weigh(distance2, confidence, InferenceOptimisationSettings("calibrated"), (1.0, 2.0))
     assert (bent > confidence).all()
     assert not inference_optimisation.weigh(
-        distance2.requires_grad_(), confidence, Settings("soft"), plain
+        distance2.requires_grad_(), confidence, InferenceOptimisationSettings("soft"), plain
     ).requires_grad
 
 
@@ -67,7 +69,7 @@ def test_gradients_agree_with_finite_differences_where_weights_and_fit_are_held(
     noisy = exact.keypoints + 0.01 * torch.randn(2, 4, 17, 2, dtype=torch.float64)
     view = KeypointView(noisy, exact.confidence.double(), exact.counts)
     start = (pose + 0.02 * torch.randn(pose.shape, dtype=torch.float64)).requires_grad_()
-    how, critic = Settings(kind), Critic("temporal", channels=4).double()
+    how, critic = InferenceOptimisationSettings(kind), Critic("temporal", channels=4).double()
     fit = inference_optimisation.orthogonal(start.detach(), view.keypoints, view.confidence)
     kept = inference_optimisation.weigh(
         torch.rand(2, 4, 17, dtype=torch.float64) * 9, view.confidence, how, inference_optimisation.CALIBRATION
@@ -85,7 +87,7 @@ def test_right_keypoints_pull_a_wrong_pose_back_and_the_root_stays():
     truth = walk()
     wrong = truth.clone()
     wrong[:, :, 13, 0] += 0.15
-    found = inference_optimisation.refine(wrong, seen(truth), Settings("soft", iterations=80))
+    found = inference_optimisation.refine(wrong, seen(truth), InferenceOptimisationSettings("soft", iterations=80))
     before, after = ((p - truth)[:, :, 13, 0].abs().mean() for p in (wrong, found))
     assert after < 0.5 * before and torch.equal(found[:, :, 0], wrong[:, :, 0])
 
@@ -98,7 +100,7 @@ def test_keypoints_that_are_doubted_pull_less_than_believed_ones():
     view.confidence[:, :, 16] = 0.05
     off = {}
     for kind in ("constant", "confidence", "hard", "soft"):
-        how = Settings(kind, threshold=0.7, smooth_weight=0.0)
+        how = InferenceOptimisationSettings(kind, threshold=0.7, smooth_weight=0.0)
         found = inference_optimisation.refine(truth, view, how, calibration=(1.0, 0.0))
         off[kind] = float((found - truth)[:, :, 16].norm(dim=-1).mean())
     assert off["constant"] > 0.1 and off["hard"] < 0.005 and off["hard"] <= off["soft"] < off["constant"]
@@ -109,7 +111,7 @@ def test_what_does_not_count_stays_and_a_trembling_pose_gets_calmer():
     view = seen(truth)
     view.counts[:, :, 5] = False
     shaken = truth + 0.03 * torch.randn(truth.shape, generator=torch.Generator().manual_seed(1))
-    found = inference_optimisation.refine(shaken, view, Settings(iterations=60))
+    found = inference_optimisation.refine(shaken, view, InferenceOptimisationSettings(iterations=60))
     assert torch.equal(found[:, :, 5], shaken[:, :, 5])
     jerk = [float(p[:, :, 6:].diff(n=2, dim=1).norm(dim=-1).mean()) for p in (shaken, found)]
     assert jerk[1] < 0.8 * jerk[0]
@@ -119,4 +121,4 @@ def test_nothing_seen_changes_nothing_but_smoothness():
     pose = walk()
     view = seen(pose)
     empty = KeypointView(view.keypoints, torch.zeros_like(view.confidence), torch.zeros_like(view.counts))
-    assert torch.equal(inference_optimisation.refine(pose, empty, Settings(iterations=3)), pose)
+    assert torch.equal(inference_optimisation.refine(pose, empty, InferenceOptimisationSettings(iterations=3)), pose)
