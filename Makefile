@@ -3,6 +3,7 @@
 # make test-all   the checks, then all tests: what CI runs
 # make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
+# make benchmarks   every table of docs/BENCHMARKS.md anew, about an hour: VIEWS="DIR DIR" DATA=DIR name footage
 # make bench-training   steps and windows a second of every recipe on this machine
 # make mutants   one safeguard removed at a time from a copy; each must make a test fail
 # Another interpreter or place: make demo PYTHON=python3.12 VENV=/tmp/venv
@@ -24,7 +25,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
 
-.PHONY: demo test test-all check docs bench bench-training mutants clean
+.PHONY: demo test test-all check docs bench benchmarks bench-training mutants clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
@@ -47,6 +48,9 @@ docs: $(VENV)/.tests
 
 bench: $(VENV)/.runs
 	$(BIN)/realtime bench
+
+benchmarks: $(VENV)/.tests
+	$(BIN)/python docs/benchmarks.py $(if $(VIEWS),--views $(VIEWS)) $(if $(DATA),--data $(DATA)) $(if $(ONLY),--only $(ONLY))
 
 bench-training: $(VENV)/.tests
 	$(BIN)/trainers bench

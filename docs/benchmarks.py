@@ -1,0 +1,141 @@
+"""Run the benchmarks and write BENCHMARKS.md: each section is what its command printed, with machine, date and load.
+
+`python docs/benchmarks.py [--only a,b] [--views DIR ...] [--data DIR]`.  Without `--only` every section whose data is
+at hand is measured anew (about an hour; endurance is half of it); the others keep what they printed last.
+`python docs/benchmarks.py --page` only assembles the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+DOCS = Path(__file__).parent
+KEPT = DOCS / "benchmarks"  # what each command printed last
+PAGE = DOCS / "BENCHMARKS.md"
+PYTHON = "{python}"
+VIEWS, DATA = "{views}", "{data}"
+
+
+@dataclass(frozen=True)
+class Section:
+    title: str
+    command: tuple[str, ...]
+    needs: str = ""  # what of the arguments its command takes
+
+
+SECTIONS = {
+    "views": Section(
+        "Accuracy: real people before calibrated cameras",
+        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", "--views", VIEWS),
+        "views",
+    ),
+    "held-out": Section(
+        "Accuracy: rendered people never trained on, limbs occluded",
+        (PYTHON, "-m", "trainers", "compare", "detector", "kept", "hold", "causal-small", "causal-37", "--data", DATA,
+         "--occlusion", "limbs", "--limit", "40"),
+        "data",
+    ),
+    "latency": Section("Latency and throughput beside the bare detector", (PYTHON, "-m", "realtime", "bench")),
+    "sweep": Section("People, picture sizes, rates, detector models", (PYTHON, "-m", "realtime.bench.sweep")),
+    "hand-over": Section("A picture to another process", (PYTHON, "-m", "realtime.bench.hand_over")),
+    "streaming": Section("A tick: streamed, or its window anew", (PYTHON, "-m", "trainers", "streaming")),
+    "viewer": Section("The viewer", (PYTHON, "-m", "realtime.bench.viewer")),
+    "endurance": Section("Endurance: half an hour of kills and stops", (PYTHON, "-m", "realtime", "soak")),
+}  # fmt: skip
+
+
+def main() -> int:
+    args = arguments()
+    KEPT.mkdir(exist_ok=True)
+    chosen = args.only.split(",") if args.only else [name for name, s in SECTIONS.items() if has(args, s.needs)]
+    for name in [] if args.page else chosen:
+        measure(name, args)
+    PAGE.write_text(page(), encoding="utf-8")
+    return 0
+
+
+def arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(SECTIONS))
+    parser.add_argument("--views", nargs="+", default=[], metavar="DIR", help="calibrated films with reference joints")
+    parser.add_argument("--data", default="", metavar="DIR", help="of trainers synthesize rendered --part validation")
+    parser.add_argument("--page", action="store_true", help="measure nothing")
+    args = parser.parse_args()
+    if args.only and (unknown := set(args.only.split(",")) - set(SECTIONS)):
+        parser.error(f"{', '.join(unknown)}: expected some of {', '.join(SECTIONS)}")
+    return args
+
+
+def has(args: argparse.Namespace, needs: str) -> bool:
+    return not needs or bool(getattr(args, needs))
+
+
+def measure(name: str, args: argparse.Namespace) -> None:
+    """One command; what it prints is kept with where and when, and its last line of JSON apart."""
+    section, load = SECTIONS[name], os.getloadavg()[0]
+    print(f"{name}: {section.title}", flush=True)
+    done = subprocess.run(filled(section.command, args), stdout=subprocess.PIPE, text=True)
+    lines = done.stdout.rstrip().splitlines()
+    figures = lines.pop() if lines and is_json(lines[-1]) else "{}"
+    where = f"{machine()}, {time.strftime('%Y-%m-%d')}, load average before it {load:.1f}"
+    kept = {"where": where, "exit_code": done.returncode, "table": lines, "figures": json.loads(figures)}
+    (KEPT / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
+
+
+def filled(command: tuple[str, ...], args: argparse.Namespace) -> list[str]:
+    words: list[str] = []
+    for word in command:
+        words += {PYTHON: [sys.executable], VIEWS: args.views, DATA: [args.data]}.get(word, [word])
+    return words
+
+
+def is_json(line: str) -> bool:
+    try:
+        return isinstance(json.loads(line), dict)
+    except ValueError:
+        return False
+
+
+def machine() -> str:
+    name = platform.processor() or platform.machine()
+    return f"{platform.system()} {name}, {os.cpu_count()} cores, Python {platform.python_version()}"
+
+
+def page() -> str:
+    """The page from its head, what was kept, and its tail about peers."""
+    parts = [(DOCS / "benchmarks.head.txt").read_text(encoding="utf-8").rstrip()]
+    for name, section in SECTIONS.items():
+        kept = KEPT / f"{name}.json"
+        if kept.exists():
+            parts.append(section_text(section, json.loads(kept.read_text(encoding="utf-8")), words(name)))
+    return "\n\n".join([*parts, (DOCS / "benchmarks.peers.txt").read_text(encoding="utf-8").rstrip()]) + "\n"
+
+
+def section_text(section: Section, kept: dict[str, object], about: str) -> str:
+    shown = {PYTHON: "python", VIEWS: "VIEWS...", DATA: "DATA"}
+    command = " ".join(shown.get(word, word) for word in section.command)
+    table = "\n".join(kept["table"]) if isinstance(kept["table"], list) else ""
+    ended = "" if kept["exit_code"] == 0 else f" It ended with exit code {kept['exit_code']}."
+    return f"## {section.title}\n\n`{command}`\n\n{about}\n\n```\n{table}\n```\n\n{kept['where']}.{ended}"
+
+
+def words(name: str) -> str:
+    """What a reader must know of a section: `## NAME` in benchmarks.words.txt, up to the next one."""
+    text = (DOCS / "benchmarks.words.txt").read_text(encoding="utf-8")
+    for part in text.split("## ")[1:]:
+        title, _, body = part.partition("\n")
+        if title.strip() == name:
+            return body.strip()
+    return ""
+
+
+if __name__ == "__main__":
+    sys.exit(main())
