@@ -18,7 +18,9 @@ import zmq
 
 from engines.skeleton import H36M_17
 from realtime.demo.world import CylinderWorld
+from realtime.transport import keys
 from realtime.wire.messages import encode, replace
+from tests.support.keyed import station
 from tests.support.paths import ROOT
 from tests.support.peer import free_address, hello, pose, raw_socket
 
@@ -93,6 +95,33 @@ def test_plain_python_reads_a_named_joint(tmp_path):
 def test_node_reads_a_named_joint(node_folder):
     (line,) = printed(["node"], "subscribe.mjs", node_folder)
     assert line == "7 1 right_wrist 0.25 -1.50 3.00 HELD\n"
+
+
+def printed_with_keys(command: list[str], name: str, folder: Path, runtime: Path) -> str:
+    """What a reader with keys of its own prints first, of a publisher that lets in nobody else."""
+    own = keys.new_publisher(runtime / "keys")
+    reader = folder / "keys-laptop"
+    keys.allow(own.folder, "laptop", keys.new_client(reader, own.own.public).own.public, "allowed")
+    with station(own.folder, runtime) as one:
+        copy = folder / name
+        copy.write_text((EXAMPLES / name).read_text().replace("tcp://127.0.0.1:5555", one.address))
+        process = subprocess.Popen([*command, str(copy)], cwd=folder, stdout=subprocess.PIPE, text=True)
+        try:
+            return process.stdout.readline()
+        finally:
+            process.kill()
+            process.communicate()
+            shutil.rmtree(reader)
+
+
+def test_plain_python_reads_with_keys(tmp_path, runtime_dir):
+    line = printed_with_keys([sys.executable, "-u"], "subscribe_keys.py", tmp_path, runtime_dir)
+    assert re.fullmatch(r"\d+ OK 1 people\n", line)
+
+
+def test_node_reads_with_keys(node_folder, runtime_dir):
+    line = printed_with_keys(["node"], "subscribe_keys.mjs", node_folder, runtime_dir)
+    assert re.fullmatch(r"\d+ OK 1 people\n", line)
 
 
 @pytest.fixture(scope="module")

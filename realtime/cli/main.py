@@ -20,6 +20,8 @@ COMMANDS = {
     "init-config": ("realtime.cli.init_config", "write a file of settings to change, every key with its unit"),
     "fetch-model": ("realtime.cli.fetch_model", "get the detector's model into this user's cache"),
     "view": ("realtime.cli.view", "watch a stream in the browser"),
+    "health": ("realtime.doctor.health", "how each stage of a stream does; exit 0 where poses are current"),
+    "keys": ("realtime.cli.keys", "keys for streams that leave this machine: make them, say who may connect"),
     "record": ("realtime.cli.record", "write a stream to a file"),
     "replay": ("realtime.cli.replay", "publish a recording as a stream"),
     "info": ("realtime.cli.info", "what a recording holds"),

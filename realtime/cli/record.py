@@ -11,6 +11,7 @@ from realtime.clock import Deadline, Pace
 from realtime.recording.file_format import RecordingError, check_target
 from realtime.recording.recorder import StreamRecorder
 from realtime.supervise.end_signals import on_end
+from realtime.transport.keys import client_keys
 
 TURN_S = 0.1
 
@@ -18,6 +19,7 @@ TURN_S = 0.1
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="a new file; it holds where people are: keep it safe")
     parser.add_argument("--connect", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="of the stream")
+    parser.add_argument("--keys", metavar="DIR", help="folder of this client's keys, where the publisher has some")
     parser.add_argument("--seconds", type=float, metavar="S", help="end by itself after so long")
 
 
@@ -25,7 +27,7 @@ def main(args: argparse.Namespace) -> int:
     check_target(args.file)
     stop = threading.Event()
     on_end(lambda *_: stop.set())
-    recorder = StreamRecorder(args.connect, args.file)
+    recorder = StreamRecorder(args.connect, args.file, client_keys(args.keys) if args.keys else None)
     recorder.start()
     try:
         watch(recorder, stop, args.seconds)
@@ -49,5 +51,5 @@ def watch(recorder: StreamRecorder, stop: threading.Event, seconds: float | None
 
 def summary(recorder: StreamRecorder) -> str:
     if not recorder.records:
-        return f"{recorder.path}: nothing was published yet"
+        return f"{recorder.path}: {recorder.refusal or 'nothing was published yet'}"
     return f"{recorder.path}: {recorder.records} messages, {recorder.lost} lost, {recorder.bytes / 1e6:.1f} MB"

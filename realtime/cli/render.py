@@ -22,6 +22,7 @@ from realtime.render.film_writer import FilmStyle, Written, check_out, once, wri
 from realtime.render.live import Following, at_a_constant_rate
 from realtime.render.style import Image
 from realtime.render.timeline import Moment, check_film, in_order, on_film, rate_of, without_film
+from realtime.transport.keys import client_keys
 from realtime.wire.messages import Hello, Pose3D
 
 LIVE_FPS = 30.0  # of films of a stream; its own rate may change
@@ -42,6 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="streams: how long to wait for the first frame (default 10)",
     )
+    parser.add_argument("--keys", metavar="DIR", help="streams: folder of keys, where the publisher has some")
     parser.add_argument("--force", action="store_true", help="replace OUT.mp4 where it exists")
     add_film_arguments(parser)
 
@@ -76,7 +78,7 @@ def render_live(args: argparse.Namespace) -> Written:
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    with closing(Following(args.file, stop)) as stream:
+    with closing(Following(args.file, stop, client_keys(args.keys) if args.keys else None)) as stream:
         stream.start(args.file, args.patience)
         if args.seconds:
             timer = threading.Timer(args.seconds, stop.set)

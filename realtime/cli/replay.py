@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--speed", type=float, default=1.0, metavar="X", help="0.5: half as fast (default 1)")
     parser.add_argument("--loop", action="store_true", help="again and again; each pass is a new stream")
     parser.add_argument("--bind", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="where it is published")
+    parser.add_argument("--keys", metavar="DIR", help="folder of keys: only listed clients read it (realtime keys new)")
     parser.add_argument("--insecure", action="store_true", help="allow a bind beyond this machine, without keys")
 
 
@@ -37,7 +38,7 @@ def main(args: argparse.Namespace) -> int:
     stop = threading.Event()
     on_end(lambda *_: stop.set())
     with run_directory(args.bind) as directory, closing(Bus(directory)) as bus:
-        port = bus.public(args.bind, args.insecure)
+        port = bus.public(args.bind, args.insecure, args.keys)
         print(f"replaying {args.file} on {args.bind}", file=sys.stderr, flush=True)
         with closing(PoseRingWriter(args.bind)) as ring:
             publication = Publication(hello.source, port, ring, None, nothing_yet(hello.source))

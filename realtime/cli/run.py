@@ -38,6 +38,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
     "--max-age": ("publish.max_age_ms", milliseconds, "MS", "an older pose is not current (auto: 150, or as measured)"),
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
+    "--keys": ("publish.keys", str, "DIR", "folder of keys: only listed clients read the poses (realtime keys new)"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
     "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
     "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
@@ -142,7 +143,8 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
         yield lambda: None
         return
     limit_ms = ANY_AGE_MS if is_file_run(config.source) else None
-    with PoseClient(connectable(config.publish.bind), max_age_ms=asked_age(config)) as client:
+    public = config.publish
+    with PoseClient(connectable(public.bind), max_age_ms=asked_age(config), keys=public.keys) as client:
 
         def newest() -> Pose3D | None:
             pose = client.latest(limit_ms)
@@ -177,6 +179,7 @@ def viewer(config: RunConfig) -> Iterator[None]:
     command = ["view", "--connect", connectable(config.publish.bind), "--http", config.view.http]
     command += ["--mirror"] * config.view.mirror + ["--with-video"] * config.view.with_video
     command += ["--record-dir", config.view.record_dir] if config.view.record_dir else []
+    command += keys_of(config)
     os.environ[VIEWER_TOKEN] = new_token()  # not on a command line, which every user of the machine can read
     try:
         with beside(command_line, command + ["--no-open"] * config.terminal.quiet):
@@ -200,8 +203,13 @@ def film(config: RunConfig) -> AbstractContextManager[None]:
         )
     check_out(Path(out), False)
     patience_s = FIRST_FRAME_S if not config.terminal.seconds else min(FIRST_FRAME_S, config.terminal.seconds + 10)
-    command = ["render", connectable(config.publish.bind), "-o", out, "--patience", str(patience_s)]
+    command = ["render", connectable(config.publish.bind), "-o", out, "--patience", str(patience_s), *keys_of(config)]
     return beside(command_line, command, end_s=LAST_FRAMES_S, asked=True)
+
+
+def keys_of(config: RunConfig) -> list[str]:
+    """For a client that runs beside this run."""
+    return ["--keys", config.publish.keys] if config.publish.keys else []
 
 
 def connectable(bind: str) -> str:
@@ -210,9 +218,13 @@ def connectable(bind: str) -> str:
 
 
 def refuse_missing_files(config: RunConfig) -> None:
-    """A calibration or an engine that is not there is found before anything starts."""
+    """A calibration, an engine or keys that are not there are found before anything starts."""
     from realtime.config.loader import load_intrinsics
+    from realtime.transport.keys import client_keys, publisher_keys
 
+    if config.publish.keys:
+        publisher_keys(config.publish.keys)
+        client_keys(config.publish.keys)  # of the terminal and the viewer beside this run
     if config.camera.intrinsics:
         load_intrinsics(config.camera.intrinsics)
     if config.lift.engine != "auto":
@@ -235,7 +247,7 @@ def warn_if_open(config: RunConfig) -> None:
     """`--insecure` was asked for; nobody may overlook it, not even with --quiet."""
     from realtime.transport.address import is_loopback
 
-    if config.publish.insecure and not is_loopback(config.publish.bind):
+    if config.publish.insecure and not config.publish.keys and not is_loopback(config.publish.bind):
         print(
             f"WARNING: {config.publish.bind} has no keys: everyone who reaches it can read where people are and how "
             "they move. Without --insecure only this machine can.",

@@ -13,6 +13,7 @@ from contextlib import ExitStack
 from pathlib import Path
 
 from realtime.transport.address import is_loopback
+from realtime.transport.keys import client_keys
 from realtime.viewer.doorway import doorway
 from realtime.viewer.hub import ViewerOptions
 from realtime.viewer.server import Viewer
@@ -25,6 +26,7 @@ class NoFolder(ValueError):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--connect", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="of the stream")
+    parser.add_argument("--keys", metavar="DIR", help="folder of this client's keys, where the publisher has some")
     parser.add_argument("--http", default="127.0.0.1:8008", metavar="HOST:PORT", help="where the page is served")
     parser.add_argument(
         "--with-video", action="store_true", help="the camera's picture too; only on the machine of the camera"
@@ -45,7 +47,8 @@ def options_of(args: argparse.Namespace) -> ViewerOptions:
             f"--with-video shows pictures of people on their own machine only; found stream {args.connect}, "
             f"page {args.http}: leave it out, or use loopback addresses"
         )
-    return ViewerOptions(args.connect, listen, args.with_video, args.mirror, checked_folder(args.record_dir))
+    keys = client_keys(args.keys) if args.keys else None
+    return ViewerOptions(args.connect, listen, args.with_video, args.mirror, checked_folder(args.record_dir), keys)
 
 
 def checked_folder(folder: Path | None) -> Path | None:

@@ -14,6 +14,7 @@ import zmq
 from realtime import clock
 from realtime.clock import Deadline, Pace
 from realtime.transport.bus import TopicReader
+from realtime.transport.keys import ClientKeys
 
 TURN_MS = 50.0
 log = logging.getLogger("client")
@@ -34,25 +35,29 @@ class Listener:
 
     def __init__(
         self, context: zmq.Context[Any], address: str, topic: str, source: str,
-        wrong: Callable[[Any], str] = lambda message: "",
+        wrong: Callable[[Any], str] = lambda message: "", keys: ClientKeys | None = None,
     ) -> None:  # fmt: skip
         self.topic, self._wrong, self._senseless, self._pace = topic, wrong, Counter[str](), Pace(1.0)
         self.count = 0
         self.news = threading.Condition()
         self.refused: Counter[str] = Counter()
         self.renewed = 0
+        self.refusal = ""
         self._heard: dict[str, ReceivedMessage] = {}
         self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source), daemon=True)
+        self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source, keys), daemon=True)
         self._thread.start()
 
-    def _listen(self, context: zmq.Context[Any], address: str, topic: str, source: str) -> None:
-        reader = TopicReader(context, address, topic, source)
+    def _listen(
+        self, context: zmq.Context[Any], address: str, topic: str, source: str, keys: ClientKeys | None
+    ) -> None:
+        reader = TopicReader(context, address, topic, source, keys=keys)
         while not self._stop.is_set():
             paused = Deadline(PAUSE_MS)
             message = reader.get(TURN_MS)
             fits = message is not None and self._fits(message)
             self.refused, self.renewed = reader.refused + self._senseless, reader.renewed
+            self.refusal = reader.refusal
             if fits and not paused.passed():  # else nobody knows how long it lay here
                 self._keep(ReceivedMessage(message, clock.now_ns()))
         reader.close()

@@ -10,6 +10,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterator
 from functools import partial
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -20,6 +21,7 @@ from realtime.client.background_reader import Listener, ReceivedMessage
 from realtime.clock import NS_PER_MS, Deadline
 from realtime.publish.publisher import nothing_yet, stale
 from realtime.transport.address import BadPlace, is_loopback, parse
+from realtime.transport.keys import client_keys
 from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Truth
 
 ADDRESS = "tcp://127.0.0.1:5555"
@@ -43,13 +45,18 @@ class PoseClient:
         source: one camera's name, where several share an address; empty: whoever publishes there.
         max_age_ms: an older pose is not current: it is answered by status STALE and nobody in it.  None: the age
             that the publisher declares, 150 ms or more where its machine is slow.
+        keys: folder of this client's keys, where the publisher was started with `--keys`.
 
     Raises:
         BadPlace: the address is not understood; the text holds the form that works.
+        BadKeys: the folder of keys is incomplete, or open to others.
     """
 
-    def __init__(self, address: str = ADDRESS, source: str = "", max_age_ms: float | None = None) -> None:
+    def __init__(
+        self, address: str = ADDRESS, source: str = "", max_age_ms: float | None = None, keys: str | Path | None = None
+    ) -> None:
         check_connectable(address)
+        self._keys = client_keys(keys) if keys else None
         self.address, self.source, self.max_age_ms = address, source, max_age_ms
         self._loopback = loopback(address)
         self._context: zmq.Context[Any] = zmq.Context()
@@ -103,7 +110,9 @@ class PoseClient:
             NoStream: nobody said hello in time.
         """
         if self._hellos.wait(0, timeout_s) == 0:
-            raise NoStream(f"nobody publishes poses at {self.address}; start one with `realtime run --demo`")
+            raise NoStream(
+                self.refusal or f"nobody publishes poses at {self.address}; start one with `realtime run --demo`"
+            )
         hello: Hello = self._hellos.all()[""].message
         return hello
 
@@ -125,6 +134,11 @@ class PoseClient:
         limit_ns = clock.now_ns() - 3000 * NS_PER_MS
         heard = self._listener("health").all()
         return {stage: one.message for stage, one in heard.items() if one.received_ns > limit_ns}
+
+    @property
+    def refusal(self) -> str:
+        """Why the publisher does not let this client in, and what to do about it; empty where nothing is known."""
+        return next((one.refusal for one in self._listeners.values() if one.refusal), "")
 
     @property
     def refused(self) -> Counter[str]:
@@ -169,7 +183,7 @@ class PoseClient:
     def _listener(self, topic: str) -> Listener:
         if topic not in self._listeners:
             wrong = {"wrong": partial(contradiction, self._listeners)} if topic == "pose3d" else {}
-            self._listeners[topic] = Listener(self._context, self.address, topic, self.source, **wrong)
+            self._listeners[topic] = Listener(self._context, self.address, topic, self.source, keys=self._keys, **wrong)
         return self._listeners[topic]
 
     def close(self) -> None:

@@ -172,10 +172,10 @@ def refuse_open_bind(config: RunConfig, where: str) -> None:
         private = is_loopback(config.publish.bind)
     except BadPlace as error:
         raise ConfigError(f"{where}: {error}") from None
-    if not private and not config.publish.insecure:
+    if not private and not config.publish.insecure and not config.publish.keys:
         raise ConfigError(
-            f"{where}: {config.publish.bind} would be open to other machines, without keys; bind "
-            "tcp://127.0.0.1:5555, or add --insecure if everyone who reaches it may read the poses"
+            f"{where}: {config.publish.bind} would be open to other machines; with keys it is safe: `realtime keys new "
+            "keys`, then --keys keys (or --insecure: everyone who reaches it may read the poses)"
         )
 
 

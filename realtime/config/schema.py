@@ -119,6 +119,7 @@ class LiftConfig:
 @dataclass(frozen=True)
 class PublishConfig:
     bind: str = "tcp://127.0.0.1:5555"
+    keys: str | None = None  # folder of keys (realtime keys new): listed clients only, encrypted; None: no keys
     insecure: bool = False  # allows a bind beyond this machine, without keys
     max_age_ms: float | Literal["auto"] = quantity("auto", "ms, or auto", 10, 10_000)  # an older pose is not current
 

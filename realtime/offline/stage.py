@@ -138,6 +138,6 @@ def _publish(ctx: Context, publication: Publication, ready: list[Answer]) -> Non
 
 def _open_publication(ctx: Context, stack: ExitStack) -> Publication:
     public, name = ctx.config.publish, ctx.config.source.name
-    port = ctx.bus.public(public.bind, public.insecure)
+    port = ctx.bus.public(public.bind, public.insecure, public.keys)
     ring = stack.enter_context(closing(PoseRingWriter(public.bind)))
     return Publication(name, port, ring, None, nothing_yet(name, *ctx.last_answered))

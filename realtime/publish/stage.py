@@ -19,7 +19,7 @@ TURN_MS = 50
 
 def main(ctx: Context) -> None:
     public = ctx.config.publish
-    port = ctx.bus.public(public.bind, public.insecure)
+    port = ctx.bus.public(public.bind, public.insecure, public.keys)
     with closing(PoseRingWriter(public.bind)) as ring:
         before = nothing_yet(ctx.config.source.name, *ctx.last_answered)
         run(ctx, Publication(ctx.config.source.name, port, ring, AgeLimit(public), before))

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 from realtime.recording.file_format import POSE3D, RecordingError, RecordingWriter, check_target, type_of
 from realtime.transport.address import is_loopback
+from realtime.transport.keys import ClientKeys
 from realtime.transport.pose_ring import PoseRingReader
 from realtime.transport.tap import Tap
 from realtime.wire.messages import MessageError, Pose3D, decode
@@ -29,9 +30,9 @@ class Intake(Protocol):
 class NetworkIntake:
     """The public address, best effort."""
 
-    def __init__(self, connect: str) -> None:
+    def __init__(self, connect: str, keys: ClientKeys | None = None) -> None:
         self.lost = self.restarts = 0
-        self._tap = Tap(connect, ("hello", "keypoints2d", "pose3d"))
+        self._tap = Tap(connect, ("hello", "keypoints2d", "pose3d"), keys=keys)
         self._last: tuple[int, int, int] | None = None  # stream, seq, dropped
 
     def drain(self) -> list[bytes]:
@@ -48,17 +49,21 @@ class NetworkIntake:
             self.lost += max(0, seq - self._last[1] - 1 - (dropped - self._last[2]))
         self._last = (stream, seq, dropped)
 
+    @property
+    def refusal(self) -> str:
+        return self._tap.refusal
+
     def close(self) -> None:
         self._tap.close()
 
 
-def open_intake(connect: str) -> Intake:
+def open_intake(connect: str, keys: ClientKeys | None = None) -> Intake:
     if is_loopback(connect):
         ring = PoseRingReader(connect)
         if ring.attached:
             return ring
         ring.close()
-    return NetworkIntake(connect)
+    return NetworkIntake(connect, keys)
 
 
 class Copier:
@@ -106,11 +111,11 @@ def poses_between(before: bytes, after: bytes) -> int:
 class StreamRecorder(threading.Thread):
     """One recording in a thread of its own; an error ends it and stays readable."""
 
-    def __init__(self, connect: str, path: Path) -> None:
+    def __init__(self, connect: str, path: Path, keys: ClientKeys | None = None) -> None:
         super().__init__(name="recorder", daemon=True)
-        self.path, self.error = path, ""
+        self.path, self.error, self.refusal = path, "", ""
         self.records = self.lost = self.bytes = 0
-        self._connect, self._stopping = connect, threading.Event()
+        self._connect, self._keys, self._stopping = connect, keys, threading.Event()
 
     @property
     def running(self) -> bool:
@@ -118,7 +123,10 @@ class StreamRecorder(threading.Thread):
 
     def run(self) -> None:
         try:
-            with RecordingWriter(check_target(self.path)) as writer, closing(open_intake(self._connect)) as intake:
+            with (
+                RecordingWriter(check_target(self.path)) as writer,
+                closing(open_intake(self._connect, self._keys)) as intake,
+            ):
                 self._copy(Copier(intake, writer), writer)
             if not writer.records:
                 self.path.unlink(missing_ok=True)  # nobody published: no file that would hinder the next try
@@ -129,6 +137,7 @@ class StreamRecorder(threading.Thread):
         while True:
             last_turn = self._stopping.wait(TURN_S)
             copier.turn()
+            self.refusal = getattr(copier.intake, "refusal", "")
             self.records, self.lost, self.bytes = writer.records, writer.lost, writer.size
             if last_turn:
                 return

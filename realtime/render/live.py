@@ -11,6 +11,7 @@ from realtime.clock import Deadline
 from realtime.render.style import Image
 from realtime.render.timeline import Moment
 from realtime.transport.frame_ring import FrameReader
+from realtime.transport.keys import ClientKeys
 from realtime.transport.tap import Tap
 from realtime.wire.messages import Hello, Keypoints2D, Pose3D, Stamp
 
@@ -58,11 +59,11 @@ def is_later(a: Stamp, b: Stamp) -> bool:
 class Following:
     """One stream, followed; `hello` and `size` are known after `start`."""
 
-    def __init__(self, connect: str, stop: threading.Event) -> None:
+    def __init__(self, connect: str, stop: threading.Event, keys: ClientKeys | None = None) -> None:
         self.hello: Hello | None = None
         self.size = (0, 0)
         self._stop, self._pairing = stop, Pairing()
-        self._tap, self._frames = Tap(connect, ("hello", "keypoints2d", "pose3d")), FrameReader()
+        self._tap, self._frames = Tap(connect, ("hello", "keypoints2d", "pose3d"), keys=keys), FrameReader()
 
     def start(self, connect: str, patience_s: float) -> None:
         """Wait for the first frame and for who speaks."""
@@ -70,7 +71,8 @@ class Following:
         while not (self.hello and self.size[0]):
             if deadline.passed() or self._stop.is_set():
                 raise NothingHeard(
-                    f"nothing is published on {connect}; start it: realtime run, or name it with its port"
+                    self._tap.refusal
+                    or f"nothing is published on {connect}; start it: realtime run, or name it with its port"
                 )
             self._listen()
 

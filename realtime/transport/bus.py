@@ -22,6 +22,8 @@ import zmq
 
 from realtime.clock import Deadline, Pace
 from realtime.transport.address import BadPlace, is_loopback, unbindable
+from realtime.transport.handshakes import HandshakeMonitor, client_says
+from realtime.transport.keys import ClientKeys, present, publisher_keys
 from realtime.transport.publishers import QUEUED, PublicPort, Publisher, TopicPublisher
 from realtime.transport.runtime_dir import endpoint, run_directory
 from realtime.wire.messages import MAX_BYTES, MessageError, decode, plain, prefix
@@ -36,12 +38,18 @@ log = logging.getLogger("bus")
 
 
 class TopicReader:
-    """One topic of one publisher.  `newest` false: every message in order, as far as a bounded queue allows."""
+    """One topic of one publisher.  `newest` false: every message in order, as far as a bounded queue allows.
+
+    `keys`: of a publisher that has some; `refusal` is what it, or its want of keys, has against this reader.
+    """
 
     def __init__(
-        self, context: zmq.Context[Any], address: str, topic: str, source: str = "", newest: bool = True
-    ) -> None:
-        self.topic, self.address = topic, address
+        self, context: zmq.Context[Any], address: str, topic: str, source: str = "", newest: bool = True,
+        keys: ClientKeys | None = None,
+    ) -> None:  # fmt: skip
+        self.topic, self.address, self._keys = topic, address, keys
+        self.refusal = ""
+        self._monitor: HandshakeMonitor | None = None
         self.received = 0
         self.renewed = 0  # sockets given up for silence
         self.refused: Counter[str] = Counter()  # messages by what was wrong with them
@@ -77,9 +85,10 @@ class TopicReader:
 
     def _receive(self, timeout_ms: float) -> bytes | None:
         if self._socket.poll(timeout_ms):
-            self._deaf_at = Deadline(self._silence_s * 1000)
+            self._deaf_at, self.refusal = Deadline(self._silence_s * 1000), ""
             return bytes(self._socket.recv(zmq.NOBLOCK))
         if self._deaf_at.passed():
+            self._hear_refusal()
             self._socket.close()
             self.renewed += 1
             self._connect()
@@ -99,8 +108,17 @@ class TopicReader:
         if self._log_paces.setdefault(error.kind, Pace(1.0)).due():
             log.warning("%s: message refused, %d so far: %s", self.topic, self.refused[error.kind], str(error)[:200])
 
+    def _hear_refusal(self) -> None:
+        for failure in self._monitor.failures() if self._monitor else ():
+            text = client_says(failure, self.address, self._keys)
+            if text and text != self.refusal:
+                self.refusal = text
+                log.warning("%s: refused: %s", self.topic, text)
+
     def _connect(self) -> None:
         self._socket = self._context.socket(zmq.SUB)
+        if self.address.startswith("tcp:"):
+            self._watch()
         if self._newest:
             self._socket.set(zmq.CONFLATE, 1)
         self._socket.set(zmq.RCVHWM, QUEUED)
@@ -112,8 +130,17 @@ class TopicReader:
         self._socket.connect(self.address)
         self._deaf_at = Deadline(self._silence_s * 1000)
 
+    def _watch(self) -> None:
+        if self._keys:
+            present(self._socket, self._keys)
+        if self._monitor:
+            self._monitor.close()
+        self._monitor = HandshakeMonitor(self._context, self._socket)
+
     def close(self) -> None:
         self._socket.close()
+        if self._monitor:
+            self._monitor.close()
 
 
 def wait_any(readers: Sequence[TopicReader], timeout_ms: float) -> None:
@@ -136,12 +163,12 @@ class Bus:
     def publisher(self, topic: str) -> TopicPublisher:
         return self._keep(TopicPublisher(self._own_context(), endpoint(self._directory, topic), topic))
 
-    def public(self, bind: str, insecure: bool = False) -> PublicPort:
-        """Where clients connect; beyond this machine only when told so."""
-        if not insecure and not is_loopback(bind):
-            raise BadPlace(f"{bind} is open to other machines, to anyone, without keys: --insecure allows it")
+    def public(self, bind: str, insecure: bool = False, keys: str | None = None) -> PublicPort:
+        """Where clients connect; beyond this machine only with a folder of keys, or when told so."""
+        if not keys and not insecure and not is_loopback(bind):
+            raise BadPlace(f"{bind} is open to other machines: --keys DIR, or --insecure for everybody")
         try:
-            return self._keep(PublicPort(self._own_context(), bind))
+            return self._keep(PublicPort(self._own_context(), bind, publisher_keys(keys) if keys else None))
         except zmq.ZMQError as error:
             raise unbindable(bind, OSError(error.errno, str(error))) from error
 

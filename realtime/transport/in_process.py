@@ -89,8 +89,8 @@ class GroupBus:
         else:
             bus.wait_any(readers, timeout_ms)
 
-    def public(self, bind: str, insecure: bool = False) -> Any:
-        return self._bus.public(bind, insecure)
+    def public(self, bind: str, insecure: bool = False, keys: str | None = None) -> Any:
+        return self._bus.public(bind, insecure, keys)
 
     def close(self) -> None:
         self._bus.close()

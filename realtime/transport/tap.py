@@ -12,6 +12,7 @@ import zmq
 
 from realtime.clock import Deadline
 from realtime.transport.bus import TopicReader, wait_any
+from realtime.transport.keys import ClientKeys
 
 TURN_MS = 50.0
 
@@ -25,9 +26,9 @@ class TappedMessage(NamedTuple):
 class Tap:
     """Belongs to the thread that made it."""
 
-    def __init__(self, address: str, topics: tuple[str, ...], source: str = "") -> None:
+    def __init__(self, address: str, topics: tuple[str, ...], source: str = "", keys: ClientKeys | None = None) -> None:
         self._context: zmq.Context[Any] = zmq.Context()
-        self._readers = [TopicReader(self._context, address, topic, source, newest=False) for topic in topics]
+        self._readers = [TopicReader(self._context, address, topic, source, False, keys) for topic in topics]
 
     def read(self, timeout_ms: float) -> Iterator[TappedMessage]:
         """What comes until time is up."""
@@ -40,6 +41,11 @@ class Tap:
     @property
     def refused(self) -> int:
         return sum(reader.refused.total() for reader in self._readers)
+
+    @property
+    def refusal(self) -> str:
+        """Why the publisher does not let this client in; empty where nothing is known against it."""
+        return next((reader.refusal for reader in self._readers if reader.refusal), "")
 
     def close(self) -> None:
         for reader in self._readers:

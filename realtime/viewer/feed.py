@@ -10,6 +10,7 @@ import zmq
 
 from realtime.clock import identity
 from realtime.transport.bus import TopicReader, wait_any
+from realtime.transport.keys import ClientKeys
 from realtime.viewer.picture import Pictures
 from realtime.wire.messages import Health, Hello
 
@@ -22,13 +23,14 @@ Take = Callable[[str, bytes], None]  # kind (newest of a kind counts), message
 
 
 class Feed(threading.Thread):
-    def __init__(self, connect: str, take: Take, with_video: bool) -> None:
+    def __init__(self, connect: str, take: Take, with_video: bool, keys: ClientKeys | None = None) -> None:
         super().__init__(name="viewer-feed", daemon=True)
         self.picture_width = 0  # px that the largest page shows; 0: none shows any
         self.same_clock = False  # are the stream's stamps of this machine's clock?
-        self._connect, self._take = connect, take
+        self._connect, self._take, self._keys = connect, take, keys
         self._pictures = Pictures() if with_video else None
         self._stopping = threading.Event()
+        self.refusal = ""  # what the publisher has against this client
 
     @property
     def missed_pictures(self) -> int:
@@ -37,12 +39,13 @@ class Feed(threading.Thread):
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         topics = (*ALWAYS, "keypoints2d") if self._pictures else ALWAYS
-        readers = [TopicReader(context, self._connect, topic) for topic in topics]
+        readers = [TopicReader(context, self._connect, topic, keys=self._keys) for topic in topics]
         try:
             while not self._stopping.is_set():
                 wait_any(readers, TURN_MS)
                 for reader in readers:
                     self._pass_on(reader)
+                self.refusal = readers[0].refusal
         finally:
             for reader in readers:
                 reader.close()

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from realtime import clock
 from realtime.recording.recorder import StreamRecorder
+from realtime.transport.keys import ClientKeys
 from realtime.viewer.feed import Feed
 from realtime.viewer.outbox import Outbox
 from realtime.web.access import Listen
@@ -30,6 +31,7 @@ class ViewerOptions:
     with_video: bool = False
     mirror: bool = False
     record_dir: Path | None = None  # None: pages cannot record
+    keys: ClientKeys | None = None  # where the publisher has some
 
 
 @dataclass(eq=False)
@@ -119,7 +121,9 @@ class Hub:
     async def _record(self, page: Page, wanted: Any) -> None:
         folder = self.options.record_dir
         if wanted is True and folder and not (self.recorder and self.recorder.running):
-            self.recorder = StreamRecorder(self.options.connect, folder.absolute() / recording_name())
+            self.recorder = StreamRecorder(
+                self.options.connect, folder.absolute() / recording_name(), self.options.keys
+            )
             self.recorder.start()
         elif wanted is False and self.recorder:
             await asyncio.to_thread(self.recorder.close)
@@ -140,7 +144,7 @@ class Hub:
                 "video": self.options.with_video, "mirror": self.options.mirror, "connect": self.options.connect,
                 "same_clock": self.feed.same_clock, "cpu": round(self._cpu_share(), 4),
                 "pages": len(self.pages), "missed_pictures": self.feed.missed_pictures,
-                "may_record": self.options.record_dir is not None,
+                "refusal": self.feed.refusal, "may_record": self.options.record_dir is not None,
                 "recording": self.recorder.state() if self.recorder else None,
                 "silent_s": None if self._heard_ns is None else round(clock.age_ms(self._heard_ns) / 1000, 2),
             }

@@ -34,7 +34,7 @@ class Viewer:
     def __init__(self, options: ViewerOptions) -> None:
         self.options = options
         self.access = Access(options.listen, new_token())
-        self.feed = Feed(options.connect, self._from_feed, options.with_video)
+        self.feed = Feed(options.connect, self._from_feed, options.with_video, options.keys)
         self.hub = Hub(options, self.feed)
         self.connections = ConnectionLimit()
         self._files = read_page_files()

@@ -31,6 +31,7 @@ function beforePoses({ server, hello, stages, opened, now }) {
   const where = server?.connect ?? "the stream";
   if (!server || now - opened < 600) return say("waiting", "Connecting", `Listening at ${where}.`, "", true);
   if (server.silent_s > GONE_S && hello && mediumOf(hello) !== "stream") return say("ended", `The ${mediumOf(hello)} has ended`, `Nothing has come from ${where} for ${seconds(server.silent_s * 1000)}.`, "", true);
+  if (server.refusal) return say("nodata", "Not let in", server.refusal, "", true);
   if (server.silent_s > GONE_S) return say("nodata", `No data for ${seconds(server.silent_s * 1000)}`, `Nothing arrives from ${where} any more: has the pipeline ended?`);
   if (stages.size || hello) return starting(stages);
   return say("waiting", "No data yet", `Nothing is published at ${where}.`, "realtime run --demo");
