@@ -35,6 +35,10 @@ class RecordedBank:
         """Every tick is a frame of the set."""
         return self.hz != TICK_HZ
 
+    def as_ticks(self, times: Tensor) -> Tensor:
+        """Count time (B, T) s as the runtime does, whose ticks a network takes every frame for."""
+        return times * self.hz / TICK_HZ
+
     @property
     def xyz(self) -> Tensor:
         """(N, 17, 3) m: bodies, to measure their bones."""
@@ -78,7 +82,7 @@ def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = Tr
 
 def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
     """The same windows as every camera saw them, mirrored for all or for none; which camera comes first is drawn."""
-    return as_seen(banks.sample(source.points, times, g, whole=source.native), times * source.hz / TICK_HZ, g, mirrors)
+    return as_seen(banks.sample(source.points, times, g, whole=source.native), source.as_ticks(times), g, mirrors)
 
 
 def as_seen(points: Tensor, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:

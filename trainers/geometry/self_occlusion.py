@@ -15,11 +15,13 @@ import torch
 from torch import Tensor
 
 from engines.skeleton import H36M_17
+from trainers.geometry.person_frame import toward
 
 J = H36M_17.index
 HEAD_M, LIMB_M = 0.10, 0.05
 THORAX, HEAD = J("thorax"), J("head")
 SHOULDERS = (J("left_shoulder"), J("right_shoulder"))
+NEAREST_M = 0.1  # nobody is nearer to a camera
 SHARPNESS_M = 0.01  # width over which the differentiable form goes from 0 to 1
 
 
@@ -117,3 +119,8 @@ def visibility(pose: Tensor, sharpness_m: float = SHARPNESS_M) -> Tensor:
     inside, behind = depths(pose)
     hidden = torch.sigmoid(4 * inside / sharpness_m) * torch.sigmoid(4 * behind / sharpness_m)
     return (1 - hidden * others(pose.device)).prod(-1)
+
+
+def behind_body(pose: Tensor, root: Tensor) -> Tensor:
+    """Tell which joints (..., 17) the body hides, of poses (..., 17, 3) m whose pelvis stands at `root` (..., 3) m."""
+    return ~visible(pose @ toward(root[..., :2] / root[..., 2:].clamp_min(NEAREST_M)))

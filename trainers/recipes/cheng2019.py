@@ -15,40 +15,26 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from engines.skeleton import H36M_17
-from trainers.augmentation import occlusion_masks
-from trainers.augmentation.detector_noise import observe
-from trainers.augmentation.motion import augment
 from trainers.data import bank as banks
-from trainers.data import view_bank
-from trainers.data.view_bank import RecordedBank
-from trainers.geometry.person_frame import toward
-from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, VirtualView
 from trainers.losses import symmetry
 from trainers.models.blocks.batch_norm import frozen_statistics
 from trainers.models.blocks.inputs import facing
 from trainers.models.papers.cheng2019 import WINDOW, Cheng2019, Discriminator
 from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.labels import divided
+from trainers.recipes.people_seen import PeopleSettings, PeopleSource, Watching
 from trainers.recipes.virtual import (
-    PeopleSettings,
-    Source,
     errors,
     fit_sigma,
     joints_in,
     open_people,
-    ticks_of,
-    views,
     within,
 )
-from trainers.test_clips.from_motion import facing as turned_to
+from trainers.recipes.virtual_people import VirtualPeople
 
-ORDER = torch.from_numpy(H36M_17.mirror())
 MODEL_KEYS = ("ahead", "channels", "dropout", "two_d", "aware")
 SLOW_AFTER = 100 / 130  # of the steps: then a tenth of the rate
 CHECKED = slice(64, None, 8)  # frames of validation clips that are answered
-PLAIN = CameraRange(pitch=0.0, roll=0.0, level=1.0, fov=(55.0, 55.0), distance=(5.0, 6.0), centred=1.0, distortion=0.0)
 
 
 @dataclass(frozen=True)
@@ -109,9 +95,12 @@ class Cheng2019Recipe:
         people = found.train.subjects
         with_3d = settings.labelled or tuple(s for i, s in enumerate(people) if not self._withheld(i, len(people)))
         known, unknown = divided(found.train, with_3d)
+        self.watching = Watching(plain=not settings.augmented, own_body=settings.augmented)
         self.bank = found.source(known, device)
         moving = found.motion.only(known.subjects) if found.motion and settings.augmented else None
-        self.room = banks.bank(moving, device) if moving and moving.segments and settings.virtual > 0 else None
+        self.room = (
+            VirtualPeople(banks.bank(moving, device)) if moving and moving.segments and settings.virtual > 0 else None
+        )
         self.other = found.source(unknown, device) if unknown.segments and settings.unlabelled > 0 else None
         self.fitted, self.judged = found.fitted, found.judged
 
@@ -144,42 +133,14 @@ class Cheng2019Recipe:
         parts += [self._windows(self.other, others, False, generator)] if self.other and others else []
         return PaddedWindows(*(torch.cat(column) for column in zip(*parts)))
 
-    def _windows(self, source: Source, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
-        times = ticks_of(self.bank, count, WINDOW, g)  # virtual cameras keep the recorded ones' rate
-        drawn = (
-            self._recorded(source, times, g) if isinstance(source, RecordedBank) else self._virtual(source, times, g)
-        )
-        x, reliability, rays, seen, pose = drawn
-        at = begun(count, self.settings.cut, g)
+    def _windows(self, source: PeopleSource, count: int, labelled: bool, g: Generator) -> tuple[Tensor, ...]:
+        times = self.bank.ticks(count, WINDOW, g)  # virtual cameras keep the recorded ones' rate
+        seen = source.people_seen(times, self.settings, g, self.watching)
+        clips, at = seen.clips, begun(count, self.settings.cut, g)
         rows = torch.arange(count, device=g.device)[:, None]
-        fields = (x, reliability, rays, seen, pose if labelled else torch.zeros_like(pose))
+        pose = clips.pose if labelled else torch.zeros_like(clips.pose)
+        fields = (clips.x, clips.reliability, seen.rays, (~clips.hidden).float(), pose)
         return (*(v[rows, at] for v in fields), torch.full((count,), labelled, device=g.device))
-
-    def _virtual(self, source: banks.Bank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
-        s = self.settings
-        motion = banks.sample(source, times, g)
-        motion = augment(motion, s.augment, g) if s.augmented else motion
-        view = views(motion, s.cameras if s.augmented else PLAIN, g)
-        hidden = self._hidden(view, g)
-        found = observe(view, hidden, s.noise, ORDER.to(g.device), g)
-        return found.x, found.reliability, view.rays, (~hidden).float(), view.pose
-
-    def _recorded(self, source: RecordedBank, times: Tensor, g: Generator) -> tuple[Tensor, ...]:
-        """Where keypoints are is where the true joints project; masks and the cylinder man hide some more of them."""
-        clips, root = view_bank.sample(source, times, g)
-        masked = torch.zeros_like(clips.hidden)
-        if self.settings.augmented:
-            ray = root[..., :2] / root[..., 2:].clamp_min(view_bank.NEAREST)
-            masked = occlusion_masks.mixed(clips.x, g, vars(self.settings.masks)) | ~visible(clips.pose @ toward(ray))
-        reliability = torch.where(masked, 0.0, clips.reliability)
-        return clips.x, reliability, view_bank.true_rays(clips, root), (~(masked | clips.hidden)).float(), clips.pose
-
-    def _hidden(self, view: VirtualView, g: Generator) -> Tensor:
-        """Behind something, outside the picture, or behind the own body (Eq. 7)."""
-        own = ~view.inside
-        if not self.settings.augmented:
-            return own
-        return occlusion_masks.mixed(view.rays, g, vars(self.settings.masks)) | own | ~visible(turned_to(view))
 
     # --- losses ---
 

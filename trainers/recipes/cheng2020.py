@@ -20,31 +20,22 @@ from torch.optim import Adam, Optimizer
 from trainers import checkpoint
 from trainers.augmentation import occlusion_masks
 from trainers.augmentation.keypoint_errors import shifted, side_swapped
-from trainers.augmentation.motion import augment
-from trainers.data import bank as banks
 from trainers.data import view_bank
-from trainers.data.clips import Clips
 from trainers.data.motion import MotionSet
-from trainers.data.view_bank import RecordedBank
 from trainers.errors import UserError
-from trainers.geometry.person_frame import toward
-from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import sample_views
+from trainers.geometry.self_occlusion import behind_body
 from trainers.losses import projected, squared
 from trainers.models.blocks.inputs import facing
 from trainers.models.papers.cheng2020 import FRAMES, Cheng2020
 from trainers.models.papers.inference_optimisation import fit_calibration, in_metres, orthogonal
 from trainers.models.papers.motion_critic import Critic, convinced, told_apart, turned, turns
 from trainers.recipes.labels import divided
+from trainers.recipes.people_seen import PeopleSeen, PeopleSettings, PeopleSource
 from trainers.recipes.virtual import (
-    PeopleSettings,
-    Source,
-    detected,
     errors,
     fit_by_age,
     joints_in,
     open_people,
-    ticks_of,
     within,
 )
 
@@ -89,29 +80,6 @@ class TwoCameraClips:
     turn: Tensor  # (P, 3, 3) from the first camera to the second
     plane: Tensor  # (N - 2 P, run, 17, 2) rays of people without 3D
     visible: Tensor  # (N - 2 P, run, 17)
-
-
-@dataclass(frozen=True)
-class ObservedClips:
-    """What one camera saw of N clips, and what there was to see."""
-
-    said: Clips  # by the detector
-    pose: Tensor  # (N, T, 17, 3) m, root-relative
-    rays: Tensor  # (N, T, 17, 2)
-    inside: Tensor  # (N, T, 17) bool
-    own: Tensor  # (N, T, 17) bool: behind the own body (section 3.4)
-    metres: Tensor  # (N, T) rays a metre
-
-
-def recorded_look(said: Clips, root: Tensor) -> ObservedClips:
-    metres = 1 / root[..., 2].clamp_min(view_bank.NEAREST)
-    own = behind_body(said.pose, root)
-    return ObservedClips(said, said.pose, view_bank.true_rays(said, root), ~said.hidden, own, metres)
-
-
-def behind_body(pose: Tensor, root: Tensor) -> Tensor:
-    """(N, T, 17) bool: the cylinder man of a pose (N, T, 17, 3) at root (N, T, 3) m hides the joint."""
-    return ~visible(pose @ toward(root[..., :2] / root[..., 2:].clamp_min(view_bank.NEAREST)))
 
 
 def network(settings: Mapping[str, Any]) -> Cheng2020:
@@ -174,38 +142,33 @@ class Cheng2020Recipe:
     def batch(self, step: int, generator: Generator) -> TwoCameraClips:
         s, g = self.settings, generator
         alone = round(s.batch * s.unlabelled) if self.other else 0
-        first, second = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)
-        seen, plane, shown = [first, second], first.pose.new_zeros(0), first.pose.new_zeros(0)
-        if self.other and alone:
-            seen += self._looks(self.other, alone, 1, g)
-            plane, shown = self._answered(seen[2].rays), self._answered(seen[2].inside & ~seen[2].own).float()
-        given = [self._given(look, g) for look in seen]
+        pair = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)
+        single = self._looks(self.other, alone, 1, g) if self.other and alone else []
+        plane = shown = pair[0].clips.pose.new_zeros(0)
+        for seen in single:
+            plane = self._answered(seen.rays)
+            shown = self._answered(seen.inside & ~behind_body(seen.clips.pose, seen.root)).float()
+        given = [self._given(seen, g) for seen in (*pair, *single)]
         x, reliability, time = (torch.cat(column) for column in zip(*given))
-        pose = torch.cat([self._answered(look.pose) for look in (first, second)])
-        return TwoCameraClips(x, reliability, time, pose, view_bank.between(first.pose, second.pose), plane, shown)
+        first, second = (seen.clips.pose for seen in pair)
+        pose = torch.cat([self._answered(first), self._answered(second)])
+        return TwoCameraClips(x, reliability, time, pose, view_bank.between(first, second), plane, shown)
 
-    def _looks(self, source: Source, clips: int, cameras: int, g: Generator) -> list[ObservedClips]:
+    def _looks(self, source: PeopleSource, clips: int, cameras: int, g: Generator) -> list[PeopleSeen]:
         """The same people by so many cameras at once."""
-        s, times = self.settings, ticks_of(source, clips, FRAMES - 1 + self.settings.run, g)
-        if isinstance(source, RecordedBank):
-            return [recorded_look(*seen) for seen in view_bank.sample_views(source, times, g)[:cameras]]
-        motion = augment(banks.sample(source, times, g), s.augment, g)
-        views = [sample_views(motion, s.cameras, g) for _ in range(cameras)]
-        own = [behind_body(v.pose, v.xyz[:, :, 0]) for v in views]
-        return [
-            ObservedClips(detected(v, times, s, g), v.pose, v.rays, v.inside, o, v.metres) for v, o in zip(views, own)
-        ]
+        times = source.ticks(clips, FRAMES - 1 + self.settings.run, g)
+        return source.seen_at_once(times, self.settings, g, cameras)
 
     def _answered(self, values: Tensor) -> Tensor:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
 
-    def _given(self, look: ObservedClips, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _given(self, seen: PeopleSeen, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """What the network is given: the detector's words, then the paper's own errors and gaps."""
-        s, clips = self.settings, look.said
-        x = shifted(clips.x, look.metres, s.shifted, s.shift_m, g)
+        s, clips = self.settings, seen.clips
+        x = shifted(clips.x, seen.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
-        hidden = occlusion_masks.mixed(look.rays, g, dict.fromkeys(KINDS, s.occlusion))
-        hidden = hidden | look.own if s.own_body else hidden
+        hidden = occlusion_masks.mixed(seen.rays, g, dict.fromkeys(KINDS, s.occlusion))
+        hidden = hidden | behind_body(clips.pose, seen.root) if s.own_body else hidden
         return x, torch.where(hidden, 0.0, reliability), clips.time
 
     # --- losses ---

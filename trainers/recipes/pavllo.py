@@ -15,7 +15,8 @@ from trainers.data.clips import Clips
 from trainers.errors import UserError
 from trainers.losses import mpjpe
 from trainers.models.papers.pavllo import VARIANTS, PavlloLifter
-from trainers.recipes.virtual import PeopleSettings, errors, fit_by_age, joints_in, open_people, people_seen, within
+from trainers.recipes.people_seen import PeopleSettings
+from trainers.recipes.virtual import errors, fit_by_age, joints_in, open_people, within
 
 ORDER = torch.from_numpy(H36M_17.mirror())
 
@@ -76,7 +77,7 @@ class PavlloRecipe:
         s, (first, last) = self.settings, self.settings.momentum
         self.model.tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
         times = (torch.arange(self.frames, device=self.device) / s.hz).expand(s.batch, -1)
-        clips, _ = people_seen(self.people, times, s, generator)
+        clips = self.people.people_seen(times, s, generator).clips
         return clips if s.cut <= 0 else cut(clips, s.cut, self.answered, generator)
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:

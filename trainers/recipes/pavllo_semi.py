@@ -13,11 +13,7 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.optim import Adam, Optimizer
 
-from trainers.augmentation.motion import augment
-from trainers.data import bank as banks
-from trainers.data import view_bank
 from trainers.data.motion import MotionSegment, MotionSet
-from trainers.data.view_bank import RecordedBank
 from trainers.geometry.projection import LensModel, project
 from trainers.losses import mean_bones, mpjpe, wmpjpe
 from trainers.metrics import align_scale, joint_errors
@@ -25,7 +21,8 @@ from trainers.models.blocks.tcn import TCN
 from trainers.models.papers.pavllo import PavlloLifter
 from trainers.recipes.labels import divided
 from trainers.recipes.pavllo import network
-from trainers.recipes.virtual import PeopleSettings, Source, detected, errors, fit_by_age, open_people, views, within
+from trainers.recipes.people_seen import PeopleSettings, PeopleSource
+from trainers.recipes.virtual import errors, fit_by_age, open_people, within
 
 SHORTEST_S = 1.0  # of a labelled piece
 SEEN = 0.5
@@ -98,7 +95,7 @@ class SemiRecipe:
         with_3d, without = divided(people.train, settings.labelled or people.train.subjects[:1])
         self.labelled = people.source(pieces(with_3d, settings.labelled_share), device, shortest_s=0.0)
         self.unlabelled = people.source(without, device) if settings.semi and without.segments else None
-        self.fitted, self.judged, self.screen = people.fitted, people.judged, people.screen
+        self.fitted, self.judged = people.fitted, people.judged
 
     def optimizers(self) -> list[Optimizer]:
         return [Adam(self.model.parameters(), lr=self.settings.rate, amsgrad=True)]
@@ -124,18 +121,12 @@ class SemiRecipe:
             self.unlabelled, generator
         )
 
-    def _half(self, source: Source, g: Generator) -> Half:
+    def _half(self, source: PeopleSource, g: Generator) -> Half:
         s, count, at = self.settings, self.settings.batch // 2, self.answered
         times = (torch.arange(self.frames, device=g.device) / s.hz).expand(count, -1)
-        if isinstance(source, RecordedBank):  # rays are undistorted: a pinhole
-            seen, root = view_bank.sample(source, times, g)
-            pinhole = seen.x.new_tensor([1.0, 0.0]).expand(count, 2)
-            screen = seen.x.new_full((count,), self.screen)
-            return Half(seen.x, seen.reliability, seen.pose[:, at], root[:, at], pinhole, screen)
-        view = views(augment(banks.sample(source, times, g), s.augment, g), s.cameras, g)
-        clips = detected(view, times, s, g)
-        screen = 1 / (view.lens[:, 0] * view.half[:, 0])
-        return Half(clips.x, clips.reliability, clips.pose[:, at], view.xyz[:, at, 0], view.lens, screen)
+        seen = source.people_seen(times, s, g)
+        clips = seen.clips
+        return Half(clips.x, clips.reliability, clips.pose[:, at], seen.root[:, at], seen.lens, seen.screen)
 
     # --- losses ---
 

@@ -6,7 +6,7 @@ In training the true distance of the person is given, as in the paper; validatio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -14,28 +14,19 @@ from torch import Generator, Tensor
 from torch.optim import Adam, Optimizer
 
 from trainers.augmentation.masksembles import structured
-from trainers.augmentation.motion import augment
-from trainers.data import bank as banks
-from trainers.data import view_bank
 from trainers.data.clips import Clips
-from trainers.data.view_bank import RecordedBank
 from trainers.geometry.triangulation import lines, triangulate
-from trainers.geometry.virtual_cameras import VirtualView, sample_views
 from trainers.losses import squared
 from trainers.models.blocks.sigma_by_age import age_clip
 from trainers.models.papers.roy2024 import Roy2024
 from trainers.models.papers.roy2024_nets import FRAMES, NODES
-from trainers.recipes.labels import divided, windows
+from trainers.recipes.labels import divided
+from trainers.recipes.people_seen import PeopleSettings, Watching
 from trainers.recipes.virtual import (
-    PeopleSettings,
-    detected,
     errors,
     fit_by_age,
     joints_in,
     open_people,
-    ticks_of,
-    true_root,
-    views,
     within,
 )
 
@@ -137,11 +128,6 @@ class RoyRecipe:
         kept = self._mask(reliability[:, -FRAMES:], generator)
         return GraphWindows(x, reliability, pose[:, -FRAMES:], root[:, -FRAMES:], kept, warm)
 
-    def _motion(self, source: banks.Bank, clips: int, g: Generator) -> tuple[Tensor, Tensor]:
-        """(motion (B, T, 17, 3), times (B, T)) with the frame of label at its place."""
-        times = ticks_of(source, clips, self.settings.lead + FRAMES, g)
-        return augment(windows(source, times, self.target, self.every, g), self.settings.augment, g), times
-
     @property
     def target(self) -> int:
         return self.settings.lead + self.settings.target
@@ -151,27 +137,15 @@ class RoyRecipe:
         return self.settings.labelled_every
 
     def _labelled(self, clips: int, g: Generator) -> tuple[Tensor, ...]:
-        if isinstance(self.bank, RecordedBank):
-            times = ticks_of(self.bank, clips, self.settings.lead + FRAMES, g)
-            points = windows(self.bank.points, times, self.target, self.every, g, self.bank.native)
-            seen, root = view_bank.as_seen(points, times, g)[0]
-            return seen.x, seen.reliability, seen.pose, root.norm(dim=-1)
-        motion, times = self._motion(self.bank, clips, g)
-        view = views(motion, self.settings.cameras, g)
-        seen = detected(view, times, self.settings, g)
-        return seen.x, seen.reliability, view.pose, true_root(view)
+        times = self.bank.ticks(clips, self.settings.lead + FRAMES, g)
+        seen = self.bank.people_seen(times, self.settings, g, Watching(target=self.target, every=self.every))
+        return seen.clips.x, seen.clips.reliability, seen.clips.pose, seen.distance
 
     def _triangulated(self, people: int, g: Generator) -> tuple[Tensor, ...]:
         """The same people in several calibrated cameras; labels come from the detector's keypoints alone."""
         assert self.other is not None
-        s, times = self.settings, ticks_of(self.other, people, self.settings.lead + FRAMES, g)
-        if isinstance(self.other, RecordedBank):
-            seen, rotation, centre = calibrated(view_bank.sample_views(self.other, times, g))
-        else:
-            motion = augment(windows(self.other, times, s.lead + s.target, 1, g), s.augment, g)
-            view = sample_views(motion.repeat(s.views, 1, 1, 1), replace(s.cameras, known=1.0, distortion=0.0), g)
-            seen = detected(view, times.repeat(s.views, 1), s, g)
-            rotation, centre = view.rotation, standing(view, motion)
+        s, times = self.settings, self.other.ticks(people, self.settings.lead + FRAMES, g)
+        seen, rotation, centre = self.other.calibrated(times, s, g, s.views)
         xyz = pseudo_labels(seen, rotation, centre, s.views)
         return seen.x, seen.reliability, xyz - xyz[:, :, :1], xyz[:, :, 0].norm(dim=-1)
 
@@ -225,23 +199,6 @@ class RoyRecipe:
             for given, root in (("", self.model.distance(rays, seen, best)), (", true root", self.judged.root)):
                 found[name + given] = self.model.place(rays, best[:, ahead:], root, rotation), log_sigma
         return found
-
-
-def standing(view: VirtualView, motion: Tensor) -> Tensor:
-    """(N, 3): where the world's origin lies in each virtual camera's axes."""
-    room = motion - motion[:, :, 0].mean(1)[:, None, None]  # as `sample_views` places it
-    count = len(view.rotation) // len(motion)
-    return view.xyz[:, 0, 0] - (room[:, 0, 0].repeat(count, 1)[:, None] @ view.rotation.transpose(1, 2))[:, 0]
-
-
-def calibrated(views: list[tuple[Clips, Tensor]]) -> tuple[Clips, Tensor, Tensor]:
-    """Real cameras one after the other, their rotations and centres in the axes of the first: found from the truth of
-    poses, which gives what a data set's calibration says."""
-    first, root = views[0]
-    rotation = torch.cat([view_bank.between(first.pose, clips.pose) for clips, _ in views])
-    roots = torch.cat([here for _, here in views])
-    centre = (roots - root.repeat(len(views), 1, 1) @ rotation.mT).mean(1)
-    return Clips.join([clips for clips, _ in views]), rotation, centre
 
 
 def pseudo_labels(seen: Clips, rotation: Tensor, centre: Tensor, count: int) -> Tensor:

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Generator, Tensor
 
 from engines.contract import TICK_HZ
 from engines.skeleton import BLAZEPOSE_33, H36M_17
-from trainers.augmentation.detector_noise import NoiseRange
-from trainers.augmentation.motion import Augmentation, augment
-from trainers.augmentation.virtual_detections import MaskShares, halves, seen_by_detector
+from trainers.augmentation.virtual_detections import halves
 from trainers.data import bank as banks
 from trainers.data import view_bank
 from trainers.data.clips import Clips
@@ -25,28 +22,15 @@ from trainers.data.motion import load as motion_of
 from trainers.data.views import ViewSet, for_papers
 from trainers.data.views import load as views_of
 from trainers.errors import UserError
-from trainers.geometry.virtual_cameras import CameraRange, VirtualView, mirrored, sample_views, tick_times
+from trainers.geometry.virtual_cameras import tick_times
 from trainers.metrics import LIMB_JOINTS, inner, joint_errors
 from trainers.models.blocks.sigma_by_age import SigmaTable, age_clip
+from trainers.recipes.people_seen import PeopleSettings, PeopleSource
+from trainers.recipes.recorded_people import RecordedPeople
+from trainers.recipes.virtual_people import VirtualPeople, detected, distance, views
 
 CHECK_TICKS = 90
 ALL = slice(None)
-
-
-@dataclass(frozen=True)
-class PeopleSettings:
-    """The part of a recipe's settings that says what cameras see; every recipe of a paper has it."""
-
-    cameras: CameraRange = field(default_factory=CameraRange)
-    noise: NoiseRange = field(default_factory=NoiseRange)
-    masks: MaskShares = field(default_factory=MaskShares)
-    augment: Augmentation = field(default_factory=Augmentation)
-    validation_clips: int = 24
-    recorded: bool = False  # learns from what real cameras saw (views in the data), not from virtual ones
-    hz: float = field(default=30.0, metadata={"low": 1.0, "high": 1000.0, "unit": "1/s"})  # ticks of recorded people
-
-
-Source = banks.Bank | view_bank.RecordedBank
 
 
 @dataclass(frozen=True)
@@ -69,11 +53,11 @@ class People:
     motion: MotionSet | None = None  # of recorded people whose 3D is known, in room axes: for virtual cameras
     screen: float = 1.0  # of recorded views: screen units (half the picture's width is 1) in one unit of rays
 
-    def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> Source:
+    def source(self, part: MotionSet, device: str, shortest_s: float = 0.5) -> PeopleSource:
         """To draw windows of some of them from."""
         if self.recorded:
-            return view_bank.bank(part, device, shortest_s, self.hz)
-        return banks.bank(part, device, shortest_s)
+            return RecordedPeople(view_bank.bank(part, device, shortest_s, self.hz), self.screen)
+        return VirtualPeople(banks.bank(part, device, shortest_s))
 
 
 def open_people(
@@ -107,42 +91,11 @@ def joints_in(settings: Mapping[str, Any]) -> str:
     return H36M_17.name if settings.get("recorded") else BLAZEPOSE_33.name
 
 
-def ticks_of(source: Source, clips: int, ticks: int, g: Generator) -> Tensor:
-    """(B, T) s of windows: the runtime's jittered ticks, or of recorded people seen at another rate their frames."""
-    if isinstance(source, view_bank.RecordedBank) and source.native:
-        return (torch.arange(ticks, device=g.device) / source.hz).expand(clips, -1)
-    return tick_times(clips, ticks, g)
-
-
-def people_seen(source: Source, times: Tensor, settings: PeopleSettings, g: Generator) -> tuple[Clips, Tensor]:
-    """Clips at `times` (B, T) s as a detector reports them, and the pelvis's distance along its ray (B, T) m."""
-    if isinstance(source, view_bank.RecordedBank):
-        clips, root = view_bank.sample(source, times, g)
-        return clips, root.norm(dim=-1)
-    view = views(augment(banks.sample(source, times, g), settings.augment, g), settings.cameras, g)
-    return detected(view, times, settings, g), true_root(view)
-
-
 def _recorded_check(seen: MotionSet, settings: PeopleSettings, ticks: int, device: str, g: Generator) -> Check:
     source = view_bank.bank(seen, device, hz=settings.hz)
-    times = ticks_of(source, settings.validation_clips, ticks, g)
+    times = RecordedPeople(source).ticks(settings.validation_clips, ticks, g)
     clips, root = view_bank.sample(source, times, g, mirrors=False)
     return Check(clips, root.norm(dim=-1))
-
-
-def true_root(view: VirtualView) -> Tensor:
-    """(B, T) m to the pelvis along its ray, in the camera that the runtime believes in."""
-    return (1 + view.rays[:, :, 0].square().sum(-1)).sqrt() / view.metres
-
-
-def views(motion: Tensor, limits: CameraRange, g: Generator) -> VirtualView:
-    """One camera for each clip (B, T, 17, 3), half of them in a mirror."""
-    view = sample_views(motion, limits, g)
-    return mirrored(view, torch.rand(len(motion), generator=g, device=g.device) < 0.5)
-
-
-def detected(view: VirtualView, times: Tensor, settings: Any, g: Generator) -> Clips:
-    return seen_by_detector(view, times, settings.noise, vars(settings.masks), g)
 
 
 def checks(people: MotionSet, settings: PeopleSettings, device: str, ticks: int = CHECK_TICKS) -> tuple[Check, Check]:
@@ -154,7 +107,7 @@ def checks(people: MotionSet, settings: PeopleSettings, device: str, ticks: int 
 def _check(source: banks.Bank, settings: PeopleSettings, ticks: int, g: Generator) -> Check:
     times = tick_times(settings.validation_clips, ticks, g)
     view = views(banks.sample(source, times, g), settings.cameras, g)
-    return Check(detected(view, times, settings, g), true_root(view))
+    return Check(detected(view, times, settings, g), distance(view))
 
 
 def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float, at: slice = ALL) -> None:

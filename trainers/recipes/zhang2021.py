@@ -19,14 +19,12 @@ from trainers.models.blocks.inputs import checked, facing
 from trainers.models.blocks.joint_graphs import STYLES, WEIGHTINGS, Style
 from trainers.models.papers.zhang2021 import DGNet, Zhang2021
 from trainers.recipes.pavllo import cut
+from trainers.recipes.people_seen import PeopleSettings
 from trainers.recipes.virtual import (
-    PeopleSettings,
     errors,
     fit_by_age,
     joints_in,
     open_people,
-    people_seen,
-    ticks_of,
     within,
 )
 
@@ -96,8 +94,8 @@ class ZhangRecipe:
 
     def batch(self, step: int, generator: Generator) -> Clips:
         s = self.settings
-        times = ticks_of(self.people, s.batch, s.frames, generator)
-        clips, _ = people_seen(self.people, times, s, generator)
+        times = self.people.ticks(s.batch, s.frames, generator)
+        clips = self.people.people_seen(times, s, generator).clips
         return cut(clips, s.cut, s.frames - 1, generator) if s.cut > 0 else clips
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:

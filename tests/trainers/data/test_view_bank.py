@@ -17,7 +17,7 @@ from trainers.data import (
 from trainers.data.views import RecordedView, ViewSet, for_papers
 from trainers.deploy.load_trained import load_trained
 from trainers.errors import UserError
-from trainers.recipes import roy2024
+from trainers.recipes import recorded_people, roy2024
 
 EVERYTHING = np.ones(17, bool)
 PAVLLO = "recipe: pavllo\nrecorded: true\nlayers: 2\nchannels: 8\nbatch: 4\nvalidation_clips: 2\nloop: {steps: 1}\n"
@@ -109,7 +109,7 @@ def test_real_cameras_triangulate_what_they_saw():
     bank = view_bank.bank(view_bank.seen(found, 3), "cpu")
     times = torch.arange(20)[None].expand(8, -1) / 30.0
     views_ = view_bank.sample_views(bank, times, torch.Generator().manual_seed(3))
-    seen, rotation, centre = roy2024.calibrated(views_)
+    seen, rotation, centre = recorded_people.calibrated(views_)
     truth = seen.pose + torch.cat([root for _, root in views_])[:, :, None]
     assert (roy2024.pseudo_labels(seen, rotation, centre, 3) - truth).abs().max() < 5e-3
 

@@ -15,6 +15,8 @@ from trainers.config import load
 from trainers.geometry.virtual_cameras import orient
 from trainers.recipe import recipe_module, settings_class
 from trainers.recipes import pavllo_semi
+from trainers.recipes.recorded_people import RecordedPeople
+from trainers.recipes.virtual_people import VirtualPeople
 
 TRAINED = ("S1", "S5", "S6", "S7", "S8")
 
@@ -74,7 +76,7 @@ def test_nobodys_3d_is_withheld_in_a_variant_of_the_papers_protocol(folder, name
         assert settings.labelled == ("S1",)
         return
     bank = recipe.people if hasattr(recipe, "people") else recipe.bank
-    assert len(bank.points.length) == len(TRAINED) * (2 if "2020" not in name else 1)
+    assert len(bank.bank.points.length) == len(TRAINED) * (2 if "2020" not in name else 1)
     assert getattr(recipe, "other", None) is None
 
 
@@ -107,11 +109,13 @@ def test_virtual_cameras_stand_around_recorded_people_all_tilts_alike(folder):
     assert (pitch < 18).float().mean().item() == pytest.approx(0.5, abs=0.04) and pitch.max() > 35
 
 
-def test_virtual_cameras_have_the_rate_of_the_recorded_ones(folder):
+def test_virtual_cameras_have_the_rate_of_the_recorded_ones(folder, monkeypatch):
     recipe, times = made("cheng2019", folder, withheld=0, virtual=0.5, hz=50.0), []
-    for name in ("_virtual", "_recorded"):
-        drawn = getattr(recipe, name)
-        setattr(recipe, name, lambda source, at, g, drawn=drawn: (times.append(at), drawn(source, at, g))[1])
+    for kind in (VirtualPeople, RecordedPeople):
+        shown = kind.people_seen
+        monkeypatch.setattr(
+            kind, "people_seen", lambda self, at, *rest, shown=shown: (times.append(at), shown(self, at, *rest))[1]
+        )
     recipe.batch(0, generator())
     assert len(times) == 2 and all(torch.allclose(at.diff(dim=1), torch.tensor(1 / 50), atol=1e-5) for at in times)
 
@@ -148,8 +152,8 @@ def test_keypoints_behind_the_own_body_have_empty_heatmaps(folder):
 def test_one_frame_in_ten_is_labelled_and_the_others_are_seen_by_several_cameras(folder):
     """Roy 2024, 10 % of all data; before, `labelled_every` was ignored on recorded people and the rest never used."""
     recipe = made("roy2024", folder, labelled_every=10, views=2, lead=0, hz=50.0, warm_up=0)
-    assert recipe.other is not None and recipe.bank.points.xyz.shape[1] == 2 * 34
-    found, stored = recipe._labelled(6, generator())[2][:, recipe.target], recipe.bank.points.xyz
+    assert recipe.other is not None and recipe.bank.bank.points.xyz.shape[1] == 2 * 34
+    found, stored = recipe._labelled(6, generator())[2][:, recipe.target], recipe.bank.bank.points.xyz
     bodies = stored.unflatten(1, (2, 34))[:, :, :17]
     bodies = (bodies - bodies[:, :, :1])[::1]
     for pose in found:
@@ -169,7 +173,7 @@ def test_recorded_runs_take_human36ms_joints_and_nothing_between(folder, name):
 
 def test_at_the_sets_own_rate_windows_are_its_frames(folder):
     recipe = made("zhang2021", folder, hz=50.0, cut=0.0)
-    batch, stored = recipe.batch(0, generator()), recipe.people.points.xyz
+    batch, stored = recipe.batch(0, generator()), recipe.people.bank.points.xyz
     rays = stored[:, 17:, :2]
     mirrored = rays[:, H36M_17.mirror()] * torch.tensor([-1.0, 1])
     for clip in batch.x:
