@@ -37,6 +37,12 @@ SECTIONS = {
         (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", "--views", VIEWS),
         "views",
     ),
+    "suite": Section(
+        "Accuracy: more covered, for shorter and longer",
+        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", "--suite", "--out",
+         "runs/evaluate/suite", "--views", VIEWS),
+        "views",
+    ),
     "held-out": Section(
         "Accuracy: rendered people never trained on, limbs occluded",
         (PYTHON, "-m", "trainers", "compare", "detector", "kept", "hold", "causal-small", "causal-37", "--data", DATA,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,10 +21,24 @@ CASES = {  # what is covered -> reference joints under the rectangle
     "left leg": ("left_knee", "left_ankle"),
 }
 SECONDS = 0.5  # in the middle of the film
+WHOLE = math.inf  # seconds: from the first frame to the last
 MARGIN = 1 / 32  # of the picture's longer side, around the limb's projected joints: 60 px of 1920
 GREY = (90, 160)
 CELLS = 8  # the rectangle's noise before it is smoothed up to its size
 Image = NDArray[np.uint8]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What is covered, and for how long."""
+
+    name: str
+    joints: tuple[str, ...]
+    seconds: float = SECONDS
+    some: bool = False  # where a reference lacks joints of it, the others do
+
+
+FIVE = tuple(Cover(name, joints) for name, joints in CASES.items())
 
 
 @dataclass(frozen=True)
@@ -52,22 +68,24 @@ class PastedOccluder:
 
 
 def cases_of(
-    joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamera, fps: float
+    joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamera, fps: float, covers: Sequence[Cover] = FIVE
 ) -> dict[str, PastedOccluder]:
     """Every case whose joints the reference has, by name."""
     xy = camera.pixels(xyz)
     made = {}
-    for number, (name, covered) in enumerate(CASES.items()):
-        if all(joint in joints for joint in covered):
-            occluder = _occluder(xy[:, [joints.index(joint) for joint in covered]], camera.size, fps, number)
+    for number, cover in enumerate(covers):
+        known = [joints.index(joint) for joint in cover.joints if joint in joints]
+        if known and (cover.some or len(known) == len(cover.joints)):
+            limb = xy[:, known]
+            occluder = _occluder(limb, camera.size, fps, number, cover.seconds)
             if occluder is not None:
-                made[name] = occluder
+                made[cover.name] = occluder
     return made
 
 
-def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int) -> PastedOccluder | None:
+def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int, seconds: float) -> PastedOccluder | None:
     """None where the limb lies outside the picture or is unknown throughout."""
-    frames = max(1, round(SECONDS * fps))
+    frames = len(xy) if seconds == WHOLE else max(1, round(seconds * fps))
     first = max(0, (len(xy) - frames) // 2)
     limb = xy[first : first + frames].reshape(-1, 2)
     limb = limb[np.isfinite(limb).all(-1)]

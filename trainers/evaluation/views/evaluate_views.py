@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
@@ -26,6 +27,8 @@ from realtime.detect.model_download import ModelError
 from trainers.data.multiview import CalibratedFilms, load_views
 from trainers.deploy.run_engine import exported, opened
 from trainers.errors import UserError
+from trainers.evaluation.occluders.occluder_cases import FIVE, Cover
+from trainers.evaluation.occluders.occluder_suite import SUITE
 from trainers.evaluation.run_films import lift
 from trainers.evaluation.views.judge_views import (
     BASELINES,
@@ -43,10 +46,12 @@ HOLD = "hold"
 COLUMNS = {  # header -> (part, figure, factor)
     "mm": ("visible", "unaligned_mm", 1), "aligned": ("visible", "aligned_mm", 1),
     "bones °": ("visible", "bones_deg", 1), "velocity": ("visible", "velocity_mm", 1),
-    "swaps %": ("visible", "swaps", 100), "length var. %": ("visible", "length_variation", 100),
+    "jitter": ("visible", "jitter", 1), "swaps %": ("visible", "swaps", 100),
+    "length var. %": ("visible", "length_variation", 100),
     "occluded mm": ("occluded", "unaligned_mm", 1), "occluded aligned": ("occluded", "aligned_mm", 1),
     "occluded bones °": ("occluded", "bones_deg", 1), "occluded velocity": ("occluded", "velocity_mm", 1),
 }  # fmt: skip
+CASE_COLUMNS = {"aligned": "aligned_mm", "mm": "unaligned_mm", "bones °": "bones_deg", "recovery ms": "recovery_ms"}
 FLAGS = {
     "occluded %": ("share", 100, 1),
     "area": ("area", 1, 2),
@@ -60,6 +65,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     lens = "of --views: what lifters know of the camera: nothing, as live, or its calibration"
     detector = "of --views and --occluders: what detector.model takes, a name or the path of a .task bundle"
     parser.add_argument("--views", type=Path, nargs="+", action="extend", metavar="DIR", help=views)
+    suite = "of --views: more is covered, for 0.2 to 2 s and throughout, a table of every case"
+    parser.add_argument("--suite", action="store_true", help=suite)
     parser.add_argument("--detector", default="auto", metavar="MODEL", help=detector)
     parser.add_argument("--lens", choices=LENSES, default=LENSES[0], help=lens)
 
@@ -73,10 +80,11 @@ def main(args: argparse.Namespace) -> int:
         models = BASELINES | lifters(args.models, stack)
         detector = opened_detector(args.detector)
         stack.callback(detector.close)
-        report = judged(sets, models, detector, config, args.lens)
+        report = judged(sets, models, detector, config, args.lens, SUITE if args.suite else FIVE)
     report["settings"] = {
         "detector": detector.name, "reliability": reliability, "lens": args.lens, "views": [str(d) for d in args.views]
     }  # fmt: skip
+    report["settings"]["cases"] = [cover.name for cover in SUITE] if args.suite else []
     write(report, args.out or Path("runs/evaluate/views"))
     return 0
 
@@ -106,14 +114,19 @@ def opened_detector(model: str) -> Detector:
 
 
 def judged(
-    sets: list[CalibratedFilms], models: dict[str, Predict], detector: Detector, config: RunConfig, lens: str
+    sets: list[CalibratedFilms],
+    models: dict[str, Predict],
+    detector: Detector,
+    config: RunConfig,
+    lens: str,
+    covers: Sequence[Cover],
 ) -> dict[str, Any]:
     """Every figure, ready for JSON: per camera, per set, together."""
     cameras: dict[str, dict[str, dict[str, Figures]]] = {}
     flags: dict[str, Figures] = {}
     groups: dict[str, list[str]] = {}
     for views in sets:
-        for runs in run_films(views, detector, config):
+        for runs in run_films(views, detector, config, covers):
             name = f"{views.name}/{runs.view.camera.name}"
             cameras[name] = {model: judge(runs, predict, config, lens) for model, predict in models.items()}
             flags[name] = occlusion_flags(runs)
@@ -163,8 +176,21 @@ def show(report: dict[str, Any], console: Console) -> None:
         cells = (number(row.get(key, math.nan) * factor, digits) for key, factor, digits in FLAGS.values())
         flags.add_row(camera, *cells)
     console.print(flags)
+    if report["settings"]["cases"]:
+        console.print(case_table(report))
     for where, columns in report["behind the detector"].items():
         console.print(f"behind the detector: {where}: {', '.join(columns)}", highlight=False, soft_wrap=True)
+
+
+def case_table(report: dict[str, Any]) -> Table:
+    """Every case of the suite, models side by side, mean of the cameras."""
+    everywhere: dict[str, dict[str, Figures]] = list(report["together"].values())[-1]
+    table = Table("covered", "model", *CASE_COLUMNS, box=box.MARKDOWN)
+    for case in report["settings"]["cases"]:
+        for model, row in everywhere.items():
+            cells = (row.get(f"occluded, {case}", {}).get(key, math.nan) for key in CASE_COLUMNS.values())
+            table.add_row(case, model, *(number(cell) for cell in cells))
+    return table
 
 
 def number(value: float, digits: int = 1) -> str:

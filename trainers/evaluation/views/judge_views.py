@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,7 +16,7 @@ from realtime.detect.mediapipe_detector import Detector
 from realtime.occlude.rule_based import SEEN
 from trainers.data.multiview import CalibratedFilms, FittedCamera, ReferenceJoints, pictures
 from trainers.errors import UserError
-from trainers.evaluation.occluders.occluder_cases import PastedOccluder, cases_of
+from trainers.evaluation.occluders.occluder_cases import FIVE, Cover, PastedOccluder, cases_of
 from trainers.evaluation.run_films import Observed, calibrated, detector_3d, last_observed, observe
 from trainers.evaluation.views.view_measures import Errors, all_finite, flags, length_variation, mean, measure
 
@@ -29,6 +29,7 @@ BASELINES: dict[str, Predict] = {
     "last-observed": lambda observed, _, joints: last_observed(observed, joints),
 }
 Figures = dict[str, float]
+RECOVERED_MM = 10.0  # as good as without the occluder
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class FilmRuns:
     joints: tuple[str, ...]
     truth: F64  # (T, J, 3) m in camera axes, NaN where unknown
     cases: tuple[Case, ...]
+    fps: float
 
 
 def judged_joints(views: CalibratedFilms) -> tuple[str, ...]:
@@ -62,7 +64,9 @@ def judged_joints(views: CalibratedFilms) -> tuple[str, ...]:
     return joints
 
 
-def run_films(views: CalibratedFilms, detector: Detector, config: RunConfig) -> Iterator[FilmRuns]:
+def run_films(
+    views: CalibratedFilms, detector: Detector, config: RunConfig, covers: Sequence[Cover] = FIVE
+) -> Iterator[FilmRuns]:
     """Each camera of a set: the film as it is, then with every occluder."""
     joints = judged_joints(views)
     xyz = views.reference.xyz[:, [views.reference.joints.index(joint) for joint in joints]]
@@ -70,13 +74,13 @@ def run_films(views: CalibratedFilms, detector: Detector, config: RunConfig) -> 
         xy = view.camera.pixels(xyz)
         inside: Mask = np.asarray(((xy >= 0) & (xy < view.camera.size)).all(-1))
         occluders: dict[str, PastedOccluder | None] = {OPEN: None}
-        occluders |= cases_of(joints, xyz, view.camera, views.reference.fps)
+        occluders |= cases_of(joints, xyz, view.camera, views.reference.fps, covers)
         cases = tuple(
             Case(name, _observed(view, occluder, views.reference, detector, config),
                  np.zeros(inside.shape, bool) if occluder is None else occluder.hides(xy), inside)
             for name, occluder in occluders.items()
         )  # fmt: skip
-        yield FilmRuns(view, joints, view.camera.to_camera(xyz), cases)
+        yield FilmRuns(view, joints, view.camera.to_camera(xyz), cases, views.reference.fps)
 
 
 def _observed(
@@ -102,7 +106,10 @@ def judge(runs: FilmRuns, predict: Predict, config: RunConfig, lens: str) -> dic
     with calibrated(config, runs.view.camera) as known:
         given = known if lens == "calibrated" else config
         errors = [measure(predict(case.observed, given, runs.joints), runs.truth, runs.joints) for case in runs.cases]
-    cases = {case.name: _occluded(one, case) for one, case in zip(errors[1:], runs.cases[1:])}
+    cases = {
+        case.name: _occluded(one, case) | {"recovery_ms": recovery_ms(one, errors[0], case.occluded, runs.fps)}
+        for one, case in zip(errors[1:], runs.cases[1:])
+    }
     every = {"occluded": mean_of(list(cases.values()))} | {f"occluded, {name}": row for name, row in cases.items()}
     return {"visible": visible(errors[0], runs), **every}
 
@@ -114,6 +121,7 @@ def visible(errors: Errors, runs: FilmRuns) -> Figures:
         "unaligned_mm": mean(errors.unaligned, inside), "aligned_mm": mean(errors.aligned, inside),
         "bones_deg": mean(errors.degrees), "velocity_mm": mean(errors.velocity, inside),
         "swaps": mean(errors.swapped), "length_variation": length_variation(errors.lengths),
+        "jitter": mean(errors.jitter, inside),
         "answered": float(np.isfinite(errors.unaligned)[known].mean()),
     }  # fmt: skip
 
@@ -127,6 +135,17 @@ def _occluded(errors: Errors, case: Case) -> Figures:
         "bones_deg": mean(errors.degrees, np.stack(bones, -1)) if bones else math.nan,
         "velocity_mm": mean(errors.velocity, case.occluded), "swaps": mean(errors.swapped, during),
     }  # fmt: skip
+
+
+def recovery_ms(errors: Errors, undisturbed: Errors, occluded: Mask, fps: float) -> float:
+    """From the last frame under the occluder until its joints are as good as without it; NaN where they never are."""
+    frames = np.flatnonzero(occluded.any(-1))
+    if not len(frames) or frames[-1] + 1 >= len(occluded):
+        return math.nan
+    after, joints = frames[-1] + 1, occluded.any(0)
+    worse = (errors.aligned - undisturbed.aligned)[after:, joints]
+    level = [mean(row) <= RECOVERED_MM for row in worse]  # a frame without a reference is none
+    return level.index(True) * 1000 / fps if any(level) else math.nan
 
 
 def occlusion_flags(runs: FilmRuns) -> Figures:

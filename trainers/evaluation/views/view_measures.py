@@ -35,6 +35,7 @@ class Errors:
     swapped: F64  # (T,) 1 where left and right exchanged would be nearer
     lengths: F64  # (T, B) mm of the answer's limb bones
     bones: Bones  # names, indices of both ends
+    jitter: F64  # (T, J) mm a frame², length of the answer's second difference less the reference's; NaN at both ends
 
 
 def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
@@ -47,7 +48,7 @@ def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
     return Errors(
         1000 * _norm(rooted - target), 1000 * _norm(fitted - there), _degrees(fitted, there, ends),
         _first_unknown(1000 * _norm(np.diff(rooted - target, axis=0))), _swapped(fitted, there, xyz, known, joints),
-        1000 * _lengths(xyz, known, ends), ends,
+        1000 * _lengths(xyz, known, ends), ends, 1000 * _jitter(rooted - target),
     )  # fmt: skip
 
 
@@ -80,6 +81,13 @@ def _norm(vectors: F64) -> F64:
 
 def _first_unknown(values: F64) -> F64:
     return np.concatenate([np.full((1, values.shape[1]), np.nan), values])
+
+
+def _jitter(error: F64) -> F64:
+    """(T, J, 3) -> (T, J): how much an answer trembles beyond the motion itself."""
+    inner = _norm(np.diff(error, 2, axis=0))
+    edge = np.full((1, error.shape[1]), np.nan)
+    return np.concatenate([edge, inner, edge])[: len(error)]
 
 
 def _degrees(xyz: F64, truth: F64, ends: Bones) -> F64:
