@@ -52,6 +52,6 @@ def answer(frame: Frame, pixels: FrameReader, detector: Detector, tracker: Track
     asked = clock.now_ns()
     people = detector.detect(image, frame.stamp.t_capture_ns // clock.NS_PER_MS)
     told = clock.now_ns()
-    found = tracker.update(people, frame.stamp, frame.width, frame.height)
+    found = tracker.update(people, frame.stamp, frame.width, frame.height, image)
     took = {"detector": (told - asked) // 1000, "detect": (clock.now_ns() - began) // 1000}
     return replace(found, slot=frame.slot, generation=frame.generation, ring=frame.ring, stage_us=took)

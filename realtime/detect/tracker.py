@@ -1,60 +1,38 @@
 """Track people: detections of one frame -> people with ids that stay.
 
-A lost person stays with score 0 for a while, so that the stages behind can let the joints age.
+A lost person stays with score 0 for a while, so that the stages behind can let the joints age.  Whoever comes back
+elsewhere within that time is known again by place, size, bone lengths and the colours of their clothes.
 """
 
 from __future__ import annotations
 
-import math
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
-from realtime.detect.assignment import assignment
+from realtime.detect.matching import (
+    GATE_MOST,
+    Track,
+    distance,
+    distinct,
+    match,
+    sane_detection,
+    stands_clear,
+    within_reach,
+)
 from realtime.detect.mediapipe_detector import Detection
-from realtime.wire.arrays import F32
-from realtime.wire.keypoints import box_size, sane, sane_presence, sane_world
-from realtime.wire.keypoints import distance as joint_distance
+from realtime.detect.signature import Signature, difference, signature
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
 
 CONFIRMED_FRAMES = 3  # a track seen in fewer frames is no person: it goes as soon as it is lost
 TOLD_FRAMES = 10  # who joins somebody in view is told from then on: a post or a shadow is seldom found so often
-GATE = 0.45  # mean joint distance from the prediction, in box heights, that one frame explains
-GATE_PER_S = 0.8  # what a second without a detection adds
-GATE_MOST = 1.2
-COAST_S = 0.5  # a lost person is predicted to walk on for so long
-VELOCITY_GAIN = 0.4  # weight of the newest step in the velocity
-SAME = 0.08  # two detections closer than this are one person found twice
+LOOK_NS = 200_000_000  # between two looks at the clothes of somebody who is alone
+ALIKE = 1.5  # standard deviations within which two looks are one person's
+MARGIN = 0.5  # by which the next one must be less alike
 
-
-@dataclass(eq=False)
-class Track:
-    id: int
-    seen: Detection
-    seen_ns: int
-    velocity: F32  # (2,) px/s
-    frames: int = 1
-    told: bool = False
-
-    @property
-    def confirmed(self) -> bool:
-        return self.frames >= CONFIRMED_FRAMES
-
-    def predicted(self, now_ns: int) -> F32:
-        """(J, 2) px"""
-        coasted = min((now_ns - self.seen_ns) * 1e-9, COAST_S)
-        return np.asarray(self.seen.xy + self.velocity * coasted, np.float32)
-
-    def gate(self, now_ns: int) -> float:
-        return min(GATE + GATE_PER_S * (now_ns - self.seen_ns) * 1e-9, GATE_MOST)
-
-    def see(self, detection: Detection, now_ns: int) -> None:
-        dt = max((now_ns - self.seen_ns) * 1e-9, 1e-3)
-        moved = shift(self.seen, detection)
-        self.velocity = np.asarray(self.velocity + VELOCITY_GAIN * (moved / dt - self.velocity), np.float32)
-        self.seen, self.seen_ns, self.frames = filled(detection, self.seen.xy + moved), now_ns, self.frames + 1
+Image = NDArray[np.uint8]
 
 
 class Tracker:
@@ -65,48 +43,99 @@ class Tracker:
         self._next_id = time.monotonic_ns() // 1_000_000 % 2**30 if first_id is None else first_id
         self._tracks: list[Track] = []
         self._glimpses: list[Track] = []  # told, and gone before they were sure to be somebody
+        self._displaced: list[Track] = []  # told, lost, and gone because there were too many
         self._stream: int | None = None
 
-    def update(self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int) -> Keypoints2D:
+    def update(
+        self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int, image: Image | None = None
+    ) -> Keypoints2D:
+        """Everybody in this frame; `image` (H, W, 3) BGR lets people be known again by their clothes."""
+        now_ns = stamp.t_capture_ns
         if stamp.stream != self._stream:
-            self._tracks, self._glimpses, self._stream = [], [], stamp.stream
+            self._tracks, self._glimpses, self._displaced, self._stream = [], [], [], stamp.stream
         found = distinct([sane_detection(d) for d in detections])[: self._max_people]
-        self._assign(found, stamp.t_capture_ns)
-        self._forget(stamp.t_capture_ns)
-        self._tell(stamp.t_capture_ns)
-        people = tuple(_person(t, t.seen_ns == stamp.t_capture_ns) for t in self._tracks if t.told)
+        self._assign(found, now_ns, self._looks(found, image, now_ns))
+        self._recognise(now_ns)
+        self._forget(now_ns)
+        self._tell(now_ns)
+        people = tuple(_person(t, t.seen_ns == now_ns) for t in self._tracks if t.told)
         return Keypoints2D(stamp, width, height, people)
 
-    def _assign(self, found: list[Detection], now_ns: int) -> None:
-        pairs = match(self._tracks, found, now_ns)
-        for track, detection in pairs:
-            self._tracks[track].see(found[detection], now_ns)
-        taken = {detection for _, detection in pairs}
-        self._tracks += [self._start(d, now_ns) for i, d in enumerate(found) if i not in taken]
+    def _looks(self, found: Sequence[Detection], image: Image | None, now_ns: int) -> list[Signature | None]:
+        """Of each detection: in every frame where there are several, now and then where there is one."""
+        alone = len(found) == 1 and len(self._tracks) == 1 and not self._displaced
+        settled = alone and self._tracks[0].frames > TOLD_FRAMES
+        if image is None or (settled and now_ns - self._tracks[0].looked_ns < LOOK_NS):
+            return [None] * len(found)
+        return [signature(image, d.xy, d.score, d.world) for d in found]
+
+    def _assign(self, found: list[Detection], now_ns: int, looks: list[Signature | None]) -> None:
+        pairs = match(self._tracks, found, now_ns, looks)
+        for t, d in pairs:
+            self._tracks[t].see(found[d], now_ns)
+        taken = {d: self._tracks[t] for t, d in pairs}
+        for i, (detection, look) in enumerate(zip(found, looks)):
+            track = taken.get(i) or self._start(detection, now_ns)
+            if look is not None and stands_clear(found, detection):
+                track.look(look, now_ns)
 
     def _start(self, detection: Detection, now_ns: int) -> Track:
         """Whoever follows a first glimpse that came to nothing is the same person: the id that was told goes on."""
         glimpse = next((t for t in self._glimpses if now_ns - t.seen_ns <= self._lost_ns), None)
         self._glimpses = [t for t in self._glimpses if t is not glimpse]
-        still = np.zeros(2, np.float32)
-        if glimpse is not None:
-            return Track(glimpse.id, detection, now_ns, still, told=True)
-        self._next_id += 1
-        return Track(self._next_id - 1, detection, now_ns, still)
+        number = self._next_id if glimpse is None else glimpse.id
+        self._next_id += glimpse is None
+        track = Track(number, detection, now_ns, np.zeros(2, np.float32), told=glimpse is not None, first_ns=now_ns)
+        self._tracks.append(track)
+        return track
+
+    def _recognise(self, now_ns: int) -> None:
+        """Whoever came, was not told yet, and looks like one who is lost and like nobody else, is that one."""
+        for newcomer in [t for t in self._tracks if not t.told and t.frames >= CONFIRMED_FRAMES]:
+            lost = self._alike(newcomer, now_ns)
+            if lost is None:
+                continue
+            newcomer.id, newcomer.told = lost.id, True
+            newcomer.looks.add(lost.looks)
+            self._tracks = [t for t in self._tracks if t is not lost]
+            self._displaced = [t for t in self._displaced if t is not lost]
+
+    def _alike(self, newcomer: Track, now_ns: int) -> Track | None:
+        """The one lost person that a newcomer looks like."""
+        others = [t for t in (*self._tracks, *self._displaced) if t.told and t is not newcomer]
+        known = [(off, t) for t in others if (off := difference(t.looks, newcomer.looks)) is not None]
+        if not known:
+            return None
+        ranked = sorted(known, key=lambda one: one[0])
+        (off, best), runner_up = ranked[0], [*(off for off, _ in ranked[1:]), np.inf][0]
+        fits = off <= ALIKE and runner_up - off >= MARGIN and best.seen_ns < now_ns
+        return best if fits and within_reach(best, newcomer) else None
 
     def _tell(self, now_ns: int) -> None:
-        """Whoever comes first is told at once; who joins others, when it is sure that there is somebody."""
-        alone = not any(t.confirmed for t in self._tracks)
+        """Whoever comes first is told at once; who joins others, or may be one who was lost, when it is sure."""
+        alone = not any(_confirmed(t) for t in self._tracks)
         for track in self._tracks:
             beside = any(t.told and _is_beside(t, track, now_ns) for t in self._tracks if t is not track)
-            track.told |= alone or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
+            wanted = track.looks.count.any() and any(t.looks.count.any() for t in self._displaced)
+            at_once = alone and not wanted
+            track.told |= at_once or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
 
     def _forget(self, now_ns: int) -> None:
         """Lets go who is lost too long or was hardly there; when there are too many, the longest lost."""
         kept = [t for t in self._tracks if _stays(t, now_ns, self._lost_ns)]
-        self._glimpses += [t for t in self._tracks if t.told and not t.confirmed and t not in kept]
+        self._glimpses += [t for t in self._tracks if t.told and not _confirmed(t) and t not in kept]
         newest = sorted(kept, key=lambda t: t.seen_ns, reverse=True)[: self._max_people]
+        self._displaced = list(self._still_wanted(kept, newest, now_ns))
         self._tracks = [t for t in kept if t in newest]
+
+    def _still_wanted(self, kept: list[Track], newest: list[Track], now_ns: int) -> Iterable[Track]:
+        for track in (*self._displaced, *(t for t in kept if t.told and t not in newest)):
+            if now_ns - track.seen_ns <= self._lost_ns:
+                yield track
+
+
+def _confirmed(track: Track) -> bool:
+    return track.frames >= CONFIRMED_FRAMES
 
 
 def _is_beside(known: Track, newcomer: Track, now_ns: int) -> bool:
@@ -116,57 +145,7 @@ def _is_beside(known: Track, newcomer: Track, now_ns: int) -> bool:
 
 def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
     lost = now_ns - track.seen_ns
-    return lost == 0 or (track.confirmed and lost <= lost_ns)
-
-
-def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int) -> list[tuple[int, int]]:
-    """Pairs (track, detection) with the least sum of distances, none beyond its gate."""
-    if not tracks or not found:
-        return []
-    cost = np.array([[distance(t.predicted(now_ns), t.seen, d) / t.gate(now_ns) for d in found] for t in tracks])
-    pairs = assignment(np.minimum(cost, 1.0))
-    return [(t, d) for t, d in pairs if cost[t, d] < 1.0]
-
-
-def distance(predicted: F32, before: Detection, now: Detection) -> float:
-    """Mean joint distance in box heights, plus how much the size changed; joints that both saw well count most."""
-    weight = before.score * now.score + 1e-3
-    gap = joint_distance(now.xy, predicted)
-    old, new = box_size(before.xy), box_size(now.xy)
-    return float((gap * weight).sum() / weight.sum() / max(old, new) + 0.5 * abs(math.log(new / old)))
-
-
-def shift(before: Detection, now: Detection) -> F32:
-    """(2,) px: how far the body as a whole moved."""
-    weight = before.score * now.score + 1e-3
-    return np.asarray(((now.xy - before.xy) * weight[:, None]).sum(0) / weight.sum(), np.float32)
-
-
-def filled(detection: Detection, expected: F32) -> Detection:
-    """Joints that were not found at all (score 0) move with the body."""
-    if detection.score.all():
-        return detection
-    xy = np.where(detection.score[:, None] > 0, detection.xy, expected)
-    return replace(detection, xy=xy.astype(np.float32))
-
-
-def distinct(found: list[Detection]) -> list[Detection]:
-    """The same people without doubles, the surest first."""
-    kept: list[Detection] = []
-    for candidate in sorted(found, key=lambda d: -float(d.score.mean())):
-        if all(distance(other.xy, other, candidate) > SAME for other in kept):
-            kept.append(candidate)
-    return kept
-
-
-def sane_detection(detection: Detection) -> Detection:
-    """Finite throughout; what was not has score 0."""
-    xy, score = sane(detection.xy, detection.score)
-    presence = sane_presence(detection.presence)
-    if detection.world is None:
-        return Detection(xy, score, presence, None)
-    world, good = sane_world(detection.world)
-    return Detection(xy, score if good.all() else np.where(good, score, 0).astype(np.float32), presence, world)
+    return lost == 0 or (_confirmed(track) and lost <= lost_ns)
 
 
 def _person(track: Track, seen: bool) -> Person2D:

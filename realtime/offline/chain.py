@@ -62,7 +62,7 @@ class Chain:
         """Keypoints with their reliabilities."""
         image, stamp = picture.image, picture.stamp
         people, detect_us = _timed(lambda: self.detector.detect(image, stamp.t_capture_ns // clock.NS_PER_MS))
-        found = self.tracker.update(people, stamp, image.shape[1], image.shape[0])
+        found = self.tracker.update(people, stamp, image.shape[1], image.shape[0], image)
         judged, occlude_us = _timed(lambda: self.occlusion.update(found, *grey_copy(image)))
         return replace(judged, stage_us={"detect": detect_us, "occlude": occlude_us})
 
