@@ -14,18 +14,17 @@ from engines.contract import BATCHES
 from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import OcclusionConfig
 from realtime.occlude.appearance import sample_patch
-from realtime.occlude.features import (
-    FeatureMemory,
-    JointObservation,
-    Measures,
-    joint_features,
-    measure,
-    remembered,
-)
+from realtime.occlude.features import FeatureMemory, JointObservation
 from realtime.occlude.learned import LearnedReliability
 from realtime.occlude.left_right_swaps import SwapRepair
 from realtime.occlude.optical_flow import Flow, Grey, trace
-from realtime.occlude.rule_based import NOWHERE, SEEN, flow_residual, gather, reliability, same_threshold, within
+from realtime.occlude.reliability_estimator import (
+    LearnedEstimator,
+    MeasuredPerson,
+    ReliabilityEstimator,
+    RuleBasedEstimator,
+)
+from realtime.occlude.rule_based import NOWHERE, flow_residual
 from realtime.wire.arrays import F32
 from realtime.wire.keypoints import sane, sane_presence, sane_world
 from realtime.wire.messages import Keypoints2D, Person2D, Stamp
@@ -51,20 +50,9 @@ class Traced:
     flow: Flow
 
 
-class Sight(NamedTuple):
-    """One person as seen in one frame, and before; what a rule gathers its evidence from."""
-
-    past: FeatureMemory
-    now: FeatureMemory
-    seen: JointObservation
-    flow: Flow | None
-    measures: Measures
-
-
-class Judged(NamedTuple):
-    told: Person2D
-    sight: Sight | None = None  # None: lost
-    row: F32 | None = None  # (J, F) for a learned engine
+class ObservedPerson(NamedTuple):
+    detected: Person2D
+    measured: MeasuredPerson | None = None  # None: lost
 
 
 @dataclass
@@ -81,6 +69,12 @@ class OcclusionFilter:
     _grey_ns: int = 0
     _traced: Traced | None = None
 
+    def __post_init__(self) -> None:
+        rule = RuleBasedEstimator(self.config)
+        self.estimator: ReliabilityEstimator = (
+            LearnedEstimator(self.learned, rule, self.joints) if self.learned else rule
+        )
+
     def prepare(self, stamp: Stamp, grey: Grey, scale: float) -> None:
         """Trace everybody of the last frame into this one, before it is known who is seen in it; changes no answer."""
         self._traced = None
@@ -93,18 +87,21 @@ class OcclusionFilter:
         if found.stamp.stream != self._stream:
             self._forget(found.stamp.stream)
         flows = self._flows(found, grey, scale)
-        pixels = (grey, scale) if grey is not None and self.learned else None
-        judged = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
-        answers = self._learn(found, judged) if self.learned else {}
-        people = tuple(self._answered(p, answers.get(p.told.id)) for p in judged)
+        pixels = (grey, scale) if grey is not None and self.estimator.samples_pixels else None
+        observed = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
+        measured = {p.detected.id: p.measured for p in observed if p.measured}
+        reliability = self.estimator.estimate(found.stamp.t_capture_ns, measured)
+        people = tuple(
+            weighed(p.detected, p.measured, reliability[p.detected.id]) if p.measured else lost(p.detected)
+            for p in observed
+        )
         self._people = {p.id: self._people[p.id] for p in people}
         self._grey, self._grey_ns = grey, found.stamp.t_capture_ns
         return replace(found, people=people)
 
     def _forget(self, stream: int) -> None:
         self._people, self._grey, self._stream = {}, None, stream
-        if self.learned:
-            self.learned.reset()
+        self.estimator.reset()
 
     def _flows(self, found: Keypoints2D, grey: Grey | None, scale: float) -> dict[int, Flow]:
         """Flow of everybody who was seen in the previous frame and is seen in this one, in one call."""
@@ -136,23 +133,18 @@ class OcclusionFilter:
 
     def _person(
         self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
-    ) -> Judged:
-        """What was measured of a person; with a row of cues where a learned engine wants one."""
+    ) -> ObservedPerson:
+        """Repair left and right, and measure."""
         known = self._people.setdefault(told.id, PersonFilter(SwapRepair(self.joints)))
         if not told.score.any():
-            return Judged(told)
+            return ObservedPerson(told)
         dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
-        past = known.past
-        seen = self._seen(told, found, past, pixels)
+        seen = self._seen(told, found, known.past, pixels)
         if self.config.cues.swap:
-            seen = known.swaps.repair(past, seen, dt)
-        measures, row = measure(seen, flow), None
-        if self.learned:
-            row, now = joint_features(past, seen, flow, dt, self.joints, measures)
-        else:
-            now = remembered(past, seen, dt)
-        known.past, known.t_ns = now, found.stamp.t_capture_ns
-        return Judged(told, Sight(past or now, now, seen, flow, measures), row)
+            seen = known.swaps.repair(known.past, seen, dt)
+        measured = self.estimator.measure(known.past, seen, flow, dt)
+        known.past, known.t_ns = measured.now, found.stamp.t_capture_ns
+        return ObservedPerson(told, measured)
 
     def _seen(
         self, told: Person2D, found: Keypoints2D, past: FeatureMemory | None, pixels: tuple[Grey, float] | None
@@ -167,27 +159,6 @@ class OcclusionFilter:
         look = sample_patch(pixels[0], xy, pixels[1]) if pixels else None
         return JointObservation(xy, score, sane_presence(told.presence), world, found.width, found.height, look)
 
-    def _learn(self, found: Keypoints2D, judged: list[Judged]) -> dict[int, F32]:
-        """The engine's reliabilities, brought to the threshold that means observed."""
-        assert self.learned is not None
-        answers = self.learned.judge(found.stamp.t_capture_ns, {p.told.id: p.row for p in judged if p.row is not None})
-        return {i: same_threshold(answer, self.learned.threshold, SEEN) for i, answer in answers.items()}
-
-    def _answered(self, person: Judged, learned: F32 | None) -> Person2D:
-        """The person with the engine's reliability; by rule where there is no engine, or no slot of it for them."""
-        told, sight = person.told, person.sight
-        if sight is None:
-            return lost(told)
-        seen, used = sight.seen, self.config.cues
-        if learned is None:
-            by_rule = reliability(gather(*sight), used, self.config.sigma)
-            answer = same_threshold(by_rule, self.config.threshold, SEEN)
-        else:
-            answer = np.where(seen.score > 0, learned, np.float32(0))
-            answer = within(answer, sight.measures.border) if used.out_of_frame else answer
-        flow = flow_residual(len(seen.xy), sight.flow, sight.measures)
-        return Person2D(told.id, seen.xy, seen.score, seen.presence, seen.world, flow, answer)
-
 
 def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPOSE_33) -> OcclusionFilter:
     """With the learned engine when one is named; it is verified and warmed up, or EngineError."""
@@ -197,6 +168,13 @@ def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPO
 
     engine = open_engine(config.engine, "cpu", next(b for b in BATCHES if b >= people))
     return OcclusionFilter(config, LearnedReliability(engine, joints), joints)
+
+
+def weighed(detected: Person2D, measured: MeasuredPerson, reliability: F32) -> Person2D:
+    """The person as observed, with flow and reliability."""
+    seen = measured.observed
+    flow = flow_residual(len(seen.xy), measured.flow, measured.measures)
+    return Person2D(detected.id, seen.xy, seen.score, seen.presence, seen.world, flow, reliability)
 
 
 def lost(told: Person2D) -> Person2D:
