@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from realtime.bridges.feet import lowest_of_feet
 from realtime.bridges.humanoid import LIMBS, PARENTS, Joints, Rotations, heading, pivots, rotations
 from realtime.rotations import Real, unit
 
@@ -39,8 +40,10 @@ class Rest:
 
     def recentred(self, bones: Rotations, pelvis: Real) -> Rest:
         """Here is the middle now, and this way is ahead."""
-        here = np.array([pelvis[0], self.origin[1], pelvis[2]])
-        facing = heading(bones["Hips"])
+        return self.centred(np.array([pelvis[0], self.origin[1], pelvis[2]]), heading(bones["Hips"]))
+
+    def centred(self, here: Real, facing: Real) -> Rest:
+        """This point of the floor is the middle now, and that way is ahead."""
         turned = {bone: facing @ self.facing.T @ r for bone, r in self.turned.items()}
         return replace(self, facing=facing, origin=here, turned=turned)
 
@@ -67,7 +70,8 @@ class Calibration:
         check_t_pose(joints)
         turned = rotations(joints, face)
         facing, where = heading(turned["Hips"]), pivots(joints)
-        floor = min(joints[name][1] for name in joints) - 0.08
+        floor = lowest_of_feet(joints)
+        assert floor is not None  # a T-pose shows its ankles
         origin = np.array([joints["pelvis"][0], floor, joints["pelvis"][2]])
         offsets = {bone: facing.T @ (where[bone] - where[p]) for bone, p in PARENTS.items() if p}
         return Rest(offsets | {"Hips": facing.T @ (where["Hips"] - origin)}, turned, facing, origin)

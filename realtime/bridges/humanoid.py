@@ -1,7 +1,8 @@
 """Convert one person's joints to rotations of a humanoid's bones (names of VRM and Unity).
 
 Axes: upright, right-handed, y up; in the rest pose the person stands in a T-pose and faces +z, left hand at +x.
-Rotation about a bone's own length (twist), fingers and face are not known and stay as they are at rest.
+Head, hands and feet turn by ears, knuckles, heels and toes where the stream has them (body37); the twist of upper arms
+and legs, fingers and face are not known and stay as they are at rest.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.rotations import Real, best_rotation, frame, swing, unit
+from realtime.bridges.extremities import foot, hand, hand_roll, head_by_ears
+from realtime.rotations import Real, about, best_rotation, frame, swing, unit
 
 Joints = Mapping[str, Real]  # (3,) m; what is not known is missing
 Rotations = dict[str, Real]  # (3, 3), in the room
@@ -42,8 +44,7 @@ LIMBS = {
     "RightUpperLeg": Limb("right_hip", "right_knee", (0, -1, 0)),
     "RightLowerLeg": Limb("right_knee", "right_ankle", (0, -1, 0)),
 }
-FOLLOWERS = {"LeftHand": "LeftLowerArm", "RightHand": "RightLowerArm", "LeftFoot": "LeftLowerLeg",
-             "RightFoot": "RightLowerLeg"}  # fmt: skip
+SIDES = {"Left": "left", "Right": "right"}
 
 
 def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Rotations:
@@ -52,6 +53,8 @@ def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Ro
     for bone, parent in PARENTS.items():
         seen = bone_rotation(bone, joints, face, found)
         found[bone] = seen if seen is not None else kept(bone, parent, found, last)
+    for side, name in SIDES.items():
+        roll_hand(found, joints, side, name)
     found["Spine"] = halfway(found["Hips"], found["Chest"])
     found["Neck"] = halfway(found["Chest"], found["Head"])
     return found
@@ -66,7 +69,20 @@ def bone_rotation(bone: str, joints: Joints, face: Joints, found: Rotations) -> 
         return head(joints, face, found["Chest"])
     if bone in LIMBS:
         return limb(LIMBS[bone], joints, found[PARENTS[bone]])
-    return found[FOLLOWERS[bone]] if bone in FOLLOWERS else None
+    for side, name in SIDES.items():
+        if bone == f"{side}Hand":
+            return hand(joints, name, found[PARENTS[bone]])
+        if bone == f"{side}Foot":
+            return foot(joints, name, found[PARENTS[bone]])
+    return None
+
+
+def roll_hand(found: Rotations, joints: Joints, side: str, name: str) -> None:
+    """Roll the hand as its knuckles lie, and the forearm half as far."""
+    roll = hand_roll(joints, name, found[f"{side}Hand"])
+    if roll is not None:
+        found[f"{side}Hand"] = found[f"{side}Hand"] @ about(np.array(roll), 0)
+        found[f"{side}LowerArm"] = found[f"{side}LowerArm"] @ about(np.array(roll / 2), 0)
 
 
 def trunk(joints: Joints, pair: str, low: str, high: str) -> Real | None:
@@ -86,11 +102,11 @@ def limb(bone: Limb, joints: Joints, parent: Real) -> Real | None:
 
 
 def head(joints: Joints, face: Joints, chest: Real) -> Real | None:
-    """From ears and nose, where the detector gives them in 3D; else from neck and crown, without turning."""
-    if all(name in face for name in ("left_ear", "right_ear", "nose")):
-        across = face["left_ear"] - face["right_ear"]
-        forward = face["nose"] - (face["left_ear"] + face["right_ear"]) / 2
-        return frame(across, np.cross(forward, across))
+    """From ears and nose of the stream, else of the detector; else from neck and crown, without turning."""
+    by_ears = head_by_ears(joints)
+    by_ears = head_by_ears(face) if by_ears is None else by_ears
+    if by_ears is not None:
+        return by_ears
     if "thorax" in joints and "head" in joints:
         return swing(chest @ np.array([0.0, 1.0, 0.0]), joints["head"] - joints["thorax"]) @ chest
     return None

@@ -16,6 +16,8 @@ from realtime.client.one_euro import PoseSmoother
 from realtime.client.pose_client import NoStream, PoseClient
 from realtime.wire.messages import Hello, Pose3D
 
+ORIGINS = ("person", "camera")
+ORIGIN_HELP = "the middle: where the first person stood, facing ahead; or below the camera"
 Keys = queue.SimpleQueue[str]
 Send = Callable[[Pose3D, list[BridgedPerson], "Hello | None"], None]
 
@@ -38,6 +40,10 @@ class Bridge:
     keys: Mapping[str, Callable[[], object]] = field(default_factory=dict)
     hint: str = "keys: q quit"
     news: Callable[[], str] = nothing  # one line for the person at the keyboard; empty: nothing new
+
+
+def now_s() -> float:
+    return clock.now_ns() * 1e-9
 
 
 def tell(text: str) -> None:

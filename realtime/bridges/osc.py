@@ -6,20 +6,20 @@ joints: `/steadypose/SOURCE/ID/JOINT x y z sigma state`: metres; x right of the 
         `/steadypose/SOURCE/frame seq people` comes first, also when nobody is in view.
 vrchat: `/tracking/trackers/N/position x y z` and `/rotation x y z` in Unity's axes, metres and degrees; 1 hip, 2 chest,
         3 4 left and right foot, 5 6 knees, 7 8 elbows; `/tracking/trackers/head/position` aligns the spaces.
-        The floor is where the feet of the first frames stood; hidden joints that are ABSENT are not sent.
+        The floor, the middle and ahead are where the first person stood and faced; ABSENT joints are not sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-
-import numpy as np
+from dataclasses import dataclass, field
 
 from realtime.bridges import unity
+from realtime.bridges.calibration import Rest, ideal
 from realtime.bridges.humanoid import Rotations, rotations
 from realtime.bridges.person import BridgedPerson
-from realtime.rotations import Real
+from realtime.bridges.standing import Standing
+from realtime.bridges.turn_limit import TurnLimit
 from realtime.wire.messages import ABSENT, Pose3D
 
 Message = tuple[str, list[object]]
@@ -35,8 +35,6 @@ TRACKERS = {
     "7": ("left_elbow", "LeftUpperArm"),
     "8": ("right_elbow", "RightUpperArm"),
 }
-ANKLE_M = 0.08  # an ankle above the floor
-FLOOR_FRAMES = 60
 
 
 def frame_message(pose: Pose3D) -> Message:
@@ -56,29 +54,30 @@ def joint_messages(source: str, seen: BridgedPerson, mirrored: bool) -> Iterator
 
 @dataclass
 class VRChat:
-    """One person as VRChat's trackers."""
+    """One person as VRChat's trackers; the first half second tells where the floor, the middle and ahead are."""
 
-    _floor: float | None = None
-    _frames: int = 0
+    recentring: bool = True  # on the first person; else the camera is the middle
+    _standing: Standing = field(default_factory=Standing)
+    _room: Rest | None = None
     _bones: Rotations | None = None
+    _id: int | None = None
+    _turns: TurnLimit = field(default_factory=TurnLimit)
 
-    def messages(self, seen: BridgedPerson) -> Iterator[Message]:
+    def messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
         self._bones = rotations(seen.joints, seen.face, self._bones)
-        self._stand(seen)
+        if self._room is None:
+            self._standing.add(seen, self._bones["Hips"])
+            if not self._standing.known:
+                return
+            self._room = self._standing.centre(ideal(), self.recentring)
+        if seen.id != self._id:
+            self._turns.forget()  # somebody else stands elsewhere
+        self._id = seen.id
+        turned = self._turns.limit({bone: self._room.facing.T @ r for bone, r in self._bones.items()}, now_s)
         for tracker, (joint, bone) in TRACKERS.items():
             if joint in seen.joints:
-                yield f"/tracking/trackers/{tracker}/position", list(unity.position(self._above(seen.joints[joint])))
-                yield f"/tracking/trackers/{tracker}/rotation", list(unity.euler(self._bones[bone]))
+                place = unity.position(self._room.place(seen.joints[joint]))
+                yield f"/tracking/trackers/{tracker}/position", list(place)
+                yield f"/tracking/trackers/{tracker}/rotation", list(unity.euler(turned[bone]))
         if "head" in seen.joints:
-            yield "/tracking/trackers/head/position", list(unity.position(self._above(seen.joints["head"])))
-
-    def _stand(self, seen: BridgedPerson) -> None:
-        ankles = [seen.joints[name][1] for name in ("left_ankle", "right_ankle") if name in seen.joints]
-        if not ankles or self._frames >= FLOOR_FRAMES:
-            return
-        self._frames += 1
-        low = float(min(ankles)) - ANKLE_M
-        self._floor = low if self._floor is None else min(self._floor, low)
-
-    def _above(self, point: Real) -> Real:
-        return np.asarray(point - np.array([0.0, self._floor or 0.0, 0.0]))
+            yield "/tracking/trackers/head/position", list(unity.position(self._room.place(seen.joints["head"])))

@@ -1,8 +1,9 @@
 """Send one person as a humanoid's bones by the VMC protocol (v2.7), for VTuber and Unity tools (port 39539).
 
 Unity's axes (left-handed, y up, z forward), metres, quaternions x y z w, each bone against its parent, identity in the
-T-pose.  Driven: trunk, neck, head (from the detector's face points), arms, legs, the place of the hips.
-Not driven: twist of limbs, hands, fingers, expression, gaze.  Joints that are ABSENT leave their bone where it was.
+T-pose.  Driven: trunk, neck, head, arms, hands, legs, feet, the place of the hips.  Not driven: twist of upper arms and
+legs, fingers, expression, gaze.  Joints that are ABSENT leave their bone where it was.
+The first person who is seen for half a second stands on the floor in the middle and faces ahead.
 Positions of bones are the person's own; a receiver that takes only rotations keeps the avatar's proportions.
 """
 
@@ -15,6 +16,8 @@ from realtime.bridges import unity
 from realtime.bridges.calibration import Calibration, Rest, ideal
 from realtime.bridges.humanoid import PARENTS, Rotations, rotations
 from realtime.bridges.person import BridgedPerson
+from realtime.bridges.standing import Standing
+from realtime.bridges.turn_limit import TurnLimit
 
 Message = tuple[str, list[object]]
 
@@ -29,11 +32,14 @@ class Performer:
 
     rest: Rest = field(default_factory=ideal)
     state: int = UNCALIBRATED
+    recentring: bool = True  # on the first person; else the camera is the middle
     news: str = ""  # for the person at the keyboard; taken away once told
     _bones: Rotations | None = None
     _calibration: Calibration | None = None
     _begins_s: float = 0.0
     _seen: BridgedPerson | None = None
+    _standing: Standing | None = field(default_factory=Standing)
+    _turns: TurnLimit = field(default_factory=TurnLimit)
 
     def calibrate(self, now_s: float, countdown_s: float = COUNTDOWN_S) -> None:
         self._begins_s, self.state, self._calibration = now_s + countdown_s, WAITING, None
@@ -44,6 +50,7 @@ class Performer:
             self.news = "nobody in view: nothing to recentre on"
             return
         self.rest = self.rest.recentred(self._bones, self._seen.joints["pelvis"])
+        self._turns.forget()
         self.news = "recentred"
 
     def take_news(self) -> str:
@@ -57,13 +64,32 @@ class Performer:
         yield "/VMC/Ext/T", [float(now_s)]
         if seen is None:
             return
-        self._seen, self._bones = seen, rotations(seen.joints, seen.face, self._bones)
+        self._see(seen)
+        if self.state != CALIBRATED and not self._stands(seen):
+            return
         yield "/VMC/Ext/Root/Pos", ["root", *IDENTITY]
-        yield from self._bone_messages(seen)
+        yield from self._bone_messages(seen, now_s)
 
-    def _bone_messages(self, seen: BridgedPerson) -> Iterator[Message]:
+    def _see(self, seen: BridgedPerson) -> None:
+        if self._seen is not None and seen.id != self._seen.id:
+            self._turns.forget()  # somebody else stands elsewhere
+        self._seen, self._bones = seen, rotations(seen.joints, seen.face, self._bones)
+
+    def _stands(self, seen: BridgedPerson) -> bool:
+        """Whether the first person's place is known by now; it becomes the middle."""
+        if self._standing is None:
+            return True
         assert self._bones is not None
-        local = self.rest.local(self._bones)
+        self._standing.add(seen, self._bones["Hips"])
+        if not self._standing.known:
+            return False
+        self.rest = self._standing.centre(self.rest, self.recentring)
+        self._standing = None
+        return True
+
+    def _bone_messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
+        assert self._bones is not None
+        local = self._turns.limit(self.rest.local(self._bones), now_s)
         for bone in PARENTS:
             place = self.rest.offsets[bone]
             if bone == "Hips" and seen.placed:
@@ -84,6 +110,7 @@ class Performer:
     def _finish(self, calibration: Calibration) -> None:
         try:
             self.rest, self.state, self.news = calibration.rest(), CALIBRATED, "calibrated"
+            self._turns.forget()
         except ValueError as error:
             self.state, self.news = UNCALIBRATED, f"not calibrated: {error}"
         self._calibration = None

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from realtime.bridges import osc
 from realtime.bridges.address import host_and_port
-from realtime.bridges.loop import Bridge
+from realtime.bridges.loop import ORIGIN_HELP, ORIGINS, Bridge, now_s
 from realtime.bridges.person import BridgedPerson, check_humanoid
 from realtime.bridges.send import Sender
 from realtime.wire.messages import Hello, Pose3D
@@ -19,17 +19,18 @@ TARGET = "127.0.0.1:9000"
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", default=TARGET, metavar="HOST:PORT", help=f"default {TARGET}")
     parser.add_argument("--layout", choices=("joints", "vrchat"), default="joints", help="joints, or VRChat's trackers")
+    parser.add_argument("--origin", choices=ORIGINS, default="person", help=ORIGIN_HELP + "; of trackers")
     parser.add_argument("--axes", choices=("room", "unity"), default="room", help="of joints")
 
 
 def open_bridge(args: argparse.Namespace) -> Bridge:
     host, port = host_and_port(args.target, TARGET)
-    sender, vrchat, mirrored = Sender(host, port), osc.VRChat(), args.axes == "unity"
+    sender, vrchat, mirrored = Sender(host, port), osc.VRChat(args.origin == "person"), args.axes == "unity"
 
     def send(pose: Pose3D, people: list[BridgedPerson], hello: Hello | None) -> None:
         if args.layout == "vrchat":
             check_humanoid(hello, "--layout joints")
-            bundles: Iterable[Iterable[Message]] = [vrchat.messages(one) for one in people[:1]]
+            bundles: Iterable[Iterable[Message]] = [vrchat.messages(one, now_s()) for one in people[:1]]
         else:
             joints = (osc.joint_messages(pose.stamp.source, one, mirrored) for one in people)
             bundles = [[osc.frame_message(pose)], *joints]

@@ -5,31 +5,27 @@ from __future__ import annotations
 import argparse
 from contextlib import ExitStack, closing
 
-from realtime import clock
 from realtime.bridges.address import host_and_port
-from realtime.bridges.loop import Bridge
+from realtime.bridges.loop import ORIGIN_HELP, ORIGINS, Bridge, now_s
 from realtime.bridges.person import BridgedPerson, check_humanoid
 from realtime.bridges.send import Requests, Sender
 from realtime.bridges.vmc import Performer
 from realtime.wire.messages import Hello, Pose3D
 
 TARGET, LISTEN = "127.0.0.1:39539", 39540
-HINT = "keys: c calibrate (T-pose), r recentre, q quit; twist, fingers and expression are not driven"
+HINT = "keys: c calibrate (T-pose), r recentre, q quit; fingers and expression are not driven"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", default=TARGET, metavar="HOST:PORT", help=f"default {TARGET}")
     parser.add_argument("--listen", type=int, default=LISTEN, metavar="PORT", help="for requests; 0: none")
+    parser.add_argument("--origin", choices=ORIGINS, default="person", help=ORIGIN_HELP)
     parser.add_argument("--calibrate", action="store_true", help="count down to a T-pose at once")
-
-
-def now_s() -> float:
-    return clock.now_ns() * 1e-9
 
 
 def open_bridge(args: argparse.Namespace) -> Bridge:
     host, port = host_and_port(args.target, TARGET)
-    performer = Performer()
+    performer = Performer(recentring=args.origin == "person")
     with ExitStack() as stack:
         sender = stack.enter_context(closing(Sender(host, port)))
         requests = stack.enter_context(closing(Requests("127.0.0.1", args.listen))) if args.listen else None

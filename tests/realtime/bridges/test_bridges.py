@@ -18,6 +18,7 @@ from realtime.bridges import osc, unity
 from realtime.bridges.calibration import Calibration, ideal
 from realtime.bridges.humanoid import LIMBS, PARENTS, heading, rotations
 from realtime.bridges.person import BridgedPerson, bridged, chosen
+from realtime.bridges.standing import FRAMES
 from realtime.bridges.vmc import CALIBRATED, CALIBRATING, UNCALIBRATED, WAITING, Performer
 from realtime.cli import main as cli
 from realtime.rotations import about, from_quaternion, unit
@@ -182,7 +183,9 @@ def test_the_avatar_stands_as_the_person_stands(calibrated):
 
 
 def test_every_bone_is_sent_once_with_a_unit_quaternion():
-    messages = list(Performer().messages(seen_of(walking(0.3)), 1.0))
+    performer = Performer()
+    for i in range(FRAMES):
+        messages = list(performer.messages(seen_of(walking(0.3)), 1.0 + (i + 1 - FRAMES) / 30))
     bones = [args for address, args in messages if address == "/VMC/Ext/Bone/Pos"]
     assert sorted(b[0] for b in bones) == sorted(PARENTS)
     assert all(np.linalg.norm(b[4:8]) == pytest.approx(1) for b in bones)
@@ -209,6 +212,8 @@ def test_calibration_counts_down_collects_and_tells():
 
 def test_a_failed_calibration_keeps_the_old_rest_pose():
     performer = Performer()
+    for i in range(FRAMES):
+        list(performer.messages(seen_of(walking(0.1)), (i - FRAMES) / 30))
     before = performer.rest
     performer.obey("/VMC/Ext/Set/Calib/Exec", 0.0)
     for i in range(80):
@@ -280,7 +285,7 @@ def test_joints_carry_place_sigma_and_state():
 def test_vrchat_trackers_stand_on_the_floor_in_unity_axes():
     vrchat = osc.VRChat()
     for t in np.arange(0, 2, 0.1):
-        messages = dict(vrchat.messages(seen_of({n: p - [0, 1.2, 3.6] for n, p in walking(t).items()})))
+        messages = dict(vrchat.messages(seen_of({n: p - [0, 1.2, 3.6] for n, p in walking(t).items()}), t))
     assert {a.split("/")[3] for a in messages} == {*map(str, range(1, 9)), "head"}
     heights = [messages[f"/tracking/trackers/{n}/position"][1] for n in (3, 4)]
     assert min(heights) > 0.05 and max(heights) < 0.5 and messages["/tracking/trackers/head/position"][1] > 1.4

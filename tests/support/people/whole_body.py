@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from engines.skeleton import BLAZEPOSE_33, H36M_17
-from realtime.wire.messages import Hello, Pose3D, replace
+from realtime.wire.messages import Hello, Person3D, Pose3D, replace
 from tests.support.people import walker
 
 OTHERS = tuple(name for name in BLAZEPOSE_33.joints if name not in H36M_17.joints)
@@ -61,17 +61,20 @@ def whole_body(xyz: np.ndarray) -> np.ndarray:
     return np.array([at[name] for name in JOINTS])
 
 
+def person(xyz: np.ndarray, i: int = 1) -> Person3D:
+    """Of 37 joints in camera axes, all seen."""
+    return replace(
+        walker.person(i, xyz[:17]), xyz=(xyz - xyz[0]).astype(np.float32), xy=walker.project(xyz).astype(np.float32),
+        state=np.zeros(len(JOINTS), np.uint8), sigma=np.full(len(JOINTS), 0.015, np.float32),
+        age_ms=np.zeros(len(JOINTS), np.float32), reliability=np.full(len(JOINTS), 0.9, np.float32),
+    )  # fmt: skip
+
+
+def walking(t: float) -> list[Person3D]:
+    """The script of a pipeline: one person who walks."""
+    return [person(walker.in_camera(whole_body(walker.walker(t))))]
+
+
 def walk(count: int = 60, hz: float = 30.0) -> list[Pose3D]:
     """A clip of one person with 37 joints."""
-    poses = []
-    for i in range(count):
-        xyz = walker.in_camera(whole_body(walker.walker(i / hz)))
-        one = walker.person(1, xyz[:17])
-        state = np.zeros(len(JOINTS), np.uint8)
-        one = replace(
-            one, xyz=(xyz - xyz[0]).astype(np.float32), xy=walker.project(xyz).astype(np.float32), state=state,
-            sigma=np.full(len(JOINTS), 0.015, np.float32), age_ms=np.zeros(len(JOINTS), np.float32),
-            reliability=np.full(len(JOINTS), 0.9, np.float32),
-        )  # fmt: skip
-        poses.append(walker.pose(i, [one], walker.stamp(i, hz)))
-    return poses
+    return [walker.pose(i, walking(i / hz), walker.stamp(i, hz)) for i in range(count)]
