@@ -54,6 +54,7 @@ SECTIONS = {
     "hand-over": Section("A picture to another process", (PYTHON, "-m", "realtime.bench.hand_over")),
     "streaming": Section("A tick: streamed, or its window anew", (PYTHON, "-m", "trainers", "streaming")),
     "viewer": Section("The viewer", (PYTHON, "-m", "realtime.bench.viewer")),
+    "viewers": Section("Viewers of others", (PYTHON, "-m", "realtime.bench.viewer_peers")),
     "endurance": Section("Endurance: half an hour of kills and stops", (PYTHON, "-m", "realtime", "soak")),
 }  # fmt: skip
 
