@@ -14,7 +14,7 @@ def toward(centre: Tensor) -> Tensor:
     """Smallest rotation that takes the optical axis to the ray (x, y, 1): (…, 2) -> (…, 3, 3)."""
     ray = torch.cat([centre, torch.ones_like(centre[..., :1])], -1)
     u = ray / ray.square().sum(-1, keepdim=True).sqrt()
-    x, y, z = u.unbind(-1)
-    k = 1.0 / (1.0 + z)
-    rows = [1 - x * x * k, -x * y * k, x, -x * y * k, 1 - y * y * k, y, -x, -y, z]
-    return torch.stack(rows, -1).unflatten(-1, (3, 3))
+    aside, ahead = u[..., :2], u[..., 2:]
+    bent = (aside / (1.0 + ahead)).unsqueeze(-1) * aside.unsqueeze(-2)  # (…, 2, 2)
+    upper = torch.cat([torch.eye(2, dtype=u.dtype, device=u.device) - bent, aside.unsqueeze(-1)], -1)
+    return torch.cat([upper, torch.cat([-aside, ahead], -1).unsqueeze(-2)], -2)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 
 class CausalConv(nn.Module):
@@ -19,11 +20,10 @@ class CausalConv(nn.Module):
 
     def step(self, x: Tensor, history: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, C), history (B, 2d, C), oldest first."""
-        history = torch.where(reset[:, None, None], x.unsqueeze(1), history)
-        w = self.conv.weight
-        taps = torch.cat([history[:, 0], history[:, self.dilation], x], 1)  # (B, 3C)
-        y = torch.nn.functional.linear(taps, w.permute(0, 2, 1).flatten(1))
-        return y, torch.cat([history[:, 1:], x.unsqueeze(1)], 1)
+        now = x.unsqueeze(1)
+        history = torch.cat([torch.where(reset[:, None, None], now, history), now], 1)
+        taps = history[:, :: self.dilation].flatten(1)  # (B, 3C)
+        return linear(taps, self.conv.weight.permute(0, 2, 1).flatten(1)), history[:, 1:]
 
 
 class CausalBlock(nn.Module):
@@ -43,4 +43,5 @@ class CausalBlock(nn.Module):
 
     def step(self, x: Tensor, history: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         wide, history = self.wide.step(x, history, reset)
-        return self._mix(x.unsqueeze(-1), wide.unsqueeze(-1)).squeeze(-1), history
+        point = linear(torch.relu(self.norm1(wide)), self.point.weight[..., 0])
+        return x + torch.relu(self.norm2(point)), history

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from engines.skeleton import H36M_17
+from trainers.models.blocks.hold_hidden import pick
 
 CHILDREN, PARENTS = list(range(1, len(H36M_17))), list(H36M_17.parents[1:])
 BONES = len(CHILDREN)
@@ -21,7 +22,8 @@ LEAST = 1e-3  # metres
 
 def lengths(points: Tensor) -> Tensor:
     """(..., 17, 2) -> (..., 16)."""
-    return (points[..., CHILDREN, :] - points[..., PARENTS, :]).square().sum(-1).clamp_min(1e-12).sqrt()
+    step = pick(points, CHILDREN, -2) - pick(points, PARENTS, -2)
+    return step.square().sum(-1).clamp_min(1e-12).sqrt()
 
 
 def shortest(like: Tensor) -> Tensor:
@@ -30,7 +32,7 @@ def shortest(like: Tensor) -> Tensor:
 
 def excess(points: Tensor, seen: Tensor) -> Tensor:
     """(..., 16) metres by which a seen bone is longer than the shortest."""
-    both = seen[..., CHILDREN] & seen[..., PARENTS]
+    both = pick(seen, CHILDREN, -1) & pick(seen, PARENTS, -1)
     more = (lengths(points) - shortest(points)).clamp(LEAST, 1.0)
     return torch.where(both, more, torch.full_like(more, LEAST))
 

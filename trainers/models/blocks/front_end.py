@@ -57,9 +57,10 @@ class FrontEnd(nn.Module):
         self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, Tensor, dict[str, Tensor]]:
         seen = reliability >= self.threshold
-        held, held2d = hold_step(x, seen, state["held2d"], reset)
-        held = self._hold(held, x)
-        held3d, offsets3d = hold_step(world, seen, state["held3d"], reset)
+        both, offsets = hold_step(  # what is held in the picture and in space hangs on the same joints
+            torch.cat([x, world], -1), seen, torch.cat([state["held2d"], state["held3d"]], -1), reset
+        )
+        held, held3d = self._hold(both[..., :2], x), both[..., 2:]
         older = torch.where(reset[:, None], torch.full_like(state["age"], AGE_MAX), state["age"] + dt[:, None])
         age = torch.where(seen, torch.zeros_like(older), older).clamp_max(AGE_MAX)
         rotation = toward(held[:, PELVIS])
@@ -69,7 +70,7 @@ class FrontEnd(nn.Module):
         scale = self._scale(size)
         metric = points / scale[..., None, None]
         features = self._features(metric, seen, reliability, age, held3d, scale, held)
-        after = {"held2d": held2d, "held3d": offsets3d, "age": age, "size": size}
+        after = {"held2d": offsets[..., :2], "held3d": offsets[..., 2:], "age": age, "size": size}
         if self.lengths:
             after["longest"] = longest_step(metric, seen, dt, reset, state["longest"])
             features = torch.cat([features, bone_features(metric, after["longest"])], -1)
@@ -87,7 +88,8 @@ class FrontEnd(nn.Module):
     def _size(self, points: Tensor, seen: Tensor) -> Tensor:
         """(…, 2): seen squared extent in the picture and what it is in metres."""
         weight = seen.to(points.dtype)
-        return torch.stack([(weight * points.square().sum(-1)).sum(-1), (weight * self.reach2).sum(-1)], -1)
+        extent, metres = weight * points.square().sum(-1), weight * self.reach2
+        return torch.cat([extent.sum(-1, keepdim=True), metres.sum(-1, keepdim=True)], -1)
 
     @staticmethod
     def _scale(size: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import linear
 
 from engines.contract import Contract
 from engines.skeleton import H36M_17
@@ -88,10 +89,10 @@ class LiveLifter(nn.Module):
         start = reset > 0.5
         f, rotation, _, new = self.front.step(x, reliability, dt, world, start, state)
         y, new["expand"] = self.expand.step(f, state["expand"], start)
-        y = torch.relu(self.norm(y.unsqueeze(-1))).squeeze(-1)
+        y = torch.relu(self.norm(y))
         for i, block in enumerate(cast("list[CausalBlock]", self.blocks)):
             y, new[f"block{i}"] = block.step(y, state[f"block{i}"], start)
-        out, skip = self.head(y.unsqueeze(-1)).squeeze(-1), self.skip(f.unsqueeze(-1)).squeeze(-1)
+        out, skip = linear(y, self.head.weight[..., 0], self.head.bias), linear(f, self.skip.weight[..., 0])
         xyz, log_sigma = self._answer(out, skip, rotation, reliability)
         return xyz, log_sigma, new
 

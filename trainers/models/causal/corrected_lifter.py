@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from engines.contract import Contract
 from engines.skeleton import BODY_37, H36M_17
+from trainers.models.blocks.hold_hidden import pick
 from trainers.models.causal.causal_lifter import LiveLifter
 from trainers.models.causal.corrector import Corrector, person_view
 
@@ -69,17 +70,17 @@ class CorrectedLifter(nn.Module):
         carried = carried @ turn
         wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
         after["correction"] = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
-        hung = corrected[:, CORE:] - corrected[:, EXTRA_PARENTS]
+        hung = corrected[:, CORE:] - pick(corrected, EXTRA_PARENTS, 1)
         after["offset"] = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
         core = carried + after["correction"]
-        pose = torch.cat([core, core[:, EXTRA_PARENTS] + after["offset"]], 1)
+        pose = torch.cat([core, pick(core, EXTRA_PARENTS, 1) + after["offset"]], 1)
         pose, after["length"], after["known"] = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
         return (pose @ turn.transpose(1, 2), sigma), after
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
         corrected = corrected + self.gains[0].log()
-        carried = torch.cat([carried, carried[:, EXTRA_PARENTS]], 1) + self.gains[1].log()
+        carried = torch.cat([carried, pick(carried, EXTRA_PARENTS, 1)], 1) + self.gains[1].log()
         believed = trust >= self.carry.front.threshold
         share = torch.sigmoid(2 * (carried - corrected) + self._leaning(believed)) * trust.square()
         both = -0.5 * torch.logaddexp(-2 * corrected, -2 * carried)
@@ -102,9 +103,9 @@ def hold_lengths(
     pose: Tensor, trust: Tensor, dt: Tensor, start: Tensor, length: Tensor, known: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
     """The pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed."""
-    bone = pose[:, BONE_ENDS] - pose[:, BONE_PARENTS]
+    bone = pick(pose, BONE_ENDS, 1) - pick(pose, BONE_PARENTS, 1)
     now = (bone.square().sum(-1) + LEAST_M**2).sqrt()
-    weight = torch.minimum(trust[:, BONE_ENDS], trust[:, BONE_PARENTS]).square() * dt.clamp(0, 1)[:, None]
+    weight = torch.minimum(pick(trust, BONE_ENDS, 1), pick(trust, BONE_PARENTS, 1)).square() * dt.clamp(0, 1)[:, None]
     first = start[:, None]
     known = torch.where(first, torch.full_like(known, FIRST_LENGTH_S), known)
     length = torch.where(first, now, length)

@@ -17,6 +17,7 @@ from torch.nn.functional import gelu
 
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
 from trainers.geometry.person_frame import toward
+from trainers.models.blocks.hold_hidden import pick
 
 HIPS = [BLAZEPOSE_33.index("left_hip"), BLAZEPOSE_33.index("right_hip")]
 POINTS, JOINTS = len(BLAZEPOSE_33), len(BODY_37)
@@ -43,7 +44,7 @@ class PersonView:
 
 def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
     """rays (B, 33, 2) of the camera; the distance is a weighted least squares over the points, in closed form."""
-    rotation = toward(rays[:, HIPS].mean(1))
+    rotation = toward(pick(rays, HIPS, 1).mean(1))
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ rotation
     seen = turned[..., :2] / turned[..., 2:].clamp_min(0.1)
     weight = (reliability.square() + LEAST_TRUST).unsqueeze(-1)

@@ -1,6 +1,6 @@
 """Read a causal lifter's weights back out of its exported engine, so that another network can be built on it.
 
-The exporter folds each block's second norm into the product before it and transposes the wide ones; both are undone.
+The exporter transposes the wide products, and folds a norm into a convolution before it; both are undone.
 """
 
 from __future__ import annotations
@@ -77,7 +77,8 @@ def _state(found: dict[str, Tensor], model: LiveLifter) -> dict[str, Tensor]:
     for name in state:
         state[name] = found.get(f"model.{name}", state[name]).reshape(state[name].shape)
     for i in range(_blocks(found)):
-        bias = found[f"model.blocks.{i}.point.weight_bias"]
-        state[f"blocks.{i}.norm2.weight"] = torch.full_like(bias, math.sqrt(1 + EPS))
-        state[f"blocks.{i}.norm2.bias"] = bias
+        bias = found.get(f"model.blocks.{i}.point.weight_bias")
+        if bias is not None:  # the exporter has folded the norm behind a convolution into it
+            state[f"blocks.{i}.norm2.weight"] = torch.full_like(bias, math.sqrt(1 + EPS))
+            state[f"blocks.{i}.norm2.bias"] = bias
     return state
