@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import math
+import tokenize
 import zipfile
 import zlib
 from typing import Any
@@ -37,7 +38,10 @@ def array(data: bytes, name: str) -> Any:
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    shape, fortran, dtype = header(file, max_header_size=MAX_HEADER)
+    try:
+        shape, fortran, dtype = header(file, max_header_size=MAX_HEADER)
+    except (tokenize.TokenError, SyntaxError, RecursionError, MemoryError, TypeError) as error:
+        raise ValueError(f"{name}: a header that says nothing ({type(error).__name__})") from None
     if dtype.hasobject:
         raise ValueError(f"{name} holds objects")
     wanted, there = math.prod(shape) * dtype.itemsize, len(data) - file.tell()

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from trainers.data.multiview import array, checked, read_calibration
 from trainers.errors import UserError
 from trainers.geometry.calibrated_camera import CalibratedCamera
+from trainers.user_file import TABLE_BYTES, read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -61,8 +62,8 @@ def _json(path: Path) -> tuple[list[CalibratedCamera], str]:
 
 def _toml(path: Path) -> tuple[list[CalibratedCamera], str]:
     try:
-        plain = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        plain = tomllib.loads(read_text(path, TABLE_BYTES))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise UserError(f"{path}: no TOML: {error}; expected {KNOWN}") from None
     cameras = [_camera(path, name, table) for name, table in _tables(plain)]
     return cameras, toml_unit(plain.get("metadata", {}), cameras)
@@ -114,7 +115,7 @@ def toml_unit(metadata: Any, cameras: list[CalibratedCamera]) -> str:
 
 def _qualisys(path: Path) -> tuple[list[CalibratedCamera], str]:
     try:
-        tree = ElementTree.fromstring(path.read_text(encoding="utf-8", errors="strict"))
+        tree = ElementTree.fromstring(read_text(path, TABLE_BYTES))
         cameras = [_qualisys_camera(tag) for tag in tree.iter("camera") if tag.get("active", "1") != "0"]
     except (ElementTree.ParseError, UnicodeDecodeError, KeyError, ValueError) as error:
         raise UserError(f"{path}: no Qualisys calibration ({error}); export it from QTM as .qca.txt") from None

@@ -18,6 +18,7 @@ import numpy as np
 from engines import npz
 from engines.skeleton import H36M_17, Array
 from trainers.errors import UserError
+from trainers.user_file import read_bytes, read_json
 
 UNIT_M = 1e-4  # of `rel`
 VALIDATION = ("05", "06", "07", "15", "26", "32", "39", "124")
@@ -153,8 +154,8 @@ def _actions(path: Path) -> dict[str, str]:
     if not path.exists():
         return {}
     try:
-        return {e["clip"]: e.get("desc", "") for e in json.loads(path.read_text())}
-    except (json.JSONDecodeError, TypeError, KeyError) as error:
+        return {e["clip"]: e.get("desc", "") for e in read_json(path)}
+    except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
         raise UserError(
             f"{path}: expected a list of {{clip, subject, desc}}: {error}; prepare the folder anew"
         ) from None
@@ -178,7 +179,7 @@ def _read(path: Path, actions: dict[str, str]) -> list[MotionSegment]:
 
 def _arrays(path: Path) -> dict[str, Any]:
     try:
-        found = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
+        found = npz.read(read_bytes(path, MOST_BYTES), MOST_BYTES, MOST_ARRAYS)
         missing = [k for k in KEYS if k not in found]
         arrays = {} if missing else {k: found[k] for k in KEYS}
     except (OSError, ValueError) as error:

@@ -9,7 +9,6 @@ frames of one index belong together.
 from __future__ import annotations
 
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +18,15 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import npz
 from engines.skeleton import BLAZEPOSE_33
 from trainers.errors import UserError
 from trainers.geometry.calibrated_camera import CalibratedCamera
+from trainers.user_file import read_bytes, read_json
 
 CALIBRATION, REFERENCE = "calibration.json", "reference.npz"
 FILMS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
+MOST_BYTES, MOST_ARRAYS = 1 << 30, 16  # of a reference, unpacked
 MAKE = "make the folder with: trainers triangulate FILMS --calibration FILE --out DIR"
 RIGID = 1e-3  # how far R R^T may lie from the identity
 Image = NDArray[np.uint8]
@@ -129,7 +131,7 @@ def read_calibration(path: Path) -> list[CalibratedCamera]:
     if not path.is_file():
         raise UserError(f"{path}: missing; {MAKE}")
     try:
-        plain = json.loads(path.read_text())
+        plain = read_json(path)
         cameras = [_camera(entry) for entry in plain]
     except (KeyError, TypeError, ValueError) as error:
         raise UserError(
@@ -181,10 +183,12 @@ def read_reference(path: Path) -> ReferenceJoints:
     if not path.is_file():
         raise UserError(f"{path}: missing, so there is nothing to judge against; {MAKE}")
     try:
-        with np.load(path, allow_pickle=False) as data:
-            xyz, joints, fps = (data[key] for key in ("xyz", "joints", "fps"))
-    except (KeyError, ValueError, OSError, EOFError, zipfile.BadZipFile) as error:
+        data = npz.read(read_bytes(path, MOST_BYTES), MOST_BYTES, MOST_ARRAYS)
+        xyz, joints, fps = (data[key] for key in ("xyz", "joints", "fps"))
+    except (KeyError, ValueError, OSError) as error:
         raise UserError(f"{path}: no reference with xyz, joints, fps ({error}); {MAKE}") from None
+    if xyz.dtype.kind != "f" or joints.ndim != 1 or joints.dtype.kind != "U" or fps.ndim or fps.dtype.kind not in "fiu":
+        raise UserError(f"{path}: xyz, joints or fps are of another kind than numbers, names and a number; {MAKE}")
     names = tuple(str(joint) for joint in joints)
     if xyz.ndim != 3 or xyz.shape[1:] != (len(names), 3) or not float(fps) > 0:
         raise UserError(f"{path}: xyz is {xyz.shape} for {len(names)} joints at {float(fps)} fps; expected (T, J, 3)")

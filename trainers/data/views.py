@@ -15,6 +15,7 @@ from engines.skeleton import H36M_17, Array
 from trainers.data.motion import PUBLISHED_TEST
 from trainers.errors import UserError
 from trainers.geometry.undistortion import NONE, Coefficients, undistort
+from trainers.user_file import read_bytes
 
 GUESSED_FOV_DEG = 63.0  # over the longer side, for cameras that nobody calibrated
 
@@ -92,7 +93,7 @@ def load(folder: Path) -> ViewSet:
     known = np.ones(len(H36M_17), bool)
     for path in sorted(folder.glob("views_*.npz")):
         try:
-            arrays = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
+            arrays = npz.read(read_bytes(path, MOST_BYTES), MOST_BYTES, MOST_ARRAYS)
             views += _views(arrays)
             known &= arrays["known"]
         except (OSError, ValueError, KeyError, IndexError) as error:

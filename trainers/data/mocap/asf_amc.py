@@ -13,6 +13,7 @@ import numpy as np
 from engines.skeleton import H36M_17, Array
 from trainers.data.mocap.euler import F64, chain, numbers
 from trainers.errors import UserError
+from trainers.user_file import read_text
 
 INCH_M = 0.0254
 FPS = 120.0  # the format does not say
@@ -92,7 +93,7 @@ def _sections(path: Path) -> dict[str, list[tuple[int, list[str]]]]:
     """':name' -> its lines as (line number, words)."""
     sections: dict[str, list[tuple[int, list[str]]]] = {}
     current: list[tuple[int, list[str]]] = []
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+    for number, line in enumerate(read_text(path, errors="replace").splitlines(), 1):
         words = line.split("#")[0].split()
         if words and words[0].startswith(":"):
             current = sections.setdefault(words[0][1:].lower(), [])
@@ -149,7 +150,7 @@ def _frames(path: Path, skeleton: AcclaimSkeleton) -> dict[str, F64]:
     width = {b.name: len(b.dof) for b in skeleton.bones if b.dof} | {"root": len(skeleton.root_order)}
     rows: dict[str, list[list[float]]] = {name: [] for name in width}
     count, degrees = 0, True
-    for number, line in enumerate(path.read_text(errors="replace").splitlines(), 1):
+    for number, line in enumerate(read_text(path, errors="replace").splitlines(), 1):
         words = line.split()
         if not words or words[0][0] in "#:":
             degrees = degrees and ":RADIANS" not in line.upper()

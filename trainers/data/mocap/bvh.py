@@ -11,6 +11,7 @@ from engines.skeleton import H36M_17, Array
 from trainers.data.mocap.euler import F64, LARGEST, chain, numbers
 from trainers.data.mocap.rigs import RIGS, BvhRig
 from trainers.errors import UserError
+from trainers.user_file import read_text
 
 UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001, "inch": 0.0254, "CMU": 0.0254 / 0.45}
 CHANNELS = {f"{axis}{kind}" for axis in "XYZ" for kind in ("position", "rotation")}
@@ -27,7 +28,7 @@ class Node:
 
 def read_bvh(path: Path) -> tuple[Array, float]:
     """(T, 17, 3) metres, Y up, and frames a second."""
-    lines = path.read_text(errors="replace").replace("\r", "\n").split("\n")
+    lines = read_text(path, errors="replace").replace("\r", "\n").split("\n")
     nodes, after = _hierarchy(lines, path)
     rig, names = _rig(nodes, path)
     values, fps = _motion(lines, after, sum(len(n.channels) for n in nodes), path)

@@ -9,6 +9,7 @@ from engines.skeleton import Array
 from trainers.data.mocap.asf_amc import read_amc, read_asf
 from trainers.data.mocap.bvh import read_bvh
 from trainers.errors import UserError
+from trainers.user_file import TABLE_BYTES, read_text
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def descriptions(root: Path) -> dict[str, str]:
     """Clip -> text, from every *index*.txt below root whose lines are `01_01<tab>text`."""
     found: dict[str, str] = {}
     for path in sorted(root.rglob("*index*.txt")):
-        for line in path.read_text(errors="replace").splitlines():
+        for line in read_text(path, TABLE_BYTES, "replace").splitlines():
             clip, _, text = line.strip().partition("\t")
             if text and "_" in clip:
                 found[clip] = text.strip()

@@ -8,7 +8,6 @@ to names that end in `_intrinsic_params` and `_extrinsic_params`; it is parsed, 
 from __future__ import annotations
 
 import ast
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,13 @@ from numpy.typing import NDArray
 from engines.skeleton import Array
 from trainers.errors import UserError
 from trainers.geometry.undistortion import Coefficients, distort
+from trainers.user_file import TABLE_BYTES, read_json, read_text
 
 LENS_KEYS = ("id", "center", "focal_length", "res_w", "res_h")
 PLACE_KEYS = ("orientation", "translation")
 NEAREST_M = 0.1
+# what a damaged or hostile table raises, as JSON or as Python
+UNREADABLE = (OSError, ValueError, SyntaxError, RecursionError, MemoryError, KeyError, TypeError, AttributeError)
 
 
 @dataclass(frozen=True)
@@ -48,11 +50,20 @@ class PublishedCamera:
 def read_cameras(path: Path) -> dict[str, Any]:
     """The file's intrinsics and extrinsics, every key that is needed checked."""
     try:
-        table = python_table(path) if path.suffix == ".py" else json.loads(path.read_text())
+        table = python_table(path) if path.suffix == ".py" else read_json(path)
         lenses, places = table["intrinsics"], table["extrinsics"]
         missing = {k for one in lenses for k in LENS_KEYS if k not in one}
         missing |= {k for of in places.values() for one in of if one for k in PLACE_KEYS if k not in one}
-    except (OSError, ValueError, SyntaxError, KeyError, TypeError, AttributeError) as error:
+    except (
+        OSError,
+        ValueError,
+        SyntaxError,
+        RecursionError,
+        MemoryError,
+        KeyError,
+        TypeError,
+        AttributeError,
+    ) as error:
         raise UserError(
             f"--cameras {path}: expected JSON with 'intrinsics' and 'extrinsics', or VideoPose3D's table as it comes "
             f"({error!r}); the docstring of trainers/data/public/camera_table.py shows the layout"
@@ -67,7 +78,7 @@ def read_cameras(path: Path) -> dict[str, Any]:
 def python_table(path: Path) -> dict[str, Any]:
     """Literals assigned to `*_intrinsic_params` and `*_extrinsic_params`."""
     found: dict[str, Any] = {}
-    for node in ast.parse(path.read_text()).body:
+    for node in ast.parse(read_text(path, TABLE_BYTES)).body:
         if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
             for part in ("intrinsic", "extrinsic"):
                 if node.targets[0].id.endswith(f"_{part}_params"):

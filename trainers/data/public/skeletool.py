@@ -12,6 +12,7 @@ import numpy as np
 
 from engines.skeleton import Array
 from trainers.errors import UserError
+from trainers.user_file import TABLE_BYTES, read_text
 
 HEADER = "skeletool camera calibration file"
 NEAREST_MM = 100.0
@@ -30,7 +31,7 @@ class Pinhole:
 def read_calibration(path: Path) -> dict[str, Pinhole]:
     """Cameras by name; anything that is not such a file is refused with its line."""
     try:
-        lines = path.read_text().splitlines()
+        lines = read_text(path, TABLE_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"--calibration {path}: not readable ({error}); it is the set's camera.calibration") from None
     if not lines or not lines[0].lower().startswith(HEADER):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +13,7 @@ from torch import Tensor
 from trainers.data.shards.burst_shards import BurstFrames, read_bursts
 from trainers.data.shards.clip_shards import OUTSIDE, OWN
 from trainers.errors import UserError
+from trainers.user_file import read_json
 
 HELD_OUT = 8  # one scene in so many is never trained on, where no folder of validation people is given
 GUESSED_FOV = 63.0  # degrees over the longer side: what the runtime assumes of an unknown camera
@@ -69,8 +69,11 @@ def _part(folder: Path) -> tuple[str, str]:
         raise UserError(
             f"{folder}: no synthesis.json in it; make bursts: trainers synthesize bursts --out {folder} ..."
         )
-    settings = json.loads(note.read_text())
-    if settings.get("kind") != "bursts":
+    try:
+        settings = dict(read_json(note))
+    except (OSError, ValueError, TypeError) as error:
+        raise UserError(f"{note}: no settings of trainers synthesize ({error}); make the bursts anew") from None
+    if settings.get("kind") != "bursts" or not {"part", "model"} <= set(settings):
         raise UserError(f"{folder}: holds {settings.get('kind')!r}, expected bursts: trainers synthesize bursts")
     return str(settings["part"]), str(settings["model"])
 

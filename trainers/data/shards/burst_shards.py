@@ -21,7 +21,6 @@ points of BLAZEPOSE_33 that are not among them, in their order.
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,10 +29,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from engines import npz
 from engines.skeleton import BLAZEPOSE_33, H36M_17
 from realtime.wire.keypoints import logit
-from trainers.data.shards.clip_shards import METRE, PX, shard_path
+from trainers.data.shards.clip_shards import METRE, MOST_ARRAYS, MOST_BYTES, PX, shard_path
 from trainers.errors import UserError
+from trainers.user_file import read_bytes
 
 Array = NDArray[Any]
 _REST = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name not in H36M_17.joints]
@@ -142,12 +143,27 @@ def _paths(folder: Path) -> list[Path]:
 
 def _read(path: Path, wanted: set[str]) -> dict[str, Array]:
     try:
-        with path.open("rb") as opened, np.load(opened, allow_pickle=False) as file:
-            missing = ({*FRAME, *SCENE}) - set(file.files)
-            data = {} if missing else {n: file[n] for n in (*FRAME, *SCENE) if n in wanted or n in SCENE}
-    except (OSError, ValueError, zipfile.BadZipFile, EOFError) as error:
+        file = npz.read(read_bytes(path, MOST_BYTES), MOST_BYTES, MOST_ARRAYS)
+    except (OSError, ValueError) as error:
         raise UserError(f"{path}: not a readable shard ({error}); delete it and go on with --resume") from None
-    if missing:
+    if missing := {*FRAME, *SCENE} - set(file):
         raise UserError(f"{path}: no shard of bursts, arrays {', '.join(sorted(missing))} are missing")
+    _check(file, path)
+    data = {n: file[n] for n in (*FRAME, *SCENE) if n in wanted or n in SCENE}
     nothing = {name: np.zeros((0, *shape), np.float32) for name, (shape, _, _) in FRAME.items()}
     return nothing | {name: FRAME[name][2](v) if name in FRAME else v for name, v in data.items()}
+
+
+def _check(file: dict[str, Array], path: Path) -> None:
+    """Shapes, kinds and scenes as they were written; numbers that count are finite."""
+    frames, scenes = len(np.atleast_1d(file["scene"])), len(np.atleast_1d(file["camera"]))
+    expected = {n: (frames, *shape) for n, (shape, _, _) in FRAME.items()} | {n: (scenes, *s) for n, s in SCENE.items()}
+    for name, shape in expected.items():
+        if file[name].shape != shape or file[name].dtype.kind not in "fiu":
+            found = f"{file[name].dtype} {file[name].shape}"
+            raise UserError(f"{path}: {name} is {found}, expected numbers {shape}; make the shard anew")
+    if not all(np.isfinite(file[name]).all() for name in (*SCENE, "root", "world", "score", "presence")):
+        raise UserError(f"{path}: holds numbers that are not finite; make the shard anew")
+    index = file["scene"]
+    if index.dtype.kind not in "iu" or (frames and not 0 <= int(index.min()) <= int(index.max()) < scenes):
+        raise UserError(f"{path}: scene points beyond its {scenes} scenes; make the shard anew")

@@ -38,6 +38,7 @@ from numpy.typing import NDArray
 from engines import npz
 from realtime.wire.keypoints import logit
 from trainers.errors import UserError
+from trainers.user_file import read_bytes
 
 BOARD, OWN, OUTSIDE, OTHER = 1, 2, 4, 8
 PX, METRE = 8.0, 1e4  # units in a pixel and in a metre of the stored integers
@@ -165,7 +166,7 @@ def write_shard(folder: Path, number: int, clips: list[DetectorClip]) -> Path:
 
 def read_shard(path: Path) -> list[DetectorClip]:
     try:
-        data = npz.read(path.read_bytes(), MOST_BYTES, MOST_ARRAYS)
+        data = npz.read(read_bytes(path, MOST_BYTES), MOST_BYTES, MOST_ARRAYS)
     except (OSError, ValueError) as error:
         raise UserError(
             f"{path}: not a readable shard ({error}); delete it and run the same command with --resume"

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
 from trainers.errors import UserError
+from trainers.user_file import read_json
 
 SETTINGS = "synthesis.json"
 USUAL = "full"  # what `auto` stands for
@@ -18,7 +18,7 @@ def detector_of(folder: Path) -> str | None:
     if not note.is_file():
         return None
     try:
-        model = str(json.loads(note.read_text()).get("model", "auto"))
+        model = str(read_json(note).get("model", "auto"))
     except (ValueError, AttributeError):
         raise UserError(f"{note}: no settings of trainers synthesize; synthesize the folder anew") from None
     return USUAL if model == "auto" else model
