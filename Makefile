@@ -24,6 +24,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
+# two files at once; what watches a clock (mark `alone`) runs afterwards, by itself
+BESIDE := -n 2 --dist loadfile
 
 .PHONY: demo test test-all check docs bench benchmarks bench-training mutants clean
 
@@ -31,10 +33,11 @@ demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
 
 test: check
-	$(BIN)/python -m pytest -m "$(QUICK)"
+	$(BIN)/python -m pytest $(BESIDE) -m "$(QUICK)"
 
 test-all: check
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(BESIDE) -m "not alone"
+	$(BIN)/python -m pytest -m alone
 
 check: $(VENV)/.tests
 	$(BIN)/ruff format --check .

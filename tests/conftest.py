@@ -31,6 +31,8 @@ LONG = {  # folder of tests -> its mark: what `make test` leaves to `make test-a
     "trainers/training": "learning",
 }
 
+ALONE = ("fault", "timing", "soak", "browser", "mediapipe")  # these watch a clock: no other test runs beside them
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
@@ -38,6 +40,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, mark in LONG.items():
             if folder == place or folder.startswith(f"{place}/"):
                 item.add_marker(mark)
+        if any(item.get_closest_marker(mark) for mark in ALONE):
+            item.add_marker("alone")
     items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import socket
-from pathlib import Path
 
 import pytest
 
@@ -162,8 +161,8 @@ def test_what_a_dead_run_left_is_gone_at_the_next_start():
         assert not [name for name in os.listdir("/dev/shm") if name.startswith(memory_key(bind))]
 
 
-def test_paths_with_spaces_and_unicode_work(monkeypatch, tmp_path):
-    place = Path(tmp_path / "ä pose 人")
+def test_paths_with_spaces_and_unicode_work(monkeypatch, runtime_dir):
+    place = runtime_dir / "ä pose 人"  # short: socket paths are limited
     monkeypatch.setenv("STEADYPOSE_RUNTIME_DIR", str(place))
     with run_directory(free_address()) as directory:
         bus = Bus(directory)
