@@ -14,10 +14,10 @@ from realtime.config.schema import DetectorConfig
 from realtime.detect.mediapipe_detector import open_detector
 
 
-def loop(path: str, seconds: float, people: int) -> dict[str, float]:
+def loop(path: str, seconds: float, people: int, model: str) -> dict[str, float]:
     """As many frames as it can in `seconds`, after a warm-up of one second."""
     film = open_film(path)
-    detector = open_detector(DetectorConfig(people=people))
+    detector = open_detector(DetectorConfig(people=people, model=model))
     took: list[float] = []
     found = index = 0
     spent = 0.0
@@ -37,4 +37,4 @@ def loop(path: str, seconds: float, people: int) -> dict[str, float]:
 
 
 if __name__ == "__main__":
-    print(json.dumps(loop(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]))))
+    print(json.dumps(loop(sys.argv[1], float(sys.argv[2]), int(sys.argv[3]), sys.argv[4])))

@@ -13,6 +13,8 @@ from realtime.capture.grabber import Grabber
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Picture, Source
 from realtime.capture.source_watchdog import SourceWatchdog
+from realtime.config.schema import SourceConfig
+from realtime.config.source_spec import kind_of
 from realtime.supervise.stage_runner import Context
 from realtime.transport.frame_ring import FrameWriter
 from realtime.wire.frame_order import starts_anew
@@ -62,11 +64,18 @@ class Judge:
         self.looked_ns = now_ns
         self.reason = self.watch.look(picture, now_ns)
         if picture is not None and self.watch.seen == 1:
+            self.ctx.set_info(picture=askable(self.ctx.config.source, picture))
             self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
         if self.second.due():
             self.ctx.set_info(source_note=self.watch.note())
         if self.watch.seen:
             self.ctx.degraded(self.reason) if self.reason else self.ctx.ready()
+
+
+def askable(config: SourceConfig, picture: Picture) -> str:
+    """Size of the picture, "WxH" px, where another one can be asked for; empty for what has a size of its own."""
+    height, width = picture.image.shape[:2]
+    return f"{width}x{height}" if kind_of(config.spec) in ("camera", "demo") else ""
 
 
 class Numbers:

@@ -41,13 +41,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--compare", type=earlier, metavar="FILE", help="what an earlier bench printed: shows the ratio"
     )
     parser.add_argument("--engine", default="auto", metavar="NAME_OR_DIR")
+    parser.add_argument("--model", default="full", help="detector: lite, full (default), heavy or a .task bundle")
     parser.add_argument("--bind", default="tcp://127.0.0.1:5577", metavar="ADDRESS")
 
 
 def main(args: argparse.Namespace) -> int:
-    from realtime.detect.model_download import ensure_model
+    from realtime.detect.find_bundle import bundle_of
 
-    ensure_model()
+    bundle_of(args.model)
     with tempfile.TemporaryDirectory(prefix="steadypose-bench-") as folder:
         film = Path(folder) / "film.npy"
         say(f"rendering {args.frames} frames of {args.size[0]}x{args.size[1]} into memory")
@@ -55,7 +56,13 @@ def main(args: argparse.Namespace) -> int:
         result = Result([], [], [], [])
         for number in range(args.rounds):
             turn(args, film, result, number)
-    setting = {"size": list(args.size), "fps": args.fps, "people": args.people, "processes": args.processes}
+    setting = {
+        "size": list(args.size),
+        "fps": args.fps,
+        "people": args.people,
+        "model": args.model,
+        "processes": args.processes,
+    }
     found = {"machine": machine(), **setting, **figures(result)}
     print("\n".join(lines(found) + (compared(found, args.compare) if args.compare else [])))
     print(json.dumps(found))
@@ -65,17 +72,17 @@ def main(args: argparse.Namespace) -> int:
 def turn(args: argparse.Namespace, film: Path, result: Result, number: int) -> None:
     """Live, then the pipeline flooded, then the bare loop."""
     say(f"round {number + 1} of {args.rounds}")
-    bare_hz = result.bare_hz[-1] if result.bare_hz else bare(film, args.seconds / 2, args.people)["hz"]
+    bare_hz = result.bare_hz[-1] if result.bare_hz else bare(film, args.seconds / 2, args)["hz"]
     result.live.append(live(args, film))
     result.flood_hz.append(flood(args, film, SURPLUS * bare_hz))
-    alone = bare(film, args.seconds, args.people)
+    alone = bare(film, args.seconds, args)
     result.bare_hz.append(alone["hz"])
     result.bare_cpu_s.append(alone["cpu_s"])
     result.bare_people.append(alone["found"])
 
 
-def bare(film: Path, seconds: float, people: int) -> dict[str, float]:
-    command = [sys.executable, "-m", "realtime.bench.bare", str(film), str(seconds), str(people)]
+def bare(film: Path, seconds: float, args: argparse.Namespace) -> dict[str, float]:
+    command = [sys.executable, "-m", "realtime.bench.bare", str(film), str(seconds), str(args.people), args.model]
     done = subprocess.run(command, capture_output=True, text=True, check=True, env=quiet())
     told: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return told
@@ -134,7 +141,8 @@ def program(args: argparse.Namespace, film: Path, hz: float) -> list[str]:
     given: dict[str, Any] = {
         "source.spec": str(film), "source.fps": hz, "source.width": args.size[0], "source.height": args.size[1],
         "camera.fov_deg": 60.0, "lift.engine": args.engine, "publish.bind": args.bind,
-        "terminal.seconds": args.seconds, "detector.people": args.people, "pipeline.processes": args.processes,
+        "terminal.seconds": args.seconds, "detector.people": args.people, "detector.model": args.model,
+        "pipeline.processes": args.processes,
     }  # fmt: skip
     return [sys.executable, "-m", "realtime.bench.live", json.dumps(given)]
 

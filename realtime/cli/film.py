@@ -19,14 +19,14 @@ from realtime.cli.run import SETTINGS
 from realtime.config.loader import Flags, load
 from realtime.config.schema import RunConfig, config_hash
 from realtime.config.source_spec import SourceError, check
-from realtime.detect.model_download import ensure_model
+from realtime.detect.find_bundle import bundle_of
 from realtime.offline.chain import Answer, Chain, answers, open_chain
 from realtime.publish.publisher import hello_of
 from realtime.recording.file_format import MAGIC, RecordingError, RecordingWriter, check_target
 from realtime.recording.relift import finished
 from realtime.wire.messages import Hello, encode
 
-FLAGS = ("--people", "--engine", "--device", "--fov", "--intrinsics", "--height", "--tilt", "--rotate")
+FLAGS = ("--model", "--people", "--engine", "--device", "--fov", "--intrinsics", "--height", "--tilt", "--rotate")
 
 
 def add_film_arguments(parser: argparse.ArgumentParser) -> None:
@@ -94,8 +94,7 @@ class Kept:
 
 
 def open_film(config: RunConfig, stack: ExitStack) -> OpenFilm:
-    if config.detector.model == "auto":
-        ensure_model()
+    bundle_of(config.detector.model)
     source = stack.enter_context(closing(open_source(config)))
     chain = stack.enter_context(closing(open_chain(config)))
     hello = hello_of("film", config.source.name, config_hash(config), config.publish.least_age_ms(), chain.info())

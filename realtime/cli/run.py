@@ -33,6 +33,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--intrinsics": ("camera.intrinsics", str, "FILE", "YAML: fx, fy, cx, cy, width, height (px), distortion"),
     "--height": ("camera.height_m", float, "M", "height of the person; makes positions metric"),
     "--tilt": ("camera.tilt_deg", float, "DEG", "how far the camera looks down; else gravity is estimated"),
+    "--model": ("detector.model", str, "MODEL", "detector: lite, full, heavy, auto (as measured) or a .task bundle"),
     "--people": ("detector.people", int, "N", "how many people to look for"),
     "--engine": ("lift.engine", str, "NAME_OR_DIR", "lifting network: a name in the store or a folder"),
     "--device": ("lift.device", str, "DEVICE", "auto, cpu, cuda, tensorrt or tensorrt-rtx"),
@@ -108,7 +109,6 @@ def settings(args: argparse.Namespace) -> RunConfig:
 
 def main(args: argparse.Namespace) -> int:
     from realtime.config import source_spec
-    from realtime.detect.model_download import ensure_model
     from realtime.supervise import supervisor
     from realtime.supervise.terminal import summary, terminal
 
@@ -117,8 +117,7 @@ def main(args: argparse.Namespace) -> int:
     refuse_a_crowd(config)
     source_spec.check(config.source)
     refuse_missing_files(config)
-    if config.detector.model == "auto":
-        ensure_model()
+    fetch_models(config)
     seen: list[Snapshot] = []
     with newest_pose(config) as newest, viewer(config), film(config), terminal(config, newest) as show:
 
@@ -231,6 +230,27 @@ def refuse_missing_files(config: RunConfig) -> None:
         from engines import store
 
         store.locate(config.lift.engine)
+
+
+def fetch_models(config: RunConfig) -> None:
+    """Before any stage starts, so that a download is no silence; `auto` goes on with what is to be had."""
+    from realtime.config.detector_models import AUTO, DEFAULT, NAMES
+    from realtime.detect.find_bundle import bundle_of
+    from realtime.detect.model_download import ModelError, ensure_model
+
+    bundle_of(config.detector.model)
+    if config.detector.model != AUTO:
+        return
+    try:
+        for name in NAMES:
+            ensure_model(name)
+    except ModelError as error:
+        if not config.terminal.quiet:
+            print(f"detector.model auto: {DEFAULT} alone is measured; {first_line(error)}", file=sys.stderr)
+
+
+def first_line(error: Exception) -> str:
+    return " ".join(str(error).split("\n")[:2])
 
 
 def refuse_a_crowd(config: RunConfig) -> None:

@@ -14,6 +14,7 @@ from realtime.config.yaml_file import ConfigError
 
 FLAGS = {  # the flags of `realtime run` that say how a film is looked at
     "people": "detector.people",
+    "model": "detector.model",
     "engine": "lift.engine",
     "device": "lift.device",
     "fov": "camera.fov_deg",

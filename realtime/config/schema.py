@@ -66,7 +66,9 @@ class CameraConfig:
 
 @dataclass(frozen=True)
 class DetectorConfig:
-    model: str = "auto"  # path of a .task bundle; auto: the one `realtime fetch-model` keeps
+    model: str = (
+        "full"  # lite, full, heavy; auto: the best this machine sustains, measured at the start; a .task bundle
+    )
     people: int = quantity(1, "people", 1, 16)
     look_s: float = quantity(0.5, "s between two looks for more people; 0: in every frame", 0, 60)
     smoothing: Smoothing = "undo"  # what happens to the detector's own smoothing

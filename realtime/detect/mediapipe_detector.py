@@ -20,7 +20,8 @@ from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import DetectorConfig
 from realtime.detect.census import Census
 from realtime.detect.deferred_import import deferred
-from realtime.detect.model_download import COMMAND, ModelError, ensure_model, is_bundle
+from realtime.detect.find_bundle import bundle_of
+from realtime.detect.model_download import COMMAND, ModelError
 from realtime.detect.native_library import quiet_for_good, remarks_kept, send_nothing
 from realtime.wire.arrays import F32
 
@@ -54,20 +55,9 @@ class Detector(Protocol):
 
 def open_detector(config: DetectorConfig) -> Detector:
     """Ready to answer at once (its networks have run); raises ModelError with the next command."""
-    model = _model(config.model)
+    model = bundle_of(config.model)
     send_nothing()
     return MediaPipeDetector(model, config)
-
-
-def _model(spec: str) -> Path:
-    if spec == "auto":
-        return ensure_model()
-    path = Path(spec).expanduser()
-    if not path.is_file():
-        raise ModelError(f"detector.model: {path} does not exist. Leave the key out to use the default: {COMMAND}")
-    if not is_bundle(path):
-        raise ModelError(f"detector.model: {path} is no whole MediaPipe pose bundle (.task). The default: {COMMAND}")
-    return path
 
 
 class MediaPipeDetector:

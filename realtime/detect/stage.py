@@ -6,20 +6,35 @@ from contextlib import closing
 from dataclasses import replace
 
 from realtime import clock
+from realtime.config.detector_models import AUTO
+from realtime.config.schema import DetectorConfig
 from realtime.detect.mediapipe_detector import Detector, open_detector
 from realtime.detect.tracker import Tracker
-from realtime.supervise.stage_runner import Context
+from realtime.supervise.stage_runner import Context, load
 from realtime.transport.frame_ring import FrameReader
 from realtime.wire.frame_order import starts_anew
 from realtime.wire.messages import Frame, Keypoints2D, Stamp
 
 
 def main(ctx: Context) -> None:
-    detector = open_detector(ctx.config.detector)
+    detector = open_detector(settled(ctx))
     try:
         run(ctx, detector)
     finally:
         detector.close()
+
+
+def settled(ctx: Context) -> DetectorConfig:
+    """The settings with a model's name; `auto` is measured once a run and told, a restart keeps to it."""
+    config = ctx.config.detector
+    if config.model != AUTO:
+        return config
+    model = ctx.info().get("auto_model")
+    if model is None:
+        choice = load("realtime.detect.model_choice:chosen")(config, ctx.config.source, ctx.beat)
+        ctx.set_info(auto_model=choice.model, model_choice=choice.words)
+        model = choice.model
+    return replace(config, model=model)
 
 
 def run(ctx: Context, detector: Detector) -> None:

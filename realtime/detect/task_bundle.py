@@ -11,20 +11,37 @@ from typing import Any
 
 import numpy as np
 
+from realtime.detect.pose_models import DETECTOR_FILE, LANDMARKS_FILE
+
 ALIGN = 16  # weights are mapped from the bundle in place; off this border they would be copied
-DETECTOR = ("pose_detector.tflite", 127.5, 127.5)  # name in the bundle, mean and std of its input picture
-LANDMARKS = ("pose_landmarks_detector.tflite", 0.0, 255.0)
+DETECTOR = (DETECTOR_FILE, 127.5, 127.5)  # name in the bundle, mean and std of its input picture
+LANDMARKS = (LANDMARKS_FILE, 0.0, 255.0)
 
 
 def seal(detector: bytes, landmarks: bytes) -> bytes:
-    """The bundle; the same networks give the same bytes."""
-    bundle = io.BytesIO()
-    with zipfile.ZipFile(bundle, "w", zipfile.ZIP_STORED) as archive:
-        for network, (name, mean, std) in ((detector, DETECTOR), (landmarks, LANDMARKS)):
+    """The bundle of two bare networks; the same networks give the same bytes."""
+    return bundle(sealed_detector(detector), sealed_landmarks(landmarks))
+
+
+def sealed_detector(network: bytes) -> bytes:
+    """The network that finds people, told how its picture is scaled."""
+    return with_normalisation(network, *DETECTOR[1:])
+
+
+def sealed_landmarks(network: bytes) -> bytes:
+    """The network of the landmarks, told how its picture is scaled."""
+    return with_normalisation(network, *LANDMARKS[1:])
+
+
+def bundle(detector: bytes, landmarks: bytes) -> bytes:
+    """One file of two networks that know how their pictures are scaled."""
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
+        for network, name in ((detector, DETECTOR[0]), (landmarks, LANDMARKS[0])):
             entry = zipfile.ZipInfo(name)
-            entry.extra = _padding(bundle.tell() + 30 + len(name))  # 30: a zip member's own header
-            archive.writestr(entry, with_normalisation(network, mean, std))
-    return bundle.getvalue()
+            entry.extra = _padding(file.tell() + 30 + len(name))  # 30: a zip member's own header
+            archive.writestr(entry, network)
+    return file.getvalue()
 
 
 def _padding(offset: int) -> bytes:

@@ -22,12 +22,15 @@ MARKS = {"good": "[green]ok[/]", "note": "[yellow]note[/]", "bad": "[bold red]ba
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--json", action="store_true", help="one JSON object a finding, one a line")
     parser.add_argument(
-        "--measure", action="store_true", help="time detector and lifter for a few seconds and recommend"
+        "--measure",
+        action="store_true",
+        help="time lifter and each detector model that is there, and recommend",
     )
     parser.add_argument("--config", metavar="FILE", help="look with the eyes of these settings")
 
 
 def findings(config_file: str | None) -> Iterator[Finding]:
+    from realtime.config.detector_models import NAMES
     from realtime.config.loader import load
     from realtime.detect.model_download import fault, model_path
     from realtime.transport.runtime_dir import base_directory
@@ -35,7 +38,7 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     config = load(config_file)
     yield machine.machine()
     yield from machine.cameras()
-    yield packages.model(model_path(), fault(model_path()))
+    yield from (packages.model(name, model_path(name), fault(model_path(name))) for name in NAMES)
     yield from engines()
     yield from packages.backends()
     yield packages.libraries()
@@ -50,7 +53,7 @@ def findings(config_file: str | None) -> Iterator[Finding]:
     yield machine.port(config.view.http, "viewer", "--http 127.0.0.1:8018")
 
 
-def speed(config_file: str | None) -> Finding:
+def speed(config_file: str | None) -> list[Finding]:
     """Takes seconds, so only where it is asked for."""
     from realtime.config.loader import load
     from realtime.doctor.measure import measured
@@ -83,7 +86,7 @@ def engines() -> Iterator[Finding]:
 
 
 def main(args: argparse.Namespace) -> int:
-    found = [*findings(args.config), *([speed(args.config)] if args.measure else [])]
+    found = [*findings(args.config), *(speed(args.config) if args.measure else [])]
     if args.json:
         for finding in found:
             print(json.dumps(asdict(finding)))

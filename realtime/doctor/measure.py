@@ -12,6 +12,7 @@ from engines.errors import EngineError
 from realtime import clock
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Picture
+from realtime.config.detector_models import AUTO, DEFAULT, NAMES
 from realtime.config.schema import RunConfig
 from realtime.detect.model_download import ModelError, fault, model_path
 from realtime.doctor.machine import Finding
@@ -19,7 +20,6 @@ from realtime.offline.chain import Chain, open_chain
 
 SECONDS = 3.0  # for each size of picture
 WARM_UP = 3  # frames
-ENOUGH_HZ = 30.0
 SMALL = (424, 240)  # px
 MAX_AGE_MS = (150.0, 50.0)  # the default, and the step in which it is raised
 STAGES = ("detect", "occlude", "lift")
@@ -43,25 +43,36 @@ class StageCosts:
         return 1000.0 / (self.detect + self.occlude + self.lift)
 
 
-def measured(config: RunConfig, opener: Opener = open_chain, seconds: float = SECONDS) -> Finding:
-    """Time detector and lifter on rendered people; a machine that is too slow is tried with small pictures too."""
-    if wrong := missing(config):
-        return wrong
-    size = (config.source.width, config.source.height)
+def measured(config: RunConfig, opener: Opener = open_chain, seconds: float = SECONDS) -> list[Finding]:
+    """Time lifter and each model of the detector that is there on rendered people, and recommend.
+
+    A machine that is too slow for all of them is tried with small pictures too.
+    """
+    models = there(config)
+    if not models:
+        return [Finding("note", "speed", f"not measured: the model is {fault(model_path())}", "realtime fetch-model")]
+    size, rate_hz = (config.source.width, config.source.height), config.source.fps
     try:
-        cost = cost_of(config, size, opener, seconds)
-        smaller = (
-            cost_of(config, SMALL, opener, seconds) if too_slow(cost) and math.prod(size) > math.prod(SMALL) else cost
-        )
+        costs = {model: cost_of(with_model(config, model), size, opener, seconds) for model in models}
+        quickest = max(costs, key=lambda model: costs[model].rate_hz)
+        smaller = costs[quickest]
+        if too_slow(smaller, rate_hz) and math.prod(size) > math.prod(SMALL):
+            smaller = cost_of(with_model(config, quickest), SMALL, opener, seconds)
     except (EngineError, ModelError) as error:
-        return Finding("note", "speed", f"not measured: {error}")
-    return recommended(cost, smaller)
+        return [Finding("note", "speed", f"not measured: {error}")]
+    found = [Finding("good", f"speed {model}", f"sustains {words_of(cost)}") for model, cost in costs.items()]
+    return [*found, recommended(costs, (quickest, smaller), rate_hz)]
 
 
-def missing(config: RunConfig) -> Finding | None:
-    """A doctor fetches nothing."""
-    wrong = fault(model_path()) if config.detector.model == "auto" else ""
-    return Finding("note", "speed", f"not measured: the model is {wrong}", "realtime fetch-model") if wrong else None
+def there(config: RunConfig) -> list[str]:
+    """The detector's models that can be timed now: a doctor fetches nothing."""
+    if config.detector.model in (*NAMES, AUTO):
+        return [name for name in NAMES if not fault(model_path(name))]
+    return [config.detector.model]
+
+
+def with_model(config: RunConfig, model: str) -> RunConfig:
+    return replace(config, detector=replace(config.detector, model=model))
 
 
 def cost_of(config: RunConfig, size: tuple[int, int], opener: Opener, seconds: float) -> StageCosts:
@@ -94,20 +105,25 @@ def _answer_us(picture: Picture | None, chain: Chain) -> list[tuple[int, ...]]:
     return [tuple(answer.pose.stage_us[stage] for stage in STAGES) for answer in chain.answer(picture)]
 
 
-def too_slow(cost: StageCosts) -> bool:
-    return cost.rate_hz < ENOUGH_HZ
+def too_slow(cost: StageCosts, rate_hz: float) -> bool:
+    return cost.rate_hz < rate_hz
 
 
-def recommended(cost: StageCosts, smaller: StageCosts) -> Finding:
-    """One line: the rate this machine sustains; and, where that is too low, what to run."""
-    words = f"sustains {words_of(cost)}"
-    if not too_slow(cost):
-        return Finding("good", "speed", words)
-    best = max(cost, smaller, key=lambda one: one.rate_hz)
-    tried = f"; {words_of(smaller)}" if smaller.size != cost.size else ""
+def recommended(costs: dict[str, StageCosts], smaller: tuple[str, StageCosts], rate_hz: float) -> Finding:
+    """One line: the best model that keeps up with the camera; where none does, what to run all the same."""
+    fit = [model for model, cost in costs.items() if not too_slow(cost, rate_hz)]
+    if fit:
+        fix = "" if fit[-1] == DEFAULT else f"realtime run --model {fit[-1]}"
+        words = f"{fit[-1]} is the best model that keeps up with a {rate_hz:g} Hz camera"
+        return Finding("note" if fix else "good", "speed", words, fix)
+    model, cost = smaller
+    whole = costs[model]
+    best = max(whole, cost, key=lambda one: one.rate_hz)
+    tried = f" ({model} sustains {words_of(cost)})" if cost.size != whole.size else ""
     width, height = best.size
-    fix = f"realtime run --size {width}x{height} --max-age {max_age_ms(best):.0f}"
-    return Finding("note", "speed", f"{words}{tried}; of a {ENOUGH_HZ:.0f} Hz camera the rest is dropped", fix)
+    named = "" if model == DEFAULT else f"--model {model} "
+    fix = f"realtime run {named}--size {width}x{height} --max-age {max_age_ms(best):.0f}"
+    return Finding("note", "speed", f"no model keeps up with a {rate_hz:g} Hz camera{tried}; the rest is dropped", fix)
 
 
 def words_of(cost: StageCosts) -> str:

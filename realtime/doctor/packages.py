@@ -9,6 +9,8 @@ from importlib.metadata import distributions, packages_distributions
 from importlib.util import find_spec
 from pathlib import Path
 
+from realtime.config.detector_models import DEFAULT
+from realtime.detect.model_download import command
 from realtime.doctor.machine import Finding
 
 DISTRIBUTION, PACKAGES = "steadypose", ("realtime", "engines", "trainers")
@@ -30,11 +32,15 @@ FLAVOURS = (  # of one package, the one to keep first
 )
 
 
-def model(path: Path, fault: str) -> Finding:
+def model(name: str, path: Path, fault: str) -> Finding:
+    """One of the detector's models in the cache."""
+    what, fetch = f"detector model {name}", command(name)
     if not fault:
-        return Finding("good", "detector model", str(path))
-    found = f"{path} is {fault}" if path.exists() else "not in the cache; the first run would fetch it"
-    return Finding("bad" if path.exists() else "note", "detector model", found, "realtime fetch-model", 6)
+        return Finding("good", what, str(path))
+    if path.exists():
+        return Finding("bad", what, f"{path} is {fault}", fetch, 6)
+    first = f"the first run{'' if name == DEFAULT else f' with --model {name}'} would fetch it"
+    return Finding("note", what, f"not in the cache; {first}", fetch, 6)
 
 
 def libraries(names: Iterable[str] = tuple(LIBRARIES)) -> Finding:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from realtime import clock
-from realtime.supervise.stage_runner import Context
+from realtime.supervise.stage_runner import Context, load
 from realtime.wire.messages import Keypoints2D, Pose3D
 
 if TYPE_CHECKING:
@@ -14,8 +14,7 @@ if TYPE_CHECKING:
 
 
 def main(ctx: Context) -> None:
-    from realtime.lift.lifter import open_lifter
-
+    open_lifter = load("realtime.lift.lifter:open_lifter")  # beside other stages that import
     run(ctx, open_lifter(ctx.config))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from realtime import clock
-from realtime.supervise.stage_runner import Context
+from realtime.supervise.stage_runner import Context, load
 from realtime.transport.frame_ring import FrameReader
 from realtime.wire.messages import Frame, Keypoints2D
 
@@ -22,9 +22,8 @@ if TYPE_CHECKING:
 def main(ctx: Context) -> None:
     import cv2
 
-    from realtime.occlude.occlusion_filter import open_filter
-
     cv2.setNumThreads(1)  # the other cores are the detector's: measured, it is slowed down by more than flow gains
+    open_filter = load("realtime.occlude.occlusion_filter:open_filter")  # beside other stages that import
     run(ctx, open_filter(ctx.config.occlusion, ctx.config.detector.people))
 
 

@@ -116,8 +116,8 @@ def process(
     Args:
         source: path of a video file, or pictures of your own (`realtime.Source`, examples/own_source.py).
         config: a file of settings (docs/configuration.md), or the name of one that ships, such as "live".
-        settings: keywords in their place: the flags of `realtime run` that matter to a film (people, height, fov,
-            tilt, intrinsics, rotate, engine, device, seed) and every other key of its settings (held_ms=3000).
+        settings: keywords in their place: the flags of `realtime run` that matter to a film (people, model, height,
+            fov, tilt, intrinsics, rotate, engine, device, seed) and every other key of its settings (held_ms=3000).
 
     Returns:
         An iterator of poses whose people know their joints' names.

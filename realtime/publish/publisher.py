@@ -149,6 +149,7 @@ def hello_of(
             config_hash=config_hash,
             max_age_ms=max_age_ms,
             clock=identity(),
+            model_choice=info.get("model_choice", ""),
             medium=medium,
         )
     except KeyError:

@@ -49,9 +49,9 @@ def run(ctx: Context, publication: Publication) -> None:
 
 
 def tell_limit(ctx: Context, publication: Publication) -> None:
-    """For the terminal: the greatest age of a current pose, where the machine decides it."""
+    """For the terminal: the greatest age of a current pose."""
     limit = publication.limit
-    if limit and limit.auto and limit.ms != ctx.info().get("max_age_ms"):
+    if limit and limit.ms != ctx.info().get("max_age_ms"):
         ctx.set_info(max_age_ms=limit.ms)
 
 

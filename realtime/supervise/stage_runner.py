@@ -223,7 +223,7 @@ def run_stages(plan: Plan, stop: threading.Event, fail: Callable[[ExitReport], N
     bus.close()
 
 
-def load(path: str) -> Callable[[Context], None]:
+def load(path: str) -> Callable[..., Any]:
     """The function behind `module:function`; one thread imports at a time, or their import locks may deadlock."""
     module, _, function = path.partition(":")
     with _IMPORTING:

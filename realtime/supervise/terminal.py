@@ -14,7 +14,8 @@ import numpy as np
 
 from realtime.clock import NS_PER_MS
 from realtime.config.schema import LEAST_AGE_MS, VIEWER_TOKEN
-from realtime.wire.messages import JOINT_STATES, Health, Person3D, Pose3D
+from realtime.supervise.slow_machine import remedy, slow
+from realtime.wire.messages import JOINT_STATES, Person3D, Pose3D
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
@@ -26,7 +27,6 @@ Report = Callable[["Snapshot"], None]
 Newest = Callable[[], Pose3D | None]  # the newest pose, or None when it is not current
 
 SHOWN = ("head", "left_wrist", "right_wrist")  # of each person, where the engine has such joints
-WORK = ("detect", "occlude", "lift")  # what a frame costs
 MEAN_FROM_S = 0.5  # a mean rate over less says nothing
 COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "bold red"}
 
@@ -58,9 +58,12 @@ def json_lines(newest: Newest) -> Report:
 
 def plain_lines(newest: Newest) -> Report:
     """One line a second, but never the same one twice in a row."""
-    last = [""]
+    last, choice = [""], [""]
 
     def report(snapshot: Snapshot) -> None:
+        if (words := snapshot.info.get("model_choice", "")) != choice[0]:
+            choice[0] = words
+            print(words, flush=True)
         line = as_line(snapshot, newest())
         if line != last[0]:
             print(line, flush=True)
@@ -88,28 +91,12 @@ def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
         waiting = ", ".join(s.stage for s in snapshot.stages if s.state not in ("READY", "DEGRADED"))
         return f"starting: {waiting or 'first pose'}"
     worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY" and not slow(s)]
-    worst += filter(None, (remedy(snapshot), snapshot.info.get("source_note", "")))
+    worst += filter(None, (remedy(snapshot.stages, snapshot.info), snapshot.info.get("source_note", "")))
     pace = progress_words(snapshot) or f"{rate(snapshot):5.1f} Hz"
     counts = f"{snapshot.seconds:6.1f} s  {pace}  {snapshot.dropped} dropped"
     ended = not any(snapshot.pids.values())
     people = [] if ended else people_lines(pose, snapshot.info.get("joints", ()))
     return "  ".join((counts, *late(pose), *people, *worst))
-
-
-def slow(stage: Health) -> bool:
-    """Only too slow: one cause, which `remedy` tells once for all stages."""
-    return stage.reason == "lagging"
-
-
-def remedy(snapshot: Snapshot) -> str:
-    """What a frame costs on this machine, and what to do about it; empty where nothing lags."""
-    if not any(slow(stage) for stage in snapshot.stages):
-        return ""
-    took_ms = sum(stage.p50_ms for stage in snapshot.stages if stage.stage in WORK)
-    needed = f"this machine needs {took_ms:.0f} ms a frame; try --size 424x240"
-    if "max_age_ms" in snapshot.info:  # the limit follows the machine by itself
-        return needed
-    return f"{needed}, or --max-age {max(200, round(took_ms * 2, -2)):.0f}"
 
 
 def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:
@@ -199,7 +186,12 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
     head = Text(
         f"steadypose  {without_secret(config.source.spec)}  poses on {config.publish.bind}{viewer(config)}", "bold"
     )
-    parts = [info.get("detector", ""), info.get("engine", ""), info.get("why") or info.get("provider", "")]
+    parts = [
+        info.get("detector", ""),
+        info.get("model_choice", ""),
+        info.get("engine", ""),
+        info.get("why") or info.get("provider", ""),
+    ]
     used = Text("  ".join(part for part in parts if part), "dim")
     total = max(1, snapshot.answered + snapshot.dropped)
     counts = Text(

@@ -200,6 +200,7 @@ class Hello:
     clock: str = ""  # whose monotonic clock the stamps are of
     axes: str = "camera"  # x right, y down, z forward
     unit: str = "m"  # of every length
+    model_choice: str = ""  # of detector.model auto: which was taken for what rate, and what was measured
     medium: Medium = "live"  # what the frames come from; of a film and a recording, time passes at its own pace
     version: int = VERSION  # of the schema
 

@@ -154,7 +154,7 @@ def test_h14_fuzzed_golden_files_are_value_errors():
 def test_h15_doctor_names_what_is_wrong_with_the_cached_model(tmp_path):
     path = tmp_path / "model.task"
     path.write_bytes(b"x")
-    found = packages.model(path, "writable by others")
+    found = packages.model("full", path, "writable by others")
     assert found.level == "bad" and "writable by others" in found.found and found.fix == "realtime fetch-model"
 
 

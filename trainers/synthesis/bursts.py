@@ -41,7 +41,7 @@ class BurstSettings:
     motion: str
     seed: int
     part: str = "train"  # train | validation: subjects, and with them the pool of looks
-    model: str = "auto"
+    model: str = "full"
     kind: str = "bursts"
     desk: float = 1 / 3  # share of scenes with a half body before a webcam
     occluders: float = 0.2  # share of bursts with a limb or a half of the body behind something

@@ -9,7 +9,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from realtime.config.detector_models import AUTO, NAMES
+from realtime.detect.find_bundle import bundle_of
+from realtime.detect.model_download import ModelError
 from trainers.data.notice import keep_notice
+from trainers.errors import UserError
 from trainers.synthesis.render_clips import CLIP_FRAMES, synthesize_rendered
 
 
@@ -45,14 +49,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         kind.add_argument("--seed", type=int, default=0)
         kind.add_argument(
-            "--model", default="auto", help="detector bundle (.task); auto: the one of realtime fetch-model"
+            "--model", default="full", help="the detector's: lite, full (default), heavy or the path of a .task bundle"
         )
         kind.add_argument(
             "--resume", action="store_true", help="go on where an earlier run of the same settings stopped"
         )
 
 
+def asked_model(model: str) -> None:
+    """Refuse a model that is not there, or of no known kind, before anything is rendered; fetch one that is missing."""
+    if model == AUTO:
+        raise UserError(f"--model {AUTO}: data are of one model, whatever the machine; expected {', '.join(NAMES)}")
+    try:
+        bundle_of(model)
+    except ModelError as error:
+        raise UserError(f"--model: {error}") from None
+
+
 def main(args: argparse.Namespace) -> int:
+    asked_model(args.model)
     shared = {"workers": args.ray or args.workers, "seed": args.seed, "model": args.model, "resume": args.resume}
     if args.kind == "rendered":
         synthesize_rendered(

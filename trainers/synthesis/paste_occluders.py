@@ -42,12 +42,12 @@ class BoardsSettings:
     videos: tuple[str, ...]
     passes: int
     seed: int
-    model: str = "auto"
+    model: str = "full"
     kind: str = "boards"
 
 
 def synthesize_boards(
-    videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "auto",
+    videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "full",
     resume: bool = False, report: TextIO = sys.stderr,
 ) -> list[Path]:  # fmt: skip
     settings = BoardsSettings(tuple(videos), passes, seed, model)

@@ -32,7 +32,7 @@ class RenderedSettings:
     motion: str
     seed: int
     part: str = "train"  # train | validation: subjects, and with them the pool of looks
-    model: str = "auto"
+    model: str = "full"
     kind: str = "rendered"
     mix: float = 0.0  # share of clips that take limbs and angles from another one
     clip: tuple[int, int] = CLIP_FRAMES
@@ -43,7 +43,7 @@ class RenderedSettings:
 
 
 def synthesize_rendered(
-    motion: Path, out: Path, frames: int, workers: Workers = 1, seed: int = 0, part: str = "train", model: str = "auto",
+    motion: Path, out: Path, frames: int, workers: Workers = 1, seed: int = 0, part: str = "train", model: str = "full",
     resume: bool = False, report: TextIO = sys.stderr, **more: Any,
 ) -> list[Path]:  # fmt: skip
     settings = RenderedSettings(str(motion), seed, part, model, **more)

@@ -21,7 +21,7 @@ Table = dict[str, NDArray[Any]]
 JOINTS = 33
 
 
-def open_observer(model: str = "auto") -> Detector:
+def open_observer(model: str = "full") -> Detector:
     """One person, video mode, visibility undone: the settings of production, on one core."""
     cv2.setNumThreads(1)
     return open_detector(DetectorConfig(model=model))

@@ -12,7 +12,7 @@ from time import monotonic
 from typing import Any, TextIO
 
 from trainers.data.shards.clip_shards import shard_path
-from trainers.data.shards.detector_model import SETTINGS
+from trainers.data.shards.detector_model import SETTINGS, kind
 from trainers.errors import UserError
 
 Workers = int | str  # processes of this machine, or the address of a Ray cluster
@@ -62,6 +62,7 @@ def _claim(settings: Any, out: Path, resume: bool) -> None:
         return
     usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
     found, wanted = json.loads(json.dumps(usual)) | json.loads(note.read_text()), json.loads(json.dumps(wanted))
+    found, wanted = ({**one, "model": kind(one["model"])} if "model" in one else one for one in (found, wanted))
     if found != wanted:
         odd = [f"{k} {found.get(k)!r} there, {v!r} asked" for k, v in wanted.items() if found.get(k) != v]
         raise UserError(f"{out}: made with other settings ({'; '.join(odd)}); choose another --out")

@@ -1,5 +1,7 @@
 // Say what is going on, in the viewer's words: live, late, starting, lost, slow, silent, ended.  Pure: facts in, words out.
 
+import { remedy } from "./slow.js";
+
 export const SILENT_MS = 500, SILENT_STALE_MS = 1500, SILENT_FILM_MS = 3000; // without any word about poses; STALE comes every 400 ms
 const GONE_S = 2.5; // the server heard nothing at all for so long
 const GRACE_MS = 400; // late poses are grey at once; after so long the page says why
@@ -50,14 +52,21 @@ function silent(silence, { hello, server, stages, pose }) {
   return say("nodata", title, bad ? `${bad[0]}: ${[bad[1].state.toLowerCase(), bad[1].reason].filter(Boolean).join(", ")}` : "The stream is silent; the last pose is shown in grey.");
 }
 // The stream speaks, but no pose is young enough: which of its stages is the cause, how old the newest pose is, the limit.
-function why({ stages, hello, pose, advancing }, old) {
+function why(facts, old) {
+  const { stages, hello, pose, advancing } = facts;
   const limit = hello.max_age_ms + (pose.look_ahead_ms ?? 0), ages = `The last frame is ${ms(old)} old, the limit is ${ms(limit)}.`;
   const source = sourceTrouble(stages), lagging = [...stages].some(([, r]) => /lagging/.test(r.reason));
   if (source) return { ...source, more: `${source.more} ${ages}` };
-  if (old > limit && (advancing || (lagging && old < 3000))) return say("", "This machine is too slow", `Each pose comes too late: the newest is ${ms(old)} old, the limit is ${ms(limit)}. A smaller picture helps.`, "realtime run --size 424x240");
+  if (old > limit && (advancing || (lagging && old < 3000))) return tooSlow(facts, `the newest is ${ms(old)} old, the limit is ${ms(limit)}`);
   const bad = [...stages].find(([, r]) => !r.old && r.state !== "READY");
   if (bad) return say("", "No current pose", `${bad[0]} is ${[bad[1].state.toLowerCase(), bad[1].reason].filter(Boolean).join(", ")}. ${ages}`);
   return say("", "No current pose", `The pipeline runs, but no frame is answered. ${ages}`);
+}
+// One cause, and what helps of what this machine's stages measured.
+function tooSlow({ stages, hello, pose }, ages) {
+  const { took_ms, tries } = remedy(stages, { detector: hello.detector ?? "", width: pose.width, height: pose.height, askable: mediumOf(hello) === "stream", max_age_ms: hello.max_age_ms });
+  const others = tries.length > 1 ? ` Or: ${tries.slice(1).join(", ")}.` : "";
+  return say("", "This machine is too slow", `It needs ${ms(took_ms)} a frame, so each pose comes too late: ${ages}.${others}`, `realtime run ${tries[0]}`);
 }
 function sourceTrouble(stages) {
   const source = stages.get("capture");

@@ -286,7 +286,7 @@ def test_nothing_is_written_over_unless_asked(recording, capsys):
 @pytest.fixture
 def quick_chain(monkeypatch):
     monkeypatch.setattr(film_command, "open_chain", fake_chain)
-    monkeypatch.setattr(film_command, "ensure_model", lambda: None)
+    monkeypatch.setattr(film_command, "bundle_of", lambda model: None)
 
 
 @pytest.mark.usefixtures("quick_chain")

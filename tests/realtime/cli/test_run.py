@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
+import shutil
 import subprocess
 import sys
 
 import pytest
 
+from realtime.detect.model_download import digest_path, model_path
 from tests.support.peer import free_address
 
 READER = """
@@ -44,6 +47,46 @@ def test_the_demo_publishes_what_it_counts_and_a_plain_reader_reads_it():
     assert sum(people for _, _, people in read) >= 0.8 * len(read)
 
 
+@pytest.fixture
+def full_alone(tmp_path):
+    """An environment whose cache holds `full`, and whose npm reaches nothing."""
+    cache = tmp_path / "cache" / "steadypose"
+    cache.mkdir(parents=True)
+    for path in (model_path(), digest_path(model_path())):
+        if not path.is_file():
+            pytest.skip("the detector's model is not in the cache")
+        shutil.copy(path, cache)
+    (tmp_path / "npm").write_text("#!/bin/sh\necho 'npm error network no route' >&2\nexit 1\n")
+    (tmp_path / "npm").chmod(0o755)
+    return os.environ | {"XDG_CACHE_HOME": str(cache.parent), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.mediapipe
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="a cache and an npm of the test's own: Linux")
+def test_auto_measures_what_is_to_be_had_and_says_what_it_took(full_alone):
+    command = [
+        sys.executable,
+        "-m",
+        "realtime.cli.main",
+        "run",
+        "--demo",
+        "--model",
+        "auto",
+        "--seconds",
+        "2",
+        "--json",
+    ]
+    done = subprocess.run(
+        [*command, "--bind", free_address()], env=full_alone, capture_output=True, text=True, timeout=110, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "full alone is measured" in done.stderr and "npm: network no route" in done.stderr
+    last = json.loads(done.stdout.splitlines()[-1])
+    assert last["model_choice"].startswith("auto took full for 30 Hz (full ")
+    assert "pose_landmarker_full" in last["detector"]
+
+
 @pytest.mark.parametrize(
     ("flags", "code", "said"),
     [
@@ -52,6 +95,7 @@ def test_the_demo_publishes_what_it_counts_and_a_plain_reader_reads_it():
         (["--source", "nothing.mp4"], 2, "No such file"),
         (["--demo", "--engine", "/nowhere"], 6, "engines list"),
         (["--demo", "--people", "16"], 2, "realtime run --people"),
+        (["--demo", "--model", "ful"], 6, "expected lite, full, heavy, auto"),
     ],
 )
 def test_what_cannot_run_says_why_in_one_line_and_leaves_nothing(flags, code, said):

@@ -94,7 +94,7 @@ def test_an_empty_picture_and_a_clock_that_jumps_back_are_answered(answers):
 
 
 def test_a_missing_model_file_is_named_with_the_command(tmp_path):
-    with pytest.raises(ModelError, match=r"gone\.task does not exist.*realtime fetch-model"):
+    with pytest.raises(ModelError, match=r"gone\.task is no model's name and no file.*realtime fetch-model"):
         open_detector(DetectorConfig(model=str(tmp_path / "gone.task")))
 
 
@@ -108,7 +108,7 @@ def test_a_file_that_is_no_bundle_is_refused(tmp_path):
 def test_a_bundle_of_garbage_is_refused_without_noise(tmp_path, capfd):
     with zipfile.ZipFile(tmp_path / "bad.task", "w") as archive:
         archive.writestr("pose_detector.tflite", b"\x08\0\0\0TFL3" + bytes(64))
-        archive.writestr("pose_landmarks_detector.tflite", b"")
+        archive.writestr("pose_landmarks_detector.tflite", bytes(6_400_000))
     with pytest.raises(ModelError, match=r"MediaPipe refuses .*bad\.task.*realtime fetch-model"):
         open_detector(DetectorConfig(model=str(tmp_path / "bad.task")))
     assert capfd.readouterr().err == ""

@@ -43,10 +43,10 @@ def test_the_model_is_there_missing_or_damaged(content, fault, level, tmp_path):
     path = tmp_path / "model.task"
     if content is not None:
         path.write_bytes(content)
-    found = packages.model(path, fault)
-    assert found.level == level
-    if level != "good":
-        assert found.fix == "realtime fetch-model"
+    for name, fix in (("full", "realtime fetch-model"), ("lite", "realtime fetch-model lite")):
+        found = packages.model(name, path, fault)
+        assert (found.level, found.what) == (level, f"detector model {name}")
+        assert level == "good" or found.fix == fix
 
 
 def test_two_flavours_of_one_package_are_named_with_the_one_to_keep():

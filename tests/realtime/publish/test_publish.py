@@ -186,6 +186,10 @@ def test_what_the_ring_cannot_keep_is_published_and_told(kept, caplog):
 def test_hello_waits_for_the_info():
     told = hello_of("b0", "cam0", "c0", 150, FACTS)
     assert isinstance(told, Hello) and told.joints == ("a", "b") and told.clock == clock.identity()
+    assert told.model_choice == ""
+    assert (
+        hello_of("b0", "cam0", "c0", 150, FACTS | {"model_choice": "auto took lite"}).model_choice == "auto took lite"
+    )
     for missing in FACTS.keys() - {"provider"}:
         assert hello_of("b0", "cam0", "c0", 150, {k: v for k, v in FACTS.items() if k != missing}) is None
 

@@ -51,9 +51,9 @@ def test_a_line_counts_states_and_never_places_a_joint_that_is_absent():
 
 def test_a_pose_of_a_slow_machine_is_shown_with_its_age_and_the_remedy_leaves_the_limit_alone():
     late = replace(pose(0, 1, 3, 0), t_publish_ns=int(321e6))
-    info = snapshot().info | {"max_age_ms": 650.0}
+    info = snapshot().info | {"max_age_ms": 650.0, "detector": "mediapipe full", "picture": "640x480"}
     line = terminal.as_line(snapshot(info=info), late)
-    assert "321 ms old  person 4" in line and "--size" in line and "--max-age" not in line
+    assert "321 ms old  person 4" in line and "try --model lite" in line and "--max-age" not in line
     assert terminal.as_json(snapshot(), late)["age_ms"] == 321.0
     assert " old" not in terminal.as_line(snapshot(), replace(late, live=False))
 
@@ -70,6 +70,17 @@ def test_plain_lines_never_repeat_themselves(capsys):
     for answered in (0, 0, 0, 5):
         report(snapshot(ready=False, answered=answered))
     assert len(capsys.readouterr().out.splitlines()) == 2
+
+
+def test_the_model_that_auto_took_is_said_once(capsys):
+    report = terminal.plain_lines(lambda: None)
+    chosen = snapshot().info | {"model_choice": "auto took lite for 30 Hz (full 35 ms, lite 24 ms a frame)"}
+    for seconds in (1.0, 2.0, 3.0):
+        report(snapshot(seconds=seconds, info=chosen))
+    assert capsys.readouterr().out.count("auto took lite for 30 Hz") == 1
+    shown = terminal.block(RunConfig(), snapshot(info=chosen), None)
+    Console(width=200).print(shown)
+    assert "auto took lite for 30 Hz" in capsys.readouterr().out
 
 
 def test_a_json_line_is_flat_complete_and_json():

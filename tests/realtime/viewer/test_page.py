@@ -214,11 +214,20 @@ HEARD = {
     "connected": True, "now": 10_000, "opened": 0, "poseAt": 9_990, "okAt": 9_990, "paused": False, "advancing": False,
     "server": {}, "hello": {"max_age_ms": 150, "medium": "live"},
     "stages": [["lift", {"state": "READY", "reason": ""}]],
-    "pose": {"status": "OK", "seq": 7, "t_capture_ns": 1e12, "t_publish_ns": 1e12 + 2e7, "live": True},
+    "pose": {"status": "OK", "seq": 7, "width": 640, "height": 480, "live": True,
+             "t_capture_ns": 1e12, "t_publish_ns": 1e12 + 2e7},
 }  # fmt: skip
 NOBODY_YET = {"poseAt": None, "hello": None}
 STALE = {"okAt": 5_000, "pose": HEARD["pose"] | {"status": "STALE", "t_publish_ns": 1e12 + 300e6}}
 LIMIT = "old, the limit is 150 ms"
+SLOW = {
+    "advancing": True, "hello": {"max_age_ms": 150, "medium": "live", "detector": "mediapipe full"},
+    "stages": [["detect", {"state": "DEGRADED", "reason": "lagging", "p50_ms": 236.4, "p99_ms": 240}]],
+}  # fmt: skip
+TOO_SLOW = (
+    f"too slow It needs 236 ms a frame, so each pose comes too late: the newest is 310 ms {LIMIT}. Or: --max-age 300. "
+    "realtime run --model lite --size 424x240"
+)
 
 
 def silent_for(seconds):
@@ -244,7 +253,8 @@ def played(medium, **facts):
         (NOBODY_YET | {"server": silent_for(0.1)} | stage("detect", "STARTING"), "starting", "Not ready yet: detect"),
         ({"hello": None}, "joining", "Joining"),
         (STALE | {"okAt": 9_900}, "late", ""),
-        (STALE | {"advancing": True}, "stale", f"too slow Each pose comes too late: the newest is 310 ms {LIMIT}"),
+        (STALE | {"advancing": True}, "stale", f"each pose comes too late: the newest is 310 ms {LIMIT}"),
+        (STALE | SLOW, "stale", TOO_SLOW),
         (STALE | stage("capture", "DEGRADED", "frozen"), "stale", f"again. The last frame is 310 ms {LIMIT}"),
         (STALE | stage("capture", "DEGRADED", "lost"), "stale", "The camera is lost"),
         (STALE | stage("lift", "DOWN", "crashed"), "stale", f"lift is down, crashed. The last frame is 310 ms {LIMIT}"),
@@ -260,4 +270,7 @@ def played(medium, **facts):
 def test_what_is_going_on_is_said_in_words(node, facts, mood, words):
     code = "answer(situation({ ...given, stages: new Map(given.stages) }));"
     found = node(["situation"], code, HEARD | facts)
-    assert found["mood"] == mood and words in f"{found.get('title', '')} {found.get('more', '')}"
+    assert (
+        found["mood"] == mood
+        and words in f"{found.get('title', '')} {found.get('more', '')} {found.get('command', '')}"
+    )

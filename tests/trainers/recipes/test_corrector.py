@@ -99,7 +99,9 @@ def test_wrong_data_is_named(bursts, tmp_path):
         open_bursts([str(tmp_path)])
     with pytest.raises(UserError, match="validation people only"):
         open_bursts(bursts[1:])
-    with pytest.raises(UserError, match="several detector models: auto, heavy"):
+    with pytest.raises(
+        UserError, match=r"several detector models: .*train full, .*heavy heavy; train one network for each"
+    ):
         open_bursts([*bursts, folder(tmp_path / "heavy", model="heavy")])
 
 

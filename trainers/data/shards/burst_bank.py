@@ -12,6 +12,7 @@ from torch import Tensor
 
 from trainers.data.shards.burst_shards import BurstFrames, read_bursts
 from trainers.data.shards.clip_shards import OUTSIDE, OWN
+from trainers.data.shards.detector_model import kind
 from trainers.errors import UserError
 from trainers.user_file import read_json
 
@@ -48,7 +49,8 @@ def open_bursts(folders: list[str]) -> tuple[Bursts, Bursts]:
     told = {folder: _part(Path(folder)) for folder in folders}
     models = {model for _, model in told.values()}
     if len(models) > 1:
-        raise UserError(f"bursts of several detector models: {', '.join(sorted(models))}; train one network for each")
+        said = ", ".join(f"{folder} {model}" for folder, (_, model) in told.items())
+        raise UserError(f"bursts of several detector models: {said}; train one network for each: --data of one model")
     learn = [folder for folder, (part, _) in told.items() if part != "validation"]
     check = [folder for folder, (part, _) in told.items() if part == "validation"]
     if not learn:
@@ -75,7 +77,7 @@ def _part(folder: Path) -> tuple[str, str]:
         raise UserError(f"{note}: no settings of trainers synthesize ({error}); make the bursts anew") from None
     if settings.get("kind") != "bursts" or not {"part", "model"} <= set(settings):
         raise UserError(f"{folder}: holds {settings.get('kind')!r}, expected bursts: trainers synthesize bursts")
-    return str(settings["part"]), str(settings["model"])
+    return str(settings["part"]), kind(str(settings["model"]))
 
 
 def tensors(frames: BurstFrames) -> Bursts:

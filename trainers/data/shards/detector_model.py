@@ -5,23 +5,32 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from realtime.config.detector_models import DEFAULT, NAMES
+from realtime.detect.pose_models import kind_of
 from trainers.errors import UserError
 from trainers.user_file import read_json
 
 SETTINGS = "synthesis.json"
-USUAL = "full"  # what `auto` stands for
+OF_OLD = "auto"  # in notes of folders from before lite and heavy: full
 
 
 def detector_of(folder: Path) -> str | None:
-    """The model's name or bundle; None where the folder does not say."""
+    """The model's kind; its bundle where that is none of ours; None where the folder does not say."""
     note = folder / SETTINGS
     if not note.is_file():
         return None
     try:
-        model = str(read_json(note).get("model", "auto"))
+        model = str(read_json(note).get("model", OF_OLD))
     except (ValueError, AttributeError):
         raise UserError(f"{note}: no settings of trainers synthesize; synthesize the folder anew") from None
-    return USUAL if model == "auto" else model
+    return kind(model)
+
+
+def kind(model: str) -> str:
+    """lite, full or heavy of what a note says, a name or a bundle's path; that itself where it is none of them."""
+    if model in NAMES:
+        return model
+    return DEFAULT if model == OF_OLD else kind_of(Path(model)) or model
 
 
 def one_detector(folders: Sequence[str | Path]) -> None:

@@ -67,7 +67,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--views", type=Path, nargs="+", action="extend", metavar="DIR", help=views)
     suite = "of --views: more is covered, for 0.2 to 2 s and throughout, a table of every case"
     parser.add_argument("--suite", action="store_true", help=suite)
-    parser.add_argument("--detector", default="auto", metavar="MODEL", help=detector)
+    parser.add_argument("--detector", default="full", metavar="MODEL", help=detector)
     parser.add_argument("--lens", choices=LENSES, default=LENSES[0], help=lens)
 
 

@@ -57,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, required=True, metavar="DIR")
     parser.add_argument("--cameras", default="", metavar="A,B", help="names of the films' cameras, in their order")
     parser.add_argument("--unit", choices=("auto", *METRES), default="auto", help="of the calibration's lengths")
-    parser.add_argument("--detector", default="auto", metavar="MODEL", help="what detector.model takes")
+    parser.add_argument("--detector", default="full", metavar="MODEL", help="what detector.model takes")
     parser.add_argument("--fps", type=float, default=0.0, help="frames a second; default: what the films declare")
     parser.add_argument("--tolerance", type=float, default=TOLERANCE, metavar="SHARE",
                         help="reprojection error of a view that agrees, of the picture's longer side")  # fmt: skip

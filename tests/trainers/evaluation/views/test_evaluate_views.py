@@ -122,7 +122,7 @@ def test_a_column_behind_the_detector_is_named():
     (["hold", "causal-small", "--data", "x"], "side by side: trainers compare"),
     (["hold", "--views", "nowhere"], "nowhere: no such folder"),
     (["reliability", "--views", "STAGE"], "reliability: task reliability, expected a lifter"),
-    (["hold", "--views", "STAGE", "--detector", "nothing.task"], "--detector: detector.model: nothing.task does not"),
+    (["hold", "--views", "STAGE", "--detector", "nothing.task"], "--detector: detector.model: nothing.task is no"),
     (["hold", "--views", "STAGE", "--reliability", "hold"], "--reliability: occlusion.engine hold: task is 'lift'"),
 ])  # fmt: skip
 def test_what_cannot_be_judged_is_one_line(stage, monkeypatch, capsys, asked, said):
