@@ -1,4 +1,4 @@
-"""Measure the pipeline over people, picture sizes, rates and detector models: one change at a time from a common start.
+"""Measure the pipeline over people, sizes, rates, models and how many run side by side: one change at a time.
 
 `python -m realtime.bench.sweep` runs `realtime bench` for each, prints a table and, last, one JSON line.
 """
@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -14,19 +15,23 @@ from typing import Any
 
 import numpy as np
 
-START = {"--people": "1", "--size": "640x480", "--fps": "30", "--model": "full"}
+from realtime.transport.address import free_ports
+
+START = {"--people": "1", "--size": "640x480", "--fps": "30", "--model": "full", "--sources": "1"}
 STEPS = {
     "--people": ("1", "2", "4"),
     "--size": ("640x480", "1280x720", "1920x1080"),
     "--fps": ("15", "30", "60"),
     "--model": ("lite", "full", "heavy"),
+    "--sources": ("1", "2", "4"),  # runs side by side, each with a film of its own
 }
 COLUMNS = {  # header -> key of what a bench prints
     "detector ms": "detector_ms", "added p50": "added_p50_ms", "p99": "added_p99_ms", "ratio": "throughput_ratio",
     "live Hz": "live_hz", "core": "cpu_share", "beyond": "cpu_beyond_detector", "MB": "memory_mb",
     "CPU s a minute": "cpu_s_a_minute",
 }  # fmt: skip
-GROWING = ("--people", "--fps")  # what has a number that grows evenly enough to fit an exponent to
+ADDED_UP = ("live_hz", "cpu_share", "cpu_beyond_detector", "memory_mb", "cpu_s_a_minute")
+GROWING = ("--people", "--fps", "--sources")  # what has a number that grows evenly enough to fit an exponent to
 
 
 def settings(flags: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
@@ -39,14 +44,33 @@ def settings(flags: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def bench(flags: dict[str, str], rounds: int, seconds: float) -> dict[str, Any]:
-    words = [word for pair in flags.items() for word in pair]
-    command = [sys.executable, "-m", "realtime", "bench", "--rounds", str(rounds), "--seconds", str(seconds), *words]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    """One `realtime bench` for each source, all at once; what is of all of them is added up."""
+    own = [word for pair in flags.items() if pair[0] != "--sources" for word in pair]
+    command = [sys.executable, "-m", "realtime", "bench", "--rounds", str(rounds), "--seconds", str(seconds), *own]
+    ports = free_ports([str(number) for number in range(int(flags["--sources"]))]).values()
+    running = [
+        subprocess.Popen([*command, "--bind", f"tcp://127.0.0.1:{port}"], stdout=subprocess.PIPE, text=True)
+        for port in ports
+    ]
+    return together([figures(process) for process in running])
+
+
+def figures(process: subprocess.Popen[str]) -> dict[str, Any]:
+    said = process.communicate()[0]
+    if process.returncode:
+        raise subprocess.CalledProcessError(process.returncode, process.args)
+    found: dict[str, Any] = json.loads(said.splitlines()[-1])
     return found | {
         "detector_ms": round(found["latency"]["detector"]["p50_ms"], 1),
         "cpu_s_a_minute": round(60 * found["cpu_share"], 1),
     }
+
+
+def together(runs: list[dict[str, Any]]) -> dict[str, Any]:
+    """Medians of the runs; sums of what they take and give together."""
+    middle = {key: round(statistics.median(run[key] for run in runs), 3) for key in COLUMNS.values()}
+    sums = {key: round(sum(run[key] for run in runs), 3) for key in ADDED_UP}
+    return {"machine": runs[0]["machine"], **middle, **sums}
 
 
 def exponent(rows: dict[str, dict[str, Any]], flag: str) -> float:

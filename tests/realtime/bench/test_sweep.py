@@ -28,15 +28,22 @@ def test_the_table_has_every_setting_and_the_last_line_is_json(monkeypatch, caps
     figures |= {key: 1.0 for key in sweep.COLUMNS.values() if key not in ("detector_ms", "cpu_s_a_minute")}
     asked = []
 
-    def run(command, **_):
-        asked.append(command[-8:])
-        return type("Done", (), {"stdout": "a table\n" + json.dumps(figures)})
+    class Ended:
+        returncode = 0
 
-    monkeypatch.setattr(sweep.subprocess, "run", run)
-    assert sweep.main(["--over", "people"]) == 0
+        def __init__(self, command, **_):
+            asked.append(command)
+
+        def communicate(self):
+            return "a table\n" + json.dumps(figures | {"cpu_share": 0.5}), None
+
+    monkeypatch.setattr(sweep.subprocess, "Popen", Ended)
+    assert sweep.main(["--over", "people,sources"]) == 0
     out = capsys.readouterr().out.splitlines()
-    assert set(json.loads(out[-1])["rows"]) == {"start", "people 2", "people 4"} and len(asked) == 3
-    assert asked[-1][:2] == ["--people", "4"]
+    rows = json.loads(out[-1])["rows"]
+    assert list(rows) == ["start", "people 2", "people 4", "sources 2", "sources 4"]
+    assert len(asked) == 3 + 2 + 4 and len({command[-1] for command in asked}) == len(asked)  # each its own port
+    assert (rows["start"]["live_hz"], rows["sources 4"]["live_hz"], rows["sources 4"]["added_p50_ms"]) == (1, 4, 1)
 
 
 @pytest.mark.parametrize("way", ["frame ring", "plain ZeroMQ"])
