@@ -24,7 +24,7 @@ export function showStages(stages) {
 export function showStream(hello, server, pose) {
   const rows = [
     ["source", hello.medium && hello.medium !== "live" ? `${hello.source}, a ${hello.medium}` : hello.source], ["address", server?.connect],
-    ["picture", pose && pose.width ? `${pose.width} × ${pose.height} px` : ""], ["detector", hello.detector], ["lifter", hello.engine],
+    ["picture", pose && pose.width ? `${pose.width} × ${pose.height} px` : ""], ["detector", hello.detector], ["model", hello.model_choice], ["lifter", hello.engine],
     ["joints", `${hello.joints.length}, ${hello.unit}, ${hello.axes} axes`], ["reliability", hello.reliability_source], ["observed from", `${hello.threshold}`],
     ["look-ahead", `${hello.look_ahead_ms} ms`], ["current for", hello.medium && hello.medium !== "live" ? "" : `${hello.max_age_ms} ms`],
   ].filter(([, value]) => value);
