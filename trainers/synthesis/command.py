@@ -57,9 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def asked_model(model: str) -> None:
-    """Refuse a model that is not there, or of no known kind, before anything is rendered; fetch one that is missing."""
+    """Refuse a bundle that is not there, or of no known kind, before anything is rendered."""
     if model == AUTO:
         raise UserError(f"--model {AUTO}: data are of one model, whatever the machine; expected {', '.join(NAMES)}")
+    if model in NAMES:  # fetched where it is opened
+        return
     try:
         bundle_of(model)
     except ModelError as error:

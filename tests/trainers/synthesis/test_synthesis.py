@@ -121,6 +121,31 @@ def test_other_settings_and_unasked_overwriting_are_refused(motion_folder, tmp_p
         render(motion_folder, out, frames=12)
 
 
+def test_folders_from_before_lite_and_heavy_are_fulls_and_go_on(motion_folder, tmp_path, fast):
+    """Their notes say `auto`, which meant full."""
+    render(motion_folder, tmp_path, frames=12)
+    note = tmp_path / SETTINGS
+    note.write_text(note.read_text().replace('"full"', '"auto"'))
+    render(motion_folder, tmp_path, frames=12, resume=True)
+    with pytest.raises(UserError, match="model 'full' there, 'lite' asked"):
+        render(motion_folder, tmp_path, frames=12, model="lite", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("model", "said"),
+    [
+        ("auto", "--model auto: data are of one model, whatever the machine; expected lite, full, heavy"),
+        ("huge", "--model: detector.model: huge is no model's name and no file; expected lite, full, heavy"),
+    ],
+)
+def test_bad_input_a_model_of_no_kind_is_refused_before_anything_is_made(motion_folder, tmp_path, capsys, model, said):
+    out = tmp_path / "out"
+    words = ["synthesize", "rendered", "--motion", str(motion_folder), "--out", str(out), "--model", model]
+    assert cli.main(words) == 2
+    told = capsys.readouterr().err
+    assert said in told and told.count("\n") == 1 and not out.exists()
+
+
 def test_settings_of_a_time_before_a_setting_existed_go_on(motion_folder, tmp_path, fast):
     render(motion_folder, tmp_path / "out", frames=12)
     note = tmp_path / "out" / SETTINGS
