@@ -42,7 +42,13 @@ FILE: Table = {
     "file": Stage("realtime.offline.stage:main", "file", (), PUBLIC, 5.0, 120.0),
 }
 
-# Beside either, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.
+# Only the camera is here: its pictures go to another machine.
+SEND: Table = {
+    "capture": LIVE["capture"],
+    "send": Stage("realtime.capture.remote.send_stage:main", "send", ("frame",), (), 1.0, 30.0),
+}
+
+# Beside any of them, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.
 RECORD: Table = {
     "record": Stage("realtime.recording.stage:main", "record", (), (), 5.0, 30.0),
 }

@@ -30,6 +30,8 @@ class Grabber:
     def close(self) -> None:
         """A driver that still blocks is left alone: this process ends without it."""
         self._stop = True
+        if interrupt := getattr(self.source, "interrupt", None):  # of a source that may wait for ever
+            interrupt()
         self._thread.join(0.3)
         if not self._thread.is_alive():
             self.source.close()

@@ -17,6 +17,10 @@ def open_source(config: RunConfig, stream: int | None = None) -> Source:
     kind = kind_of(config.source.spec)
     if kind == "demo":
         return DemoSource(config.source, config.demo, config.detector.people, stamper)
+    if kind == "remote":
+        from realtime.capture.remote.remote_source import RemoteSource
+
+        return RemoteSource(config.source, config.publish.keys)
     if kind == "file":
         return opencv.open_file(config.source, stamper)
     return opencv.open_live(config.source, stamper)

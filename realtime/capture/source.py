@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,19 @@ class Source(Protocol):
         ...
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class TellingSource(Protocol):
+    """A source that knows more than its pictures show."""
+
+    def note(self) -> str:
+        """For people, in a few words."""
+        ...
+
+    def info(self) -> dict[str, float]:
+        """For the run's facts, units in the names."""
+        ...
 
 
 class Stamper:

@@ -23,6 +23,7 @@ class SourceWatchdog:
 
     def __init__(self, config: SourceConfig, source: Source, now_ns: int) -> None:
         self._config, self._declared_hz = config, source.fps
+        self._remote = kind_of(config.spec) == "remote"  # declares nothing; may come when it likes
         self._came_ns = self._changed_ns = self._looked_ns = now_ns
         self._content: int | None = None
         self._times: deque[int] = deque(maxlen=RATES)
@@ -52,7 +53,8 @@ class SourceWatchdog:
             self._changed_ns += away_ns
 
     def _raise_if_lost(self, silent_s: float, same_s: float) -> None:
-        patience_s = self._config.restart_s if self.seen else self._config.first_picture_s
+        first_s = math.inf if self._remote else self._config.first_picture_s
+        patience_s = self._config.restart_s if self.seen else first_s
         if silent_s > patience_s:
             raise SourceError(f"source {without_secret(self._config.spec)}: no picture for {silent_s:.1f} s")
         if same_s > self._config.frozen_s + self._config.first_picture_s:
@@ -85,7 +87,7 @@ class SourceWatchdog:
 
     def mismatch(self) -> str:
         """How the pictures differ from what the driver declares or was asked for; empty when they do not."""
-        if not self.seen:
+        if not self.seen or self._remote:
             return ""
         for how, (width, height) in self._sizes.items():
             if {width, height} != set(self._first_size):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from realtime import clock
 from realtime.capture.grabber import Grabber
 from realtime.capture.open_source import open_source
-from realtime.capture.source import Picture, Source
+from realtime.capture.source import Picture, Source, TellingSource
 from realtime.capture.source_watchdog import SourceWatchdog
 from realtime.config.schema import SourceConfig
 from realtime.config.source_spec import kind_of
@@ -32,7 +32,7 @@ def run(ctx: Context, source: Source) -> None:
     frames, truths = ctx.bus.publisher("frame"), ctx.bus.publisher("truth")
     writer = FrameWriter(config.publish.bind, config.pipeline.frame_slots)
     with closing(writer) as ring, closing(Grabber(source).start()) as grabber:
-        judge = Judge(ctx, ring, SourceWatchdog(config.source, source, clock.now_ns()))
+        judge = Judge(ctx, ring, source, SourceWatchdog(config.source, source, clock.now_ns()))
         while not ctx.stop.is_set():
             ctx.beat()
             picture = grabber.take(TAKE_S)
@@ -55,6 +55,7 @@ class Judge:
 
     ctx: Context
     ring: FrameWriter
+    source: Source
     watch: SourceWatchdog
     reason: str = ""
     looked_ns: int = 0
@@ -67,7 +68,10 @@ class Judge:
             self.ctx.set_info(picture=askable(self.ctx.config.source, picture))
             self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
         if self.second.due():
-            self.ctx.set_info(source_note=self.watch.note())
+            notes = (self.watch.note(), self.source.note() if isinstance(self.source, TellingSource) else "")
+            self.ctx.set_info(source_note=", ".join(filter(None, notes)))
+            if isinstance(self.source, TellingSource):
+                self.ctx.set_info(**self.source.info())
         if self.watch.seen:
             self.ctx.degraded(self.reason) if self.reason else self.ctx.ready()
 

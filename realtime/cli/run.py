@@ -40,6 +40,7 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--max-age": ("publish.max_age_ms", milliseconds, "MS", "an older pose is not current (auto: 150, or as measured)"),
     "--bind": ("publish.bind", str, "ADDRESS", "where poses are published (default tcp://127.0.0.1:5555)"),
     "--keys": ("publish.keys", str, "DIR", "folder of keys: only listed clients read the poses (realtime keys new)"),
+    "--to": ("remote.to", str, "ADDRESS", "send pictures there: tcp://HOST:PORT, where --source remote://... waits"),
     "--record": ("record.file", str, "FILE", "write the stream to a file"),
     "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
     "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
@@ -64,11 +65,14 @@ ANY_AGE_MS = 1e12  # poses of a file do not age
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
     source.add_argument("--camera", metavar="INDEX_OR_DEVICE", help="0, 1, /dev/video2 (default: camera 0)")
-    source.add_argument("--source", metavar="FILE_OR_URL", help="clip.mp4, rtsp://..., http://.../stream.mjpg")
+    source.add_argument(
+        "--source", metavar="FILE_OR_URL", help="clip.mp4, rtsp://..., http://.../stream.mjpg, remote://HOST:PORT"
+    )
     source.add_argument("--demo", action="store_true", help="a rendered man in place of a camera")
     parser.add_argument(
         "--config", metavar="FILE", help="YAML settings, or live, file, demo, jetson; flags win over them"
     )
+    parser.add_argument("--only", choices=("capture",), help="only the camera is here; its pictures go --to ADDRESS")
     parser.add_argument("--size", metavar="WxH", type=size, help="picture size to ask for, in px: 1280x720")
     for flag, (_, read, stands_for, text) in SETTINGS.items():
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)
@@ -102,6 +106,8 @@ def given(args: argparse.Namespace) -> Flags:
 
 def settings(args: argparse.Namespace) -> RunConfig:
     config = load(args.config, given(args))
+    if args.only and not config.remote.to:
+        raise ConfigError("--only capture: where do the pictures go? --to tcp://HOST:PORT")
     if config.source.spec == "demo" and config.camera.fov_deg is None and config.camera.intrinsics is None:
         return replace(config, camera=replace(config.camera, fov_deg=DEMO_FOV_DEG))
     return config
@@ -114,6 +120,8 @@ def main(args: argparse.Namespace) -> int:
 
     config = settings(args)
     warn_if_open(config)
+    if config.remote.to:
+        return send(config)
     refuse_a_crowd(config)
     source_spec.check(config.source)
     refuse_missing_files(config)
@@ -129,6 +137,35 @@ def main(args: argparse.Namespace) -> int:
     if seen and seen[0].answered and not config.terminal.quiet and not config.terminal.json:
         print(summary(seen[0]))
     return code
+
+
+def send(config: RunConfig) -> int:
+    """Only the camera is here."""
+    from realtime.config import source_spec
+    from realtime.supervise import supervisor
+    from realtime.supervise.terminal import terminal
+    from realtime.transport.address import parse
+    from realtime.transport.keys import client_keys
+
+    assert config.remote.to is not None
+    source_spec.check(config.source)
+    refuse_what_needs_poses(config)
+    if config.publish.keys:
+        client_keys(config.publish.keys)
+    own = f"tcp://127.0.0.1:{parse(config.remote.to).port}"  # names this run's directory and memory; nothing is bound
+    config = replace(config, publish=replace(config.publish, bind=own))
+    with terminal(config, lambda: None) as show:
+        return supervisor.run(config, report=show)
+
+
+def refuse_what_needs_poses(config: RunConfig) -> None:
+    from realtime.config.source_spec import is_file_run, kind_of
+
+    asked = {"--record": config.record.file, "--view": config.view.open, "--save-video": config.view.save_video}
+    if flags := [flag for flag, value in asked.items() if value]:
+        raise ConfigError(f"{', '.join(flags)}: there are no poses where only the camera is; ask for it where they are")
+    if is_file_run(config.source) or kind_of(config.source.spec) == "remote":
+        raise ConfigError(f"source {config.source.spec}: --to sends a camera, a stream or the demo as they come")
 
 
 @contextmanager
@@ -218,11 +255,14 @@ def connectable(bind: str) -> str:
 
 def refuse_missing_files(config: RunConfig) -> None:
     """A calibration, an engine or keys that are not there are found before anything starts."""
+    from realtime.config import source_spec
     from realtime.config.loader import load_intrinsics
     from realtime.transport.keys import client_keys, publisher_keys
 
     if config.publish.keys:
         publisher_keys(config.publish.keys)
+        if source_spec.kind_of(config.source.spec) == "remote":
+            publisher_keys(config.publish.keys, "cameras")
         client_keys(config.publish.keys)  # of the terminal and the viewer beside this run
     if config.camera.intrinsics:
         load_intrinsics(config.camera.intrinsics)

@@ -24,7 +24,14 @@ FLAGS = {  # the flags of `realtime run` that say how a film is looked at
     "rotate": "source.rotate",
     "seed": "demo.seed",
 }
-UNUSED = ("publish", "pipeline", "record", "view", "terminal")  # sections that change nothing about a film's poses
+UNUSED = (
+    "publish",
+    "remote",
+    "pipeline",
+    "record",
+    "view",
+    "terminal",
+)  # sections that change nothing about a film's poses
 TAKEN = ("height", "spec", "every_frame")  # said by a flag of that name, or by the call itself
 
 

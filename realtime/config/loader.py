@@ -152,6 +152,7 @@ def load(path: str | None = None, flags: Flags | None = None) -> RunConfig:
     values, origin = merge(read_yaml(RUN.locate(path)) if path else Tree("defaults"), flags or {})
     config = build(RunConfig, values, origin)
     refuse_open_bind(config, origin(("publish", "bind")))
+    refuse_open_link(config, origin)
     return config
 
 
@@ -177,6 +178,26 @@ def refuse_open_bind(config: RunConfig, where: str) -> None:
             f"{where}: {config.publish.bind} would be open to other machines; with keys it is safe: `realtime keys new "
             "keys`, then --keys keys (or --insecure: everyone who reaches it may read the poses)"
         )
+
+
+def refuse_open_link(config: RunConfig, origin: Origin) -> None:
+    """Pictures leave or reach this machine with keys only, unless it was asked for by name."""
+    from realtime.config.source_spec import kind_of, remote_address
+    from realtime.transport.address import BadPlace, is_loopback
+
+    ends = {("remote", "to"): config.remote.to}
+    if kind_of(config.source.spec) == "remote":
+        ends[("source", "spec")] = remote_address(config.source.spec)
+    for path, address in ends.items():
+        try:
+            private = address is None or is_loopback(address)
+        except BadPlace as error:
+            raise ConfigError(f"{origin(path)}: {error}") from None
+        if not private and not config.publish.keys and not config.publish.insecure:
+            raise ConfigError(
+                f"{origin(path)}: pictures of people would cross the network unencrypted; with keys they are safe: "
+                "`realtime keys allow DIR NAME --camera` there, then --keys on both machines (or --insecure)"
+            )
 
 
 __all__ = ["ConfigError", "build", "load", "load_intrinsics"]

@@ -33,7 +33,7 @@ SOURCE_NAME = {"pattern": r"[A-Za-z0-9_.-]{1,32}", "rule": "1 to 32 letters, dig
 
 @dataclass(frozen=True)
 class SourceConfig:
-    spec: str = "0"  # camera index, /dev/videoN, file, rtsp:// or http:// address, or "demo"
+    spec: str = "0"  # camera index, /dev/videoN, file, rtsp:// or http:// address, remote://HOST:PORT, or "demo"
     name: str = field(default="cam0", metadata=SOURCE_NAME)  # stable name; part of every topic
     width: int = quantity(640, "px", 16, 7680)  # asked of a camera or drawn by the demo; files and streams have theirs
     height: int = quantity(480, "px", 16, 4320)
@@ -131,6 +131,14 @@ class PublishConfig:
 
 
 @dataclass(frozen=True)
+class RemoteConfig:
+    """Only the camera is here: its pictures go to another machine, which finds the poses."""
+
+    to: str | None = None  # tcp://HOST:PORT of a run with source.spec remote://...; None: everything is here
+    quality: int = quantity(85, "of JPEG", 30, 100)
+
+
+@dataclass(frozen=True)
 class PipelineConfig:
     processes: Processes = "joined"  # apart: the detector in a process of its own; auto: by the number of cores
     frame_slots: int = quantity(8, "pictures", 3, 256)  # of the FrameRing
@@ -173,6 +181,7 @@ class RunConfig:
     occlusion: OcclusionConfig = field(default_factory=OcclusionConfig)
     lift: LiftConfig = field(default_factory=LiftConfig)
     publish: PublishConfig = field(default_factory=PublishConfig)
+    remote: RemoteConfig = field(default_factory=RemoteConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     view: ViewConfig = field(default_factory=ViewConfig)

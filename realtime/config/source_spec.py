@@ -11,7 +11,8 @@ from typing import Literal
 from realtime.config.redact import SCHEME, without_secret
 from realtime.config.schema import SourceConfig
 
-Kind = Literal["camera", "stream", "file", "demo"]
+Kind = Literal["camera", "stream", "file", "demo", "remote"]
+REMOTE = "remote://"  # and an address of this machine, where another machine's camera is waited for
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
@@ -27,6 +28,8 @@ def kind_of(spec: str) -> Kind:
         return "demo"
     if spec.isdecimal() or spec.startswith("/dev/"):
         return "camera"
+    if spec.startswith(REMOTE):
+        return "remote"
     return "stream" if SCHEME.match(spec) else "file"
 
 
@@ -38,7 +41,7 @@ def is_file_run(config: SourceConfig) -> bool:
 
 def check(config: SourceConfig) -> None:
     """What can be refused at once, without a driver that might hang."""
-    checks = {"camera": _check_camera, "stream": _check_stream, "file": _check_file}
+    checks = {"camera": _check_camera, "stream": _check_stream, "file": _check_file, "remote": _check_remote}
     if look := checks.get(kind_of(config.spec)):
         look(config.spec)
 
@@ -61,6 +64,22 @@ def _check_stream(spec: str) -> None:
     scheme = spec.partition(":")[0].lower()
     if scheme not in SCHEMES:
         raise SourceError(f"source {without_secret(spec)}: {scheme}:// is not read; expected {', '.join(SCHEMES)}")
+
+
+def remote_address(spec: str) -> str:
+    """remote://HOST:PORT as the address that is bound."""
+    return "tcp://" + spec.removeprefix(REMOTE)
+
+
+def _check_remote(spec: str) -> None:
+    from realtime.transport.address import BadPlace, parse
+
+    try:
+        parse(remote_address(spec))
+    except BadPlace:
+        raise SourceError(
+            f"source {spec}: expected remote://HOST:PORT, an address of this machine, such as remote://127.0.0.1:5600"
+        ) from None
 
 
 def _check_file(spec: str) -> None:

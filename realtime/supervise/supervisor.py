@@ -68,7 +68,7 @@ def run(config: RunConfig, table: Table | None = None, report: Report | None = N
     if config.record.file:
         chosen = chosen | RECORD
     source_spec.check(config.source)
-    with run_directory(config.publish.bind) as directory:
+    with run_directory(config.publish.bind, published=config.remote.to is None) as directory:
         end = Supervisor(config, chosen, directory).run(report or (lambda _: None))
     if end.line:
         sys.stderr.write(end.line.rstrip() + "\n")
@@ -77,6 +77,8 @@ def run(config: RunConfig, table: Table | None = None, report: Report | None = N
 
 def table_for(config: RunConfig) -> Table:
     """The stages of this run and the processes that hold them."""
+    if config.remote.to:
+        return pipeline.SEND
     return pipeline.FILE if source_spec.is_file_run(config.source) else pipeline.live(config.pipeline.processes)
 
 

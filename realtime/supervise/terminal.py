@@ -42,8 +42,12 @@ def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
         with live_block(config, newest) as report:
             yield report
     else:
-        print(f"poses on {config.publish.bind}{viewer(config)}", flush=True)
+        print(f"{where(config)}{viewer(config)}", flush=True)
         yield plain_lines(newest)
+
+
+def where(config: RunConfig) -> str:
+    return f"pictures to {config.remote.to}" if config.remote.to else f"poses on {config.publish.bind}"
 
 
 def json_lines(newest: Newest) -> Report:
@@ -89,13 +93,13 @@ def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
 def as_line(snapshot: Snapshot, pose: Pose3D | None) -> str:
     if not snapshot.answered:
         waiting = ", ".join(s.stage for s in snapshot.stages if s.state not in ("READY", "DEGRADED"))
-        return f"starting: {waiting or 'first pose'}"
+        return f"starting: {snapshot.info.get('source_note') or waiting or 'first pose'}"
     worst = [f"{s.stage} {s.state.lower()} {s.reason}" for s in snapshot.stages if s.state != "READY" and not slow(s)]
     worst += filter(None, (remedy(snapshot.stages, snapshot.info), snapshot.info.get("source_note", "")))
     pace = progress_words(snapshot) or f"{rate(snapshot):5.1f} Hz"
     counts = f"{snapshot.seconds:6.1f} s  {pace}  {snapshot.dropped} dropped"
     ended = not any(snapshot.pids.values())
-    people = [] if ended else people_lines(pose, snapshot.info.get("joints", ()))
+    people = [] if ended or "send" in snapshot.pids else people_lines(pose, snapshot.info.get("joints", ()))
     return "  ".join((counts, *late(pose), *people, *worst))
 
 
@@ -183,9 +187,7 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
     from realtime.config.redact import without_secret
 
     info = snapshot.info
-    head = Text(
-        f"steadypose  {without_secret(config.source.spec)}  poses on {config.publish.bind}{viewer(config)}", "bold"
-    )
+    head = Text(f"steadypose  {without_secret(config.source.spec)}  {where(config)}{viewer(config)}", "bold")
     parts = [
         info.get("detector", ""),
         info.get("model_choice", ""),
@@ -199,7 +201,8 @@ def block(config: RunConfig, snapshot: Snapshot, pose: Pose3D | None) -> Rendera
         f"({100 * snapshot.dropped / total:.1f} %)  {snapshot.people} in view"
     )
     film = [Text(words)] if (words := progress_words(snapshot)) else []
-    people = [Text(line) for line in (*late(pose), *people_lines(pose, info.get("joints", ())))]
+    lines = () if config.remote.to else (*late(pose), *people_lines(pose, info.get("joints", ())))
+    people = [Text(line) for line in (*lines, info.get("source_note", "")) if line]
     return Group(head, used, stages_table(snapshot), *film, counts, *people, Text("Ctrl-C ends", "dim"))
 
 

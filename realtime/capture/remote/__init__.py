@@ -1,0 +1,1 @@
+"""Carry pictures from the machine that has the camera to the one that finds poses in them."""
