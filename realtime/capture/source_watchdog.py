@@ -85,6 +85,11 @@ class SourceWatchdog:
         share = self.rate_hz / self._declared_hz
         return f"camera gives {self.rate_hz:.0f} of {self._declared_hz:.0f} Hz" if share < SLOWER else ""
 
+    def steady_hz(self) -> float:
+        """The rate to keep up with: the declared one, or what is measured where that is less; 0: neither is known."""
+        declared_hz = self._declared_hz if math.isfinite(self._declared_hz) else 0.0
+        return self.rate_hz if self.note() or declared_hz <= 0 else declared_hz
+
     def mismatch(self) -> str:
         """How the pictures differ from what the driver declares or was asked for; empty when they do not."""
         if not self.seen or self._remote:

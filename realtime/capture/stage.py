@@ -69,7 +69,8 @@ class Judge:
             self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
         if self.second.due():
             notes = (self.watch.note(), self.source.note() if isinstance(self.source, TellingSource) else "")
-            self.ctx.set_info(source_note=", ".join(filter(None, notes)))
+            hz = round(self.watch.steady_hz(), 1)
+            self.ctx.set_info(source_note=", ".join(filter(None, notes)), camera_hz=hz)
             if isinstance(self.source, TellingSource):
                 self.ctx.set_info(**self.source.info())
         if self.watch.seen:

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from realtime import clock
 from realtime.config.detector_models import AUTO
-from realtime.config.schema import DetectorConfig
+from realtime.config.schema import DetectorConfig, SourceConfig
 from realtime.detect.mediapipe_detector import Detector, open_detector
 from realtime.detect.tracker import Tracker
 from realtime.supervise.stage_runner import Context, load
@@ -31,10 +31,16 @@ def settled(ctx: Context) -> DetectorConfig:
         return config
     model = ctx.info().get("auto_model")
     if model is None:
-        choice = load("realtime.detect.model_choice:chosen")(config, ctx.config.source, ctx.beat)
+        choice = load("realtime.detect.model_choice:chosen")(config, at_its_rate(ctx), ctx.beat)
         ctx.set_info(auto_model=choice.model, model_choice=choice.words)
         model = choice.model
     return replace(config, model=model)
+
+
+def at_its_rate(ctx: Context) -> SourceConfig:
+    """The source's settings with the rate that it gives, where capture knows that already, else what was asked for."""
+    source = ctx.config.source
+    return replace(source, fps=ctx.info().get("camera_hz") or source.fps)
 
 
 def run(ctx: Context, detector: Detector) -> None:

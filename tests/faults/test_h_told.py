@@ -56,6 +56,7 @@ def test_a_steady_slow_camera_is_a_note_and_no_alarm(hz, reason, note):
         image = np.full((8, 8, 3), n, np.uint8)
         told.append(watch.look(Picture(image, Stamp("cam0", 1, n, now, 0)), now))
     assert told[-1] == reason and note in watch.note()
+    assert round(watch.steady_hz()) == hz  # what `detector.model: auto` is to keep up with
 
 
 def test_a_recording_of_nobody_leaves_no_file(tmp_path):

@@ -100,5 +100,12 @@ def test_a_run_measures_once_and_tells(slow_detectors):
     assert stage.settled(Ctx("auto", told)).model == "lite" and len(slow_detectors) == 4  # a restart keeps to it
 
 
+@pytest.mark.parametrize(("camera_hz", "model"), [(15.0, "full"), (30.0, "lite"), (0.0, "lite"), (None, "lite")])
+def test_the_rate_to_keep_up_with_is_what_the_camera_gives(slow_detectors, camera_hz, model):
+    told = {} if camera_hz is None else {"camera_hz": camera_hz}
+    assert stage.settled(Ctx("auto", told)).model == model
+    assert told["model_choice"].startswith(f"auto took {model} for {camera_hz or 30:g} Hz")
+
+
 def test_a_named_model_is_not_measured(slow_detectors):
     assert stage.settled(Ctx("heavy", {})).model == "heavy" and slow_detectors == []
