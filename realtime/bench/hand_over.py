@@ -20,11 +20,12 @@ from typing import Any
 import numpy as np
 
 from realtime import clock
-from realtime.bench.hand_over_ways import WAYS, Receiver
+from realtime.bench.hand_over_ways import WAYS, PictureReceiver
 from realtime.clock import NS_PER_MS
 from realtime.transport.runtime_dir import base_directory, private_directory
 
 HZ, WARM_UP, WAIT_MS, CONNECT_S = 30.0, 15, 2000, 10.0
+SIZES = "640x480,1920x1080"
 MARK = 8  # bytes: the moment it was sent, in the first pixels
 
 
@@ -75,7 +76,7 @@ def measure(way: str, size: tuple[int, int], seconds: float, hz: float) -> dict[
     }  # fmt: skip
 
 
-def receive(receiver: Receiver, ended: Connection) -> tuple[list[float], float]:
+def receive(receiver: PictureReceiver, ended: Connection) -> tuple[list[float], float]:
     """Until the sender has ended and nothing more comes: age of each picture in ms when it can be used, rate."""
     latencies, times = [], []
     while (image := receiver.receive(WAIT_MS)) is not None:
@@ -105,6 +106,13 @@ def rows(sizes: list[tuple[int, int]], seconds: float, rounds: int) -> list[dict
     return made
 
 
+def sizes(text: str) -> list[tuple[int, int]]:
+    try:
+        return [(int(width), int(height)) for width, height in (size.split("x") for size in text.split(","))]
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"expected sizes such as {SIZES}, found {text!r}") from None
+
+
 def lines(found: list[dict[str, Any]]) -> list[str]:
     text = [f"{'':<16}{'size':<12}{'p50 ms':>9}{'p99 ms':>9}{'Hz':>8}{'CPU ms a frame':>16}"]
     for row in found:
@@ -114,14 +122,12 @@ def lines(found: list[dict[str, Any]]) -> list[str]:
 
 
 def main(argv: list[str] | None = None) -> int:
-    from realtime.cli.run import size
-
     parser = argparse.ArgumentParser(prog="python -m realtime.bench.hand_over", description=__doc__)
-    parser.add_argument("--sizes", default="640x480,1920x1080", metavar="WxH,...", help="default %(default)s")
+    parser.add_argument("--sizes", type=sizes, default=SIZES, metavar="WxH,...", help=f"default {SIZES}")
     parser.add_argument("--seconds", type=float, default=4.0, help="of each measurement (default 4)")
     parser.add_argument("--rounds", type=int, default=3, help="turns (default 3)")
     args = parser.parse_args(argv)
-    found = rows([size(text) for text in args.sizes.split(",")], args.seconds, args.rounds)
+    found = rows(args.sizes, args.seconds, args.rounds)
     for name, way in WAYS.items():
         if way.needs and not importlib.util.find_spec(way.needs):
             print(f"{name} left out: pip install {way.needs}", file=sys.stderr)

@@ -20,12 +20,12 @@ from realtime.wire.messages import Stamp
 Image = NDArray[np.uint8]
 
 
-class Sender(Protocol):
+class PictureSender(Protocol):
     def send(self, image: Image) -> None: ...
     def close(self) -> None: ...
 
 
-class Receiver(Protocol):
+class PictureReceiver(Protocol):
     """A picture the receiver may keep and write to, or None when time is up."""
 
     def receive(self, timeout_ms: int) -> Image | None: ...
@@ -141,8 +141,8 @@ class ImagezmqReceiver:
 
 @dataclass(frozen=True)
 class Way:
-    sender: Callable[[Path], Sender]
-    receiver: Callable[[Path], Receiver]
+    sender: Callable[[Path], PictureSender]
+    receiver: Callable[[Path], PictureReceiver]
     needs: str = ""  # package beyond this project's own
 
 
