@@ -51,7 +51,7 @@ MUTANTS = (
     ),
     Mutant(
         "digest", "engines/store.py", "if found != wanted:", "if False:",
-        ("tests/faults/test_e_engines.py", "-k", "e2 or e3"),
+        ("tests/faults/engines/test_e_engines.py", "-k", "e2 or e3"),
     ),
     Mutant(
         "NaN guard", "realtime/wire/array_codec.py",
@@ -60,7 +60,7 @@ MUTANTS = (
     ),
     Mutant(
         "owner check", "engines/trust.py", "if owners and status.st_uid not in owners:", "if False:",
-        ("tests/faults/test_e_engines.py", "-k", "e12"),
+        ("tests/faults/engines/test_e_engines.py", "-k", "e12"),
     ),
     Mutant(
         "bounds", "realtime/wire/codec.py", "if not bounds.low <= number <= bounds.high:", "if False:",
