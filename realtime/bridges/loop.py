@@ -22,8 +22,28 @@ Keys = queue.SimpleQueue[str]
 Send = Callable[[Pose3D, list[BridgedPerson], "Hello | None"], None]
 
 
+class MissingLibrary(Exception):
+    """An extra is not installed."""
+
+    exit_code = 2
+
+
 def nothing() -> str:
     return ""
+
+
+@dataclass
+class Changes:
+    """What is said once, when it becomes true."""
+
+    last: str = ""
+
+    def told(self, text: str) -> str:
+        """The text where it is another than the last, else nothing."""
+        if text == self.last:
+            return ""
+        self.last = text
+        return text
 
 
 @dataclass(frozen=True)

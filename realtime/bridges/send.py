@@ -8,14 +8,12 @@ import threading
 from collections.abc import Iterable
 from typing import Any
 
+from realtime.bridges.loop import MissingLibrary
+
 BUNDLE_BYTES = 1200  # fits every network's datagram
 DATAGRAM_BYTES = 2048  # of a request; a longer one is cut off and then no OSC
 TURN_S = 0.05
 PACE_S = 0.005  # between two requests: 200 a second are more than anybody presses
-
-
-class MissingLibrary(Exception):
-    exit_code = 2
 
 
 class NoPort(Exception):
@@ -34,7 +32,7 @@ def library() -> Any:
     return pythonosc
 
 
-class Sender:
+class OscSender:
     def __init__(self, host: str, port: int) -> None:
         self._osc = library()
         self._client = self._osc.udp_client.UDPClient(host, port)

@@ -17,6 +17,11 @@ from realtime.supervise.end_signals import ENDING, on_end
 TARGETS = {
     "vmc": "VTuber and Unity tools: a humanoid's bones by the VMC protocol",
     "osc": "TouchDesigner, Max: a message per joint by OSC; VRChat: trackers",
+    "ws": "browsers: JSON over WebSocket, with a client of one file and an example page",
+    "mqtt": "MQTT brokers: JSON, one topic for each source",
+    "lsl": "Lab Streaming Layer: one person as a stream of motion capture",
+    "rerun": "the rerun viewer, live or as a file .rrd",
+    "ros2": "ROS 2: skeleton markers and tf",
 }
 
 

@@ -10,7 +10,7 @@ import asyncio
 import os
 
 from websockets.asyncio.server import Server, ServerConnection, serve
-from websockets.datastructures import Headers, MultipleValuesError
+from websockets.datastructures import Headers
 from websockets.http11 import Request, Response
 
 from realtime.viewer.feed import Feed
@@ -18,14 +18,11 @@ from realtime.viewer.hub import Hub, Page, ViewerOptions
 from realtime.viewer.page_files import read_page_files
 from realtime.web.access import Access, Listen, new_token
 from realtime.web.connections import ACCEPTED_AT_ONCE, HANDSHAKE_S, ConnectionLimit, quiet_logger, widen_queue
+from realtime.web.responses import CannotServe, answer, single
 
 MOST_PAGES = 16
 REQUEST_BYTES = 2048
 STATUS_S = 1.0
-
-
-class CannotServe(Exception):
-    exit_code = 3
 
 
 class Viewer:
@@ -116,16 +113,3 @@ class Viewer:
         if len(self.hub.pages) >= MOST_PAGES:
             return answer(503, f"{MOST_PAGES} pages are open already; close one")
         return None
-
-
-def single(headers: Headers) -> dict[str, str] | None:
-    """The headers that decide; None where one of them comes twice."""
-    try:
-        return {name: headers.get(name, "") for name in ("Host", "Origin", "Cookie")}
-    except MultipleValuesError:
-        return None
-
-
-def answer(status: int, text: str, extra: dict[str, str] | None = None) -> Response:
-    headers = {"Content-Type": "text/plain; charset=utf-8", "X-Content-Type-Options": "nosniff", **(extra or {})}
-    return Response(status, text, Headers(headers), f"{text}\n".encode())

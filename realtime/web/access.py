@@ -77,6 +77,8 @@ class Verdict:
 class Access:
     listen: Listen
     token: str
+    origins: tuple[str, ...] = ()  # other sites whose pages may open the stream, with the token
+    programs: bool = False  # what is no browser, and so names no origin, may open it too
 
     @property
     def cookie_name(self) -> str:
@@ -85,7 +87,7 @@ class Access:
     def page(self, path: str, headers: Mapping[str, str]) -> Verdict:
         """A request for the page."""
         if self.listen.loopback and host_of(headers.get("Host", "")) not in HERE:
-            return Verdict(403, "this viewer answers to localhost only")
+            return Verdict(403, "localhost only")
         return self._token(path, headers)
 
     def stream(self, path: str, headers: Mapping[str, str]) -> Verdict:
@@ -93,16 +95,18 @@ class Access:
         verdict = self.page(path, headers)
         if verdict.status != 200:
             return verdict
-        if not same_origin(headers.get("Origin", ""), headers.get("Host", "")):
-            return Verdict(403, "the stream is for the viewer's own page, not for other sites")
-        return verdict
+        origin = headers.get("Origin", "")
+        own = same_origin(origin, headers.get("Host", ""))
+        if own or origin in self.origins or (self.programs and not origin):
+            return verdict
+        return Verdict(403, "the stream is for the page that is served here, not for other sites")
 
     def _token(self, path: str, headers: Mapping[str, str]) -> Verdict:
         if same(token_of(path), self.token):
             return Verdict(200, cookie=f"{self.cookie_name}={self.token}; HttpOnly; SameSite=Lax; Path=/")
         if same(cookie_of(headers.get("Cookie", ""), self.cookie_name), self.token):
             return Verdict(200)
-        return Verdict(403, "open the address that the viewer printed, with its token")
+        return Verdict(403, "open the address that was printed, with its token")
 
 
 def same(given: str, wanted: str) -> bool:

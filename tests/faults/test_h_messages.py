@@ -158,7 +158,10 @@ NAMELESS = replace(fake.HELLO, joints=tuple(f"j{n}" for n in range(17)))
 FEW = replace(fake.HELLO, joints=fake.HELLO.joints[:5], parents=fake.HELLO.parents[:5])
 
 
-@pytest.mark.parametrize("command", [["bridge", "vmc", "--listen", "0"], ["bridge", "osc"], ["record"]])
+@pytest.mark.parametrize(
+    "command",
+    [["bridge", "vmc", "--listen", "0"], ["bridge", "osc"], ["bridge", "ws", "--http", "127.0.0.1:0"], ["record"]],
+)
 @pytest.mark.parametrize("said", ["nameless", "few"])
 def test_h9_a_client_of_a_publisher_that_contradicts_itself_lives_or_ends_with_a_line(tmp_path, command, said):
     told = {"nameless": NAMELESS, "few": FEW}[said]

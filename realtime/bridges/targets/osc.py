@@ -9,7 +9,7 @@ from realtime.bridges import osc
 from realtime.bridges.address import host_and_port
 from realtime.bridges.loop import ORIGIN_HELP, ORIGINS, Bridge, now_s
 from realtime.bridges.person import BridgedPerson, check_humanoid
-from realtime.bridges.send import Sender
+from realtime.bridges.send import OscSender
 from realtime.wire.messages import Hello, Pose3D
 
 Message = tuple[str, list[object]]
@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def open_bridge(args: argparse.Namespace) -> Bridge:
     host, port = host_and_port(args.target, TARGET)
-    sender, vrchat, mirrored = Sender(host, port), osc.VRChat(args.origin == "person"), args.axes == "unity"
+    sender, vrchat, mirrored = OscSender(host, port), osc.VRChat(args.origin == "person"), args.axes == "unity"
 
     def send(pose: Pose3D, people: list[BridgedPerson], hello: Hello | None) -> None:
         if args.layout == "vrchat":

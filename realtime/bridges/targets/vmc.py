@@ -8,7 +8,7 @@ from contextlib import ExitStack, closing
 from realtime.bridges.address import host_and_port
 from realtime.bridges.loop import ORIGIN_HELP, ORIGINS, Bridge, now_s
 from realtime.bridges.person import BridgedPerson, check_humanoid
-from realtime.bridges.send import Requests, Sender
+from realtime.bridges.send import OscSender, Requests
 from realtime.bridges.vmc import Performer
 from realtime.wire.messages import Hello, Pose3D
 
@@ -27,7 +27,7 @@ def open_bridge(args: argparse.Namespace) -> Bridge:
     host, port = host_and_port(args.target, TARGET)
     performer = Performer(recentring=args.origin == "person")
     with ExitStack() as stack:
-        sender = stack.enter_context(closing(Sender(host, port)))
+        sender = stack.enter_context(closing(OscSender(host, port)))
         requests = stack.enter_context(closing(Requests("127.0.0.1", args.listen))) if args.listen else None
         close = stack.pop_all().close
     if args.calibrate:

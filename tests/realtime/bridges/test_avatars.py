@@ -16,7 +16,7 @@ from realtime.bridges.extremities import folded
 from realtime.bridges.feet import lowest_of_feet
 from realtime.bridges.humanoid import PARENTS, heading, rotations
 from realtime.bridges.person import BridgedPerson
-from realtime.bridges.send import Sender
+from realtime.bridges.send import OscSender
 from realtime.bridges.standing import FRAMES
 from realtime.bridges.turn_limit import MOST_DEG_S, TurnLimit
 from realtime.bridges.vmc import Performer
@@ -218,7 +218,7 @@ def vmc_receiver():
 def test_an_independent_receiver_sees_a_minute_of_walking_without_a_jump():
     """The minute is sent as fast as the receiver takes it; every frame arrives, complete."""
     performer, frames = Performer(), []
-    with vmc_receiver() as (port, lines), closing(Sender("127.0.0.1", port)) as sender:
+    with vmc_receiver() as (port, lines), closing(OscSender("127.0.0.1", port)) as sender:
         for t, joints in recorded_walk():
             messages = list(performer.messages(seen(joints), t))
             sender.send(messages)

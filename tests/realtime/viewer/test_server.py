@@ -15,8 +15,9 @@ from websockets.sync.client import connect
 
 from realtime.cli.view import add_arguments, has_display, options_of
 from realtime.viewer.hub import ViewerOptions
-from realtime.viewer.server import MOST_PAGES, CannotServe, Viewer
+from realtime.viewer.server import MOST_PAGES, Viewer
 from realtime.web.access import BadAddress, Listen
+from realtime.web.responses import CannotServe
 from realtime.wire.messages import Pose3D, decode, split
 from tests.support.live import live
 from tests.support.publisher import FakePipeline, free_address
