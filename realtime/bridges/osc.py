@@ -14,12 +14,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from realtime.bridges import unity
-from realtime.bridges.calibration import Rest, ideal
-from realtime.bridges.humanoid import Rotations, rotations
+from realtime.bridges.avatar import unity
+from realtime.bridges.avatar.calibration import Rest, ideal
+from realtime.bridges.avatar.humanoid import Rotations, rotations
+from realtime.bridges.avatar.standing import Standing
+from realtime.bridges.avatar.turn_limit import TurnLimit
 from realtime.bridges.person import BridgedPerson
-from realtime.bridges.standing import Standing
-from realtime.bridges.turn_limit import TurnLimit
 from realtime.wire.messages import ABSENT, Pose3D
 
 Message = tuple[str, list[object]]

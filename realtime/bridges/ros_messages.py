@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from realtime.bridges.humanoid import LIMBS, rotations
+from realtime.bridges.avatar.humanoid import LIMBS, rotations
 from realtime.bridges.person import BridgedPerson
 from realtime.rotations import Real, to_quaternion
 from realtime.wire.messages import OBSERVED, Hello

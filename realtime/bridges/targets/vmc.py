@@ -6,10 +6,10 @@ import argparse
 from contextlib import ExitStack, closing
 
 from realtime.bridges.address import host_and_port
+from realtime.bridges.avatar.vmc import Performer
 from realtime.bridges.loop import ORIGIN_HELP, ORIGINS, Bridge, now_s
 from realtime.bridges.person import BridgedPerson, check_humanoid
 from realtime.bridges.send import OscSender, Requests
-from realtime.bridges.vmc import Performer
 from realtime.wire.messages import Hello, Pose3D
 
 TARGET, LISTEN = "127.0.0.1:39539", 39540

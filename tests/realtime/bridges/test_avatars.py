@@ -11,15 +11,16 @@ from contextlib import closing, contextmanager
 import numpy as np
 import pytest
 
-from realtime.bridges import osc, unity
-from realtime.bridges.extremities import folded
-from realtime.bridges.feet import lowest_of_feet
-from realtime.bridges.humanoid import PARENTS, heading, rotations
+from realtime.bridges import osc
+from realtime.bridges.avatar import unity
+from realtime.bridges.avatar.extremities import folded
+from realtime.bridges.avatar.feet import lowest_of_feet
+from realtime.bridges.avatar.humanoid import PARENTS, heading, rotations
+from realtime.bridges.avatar.standing import FRAMES
+from realtime.bridges.avatar.turn_limit import MOST_DEG_S, TurnLimit
+from realtime.bridges.avatar.vmc import Performer
 from realtime.bridges.person import BridgedPerson
 from realtime.bridges.send import OscSender
-from realtime.bridges.standing import FRAMES
-from realtime.bridges.turn_limit import MOST_DEG_S, TurnLimit
-from realtime.bridges.vmc import Performer
 from realtime.rotations import about, from_quaternion, unit
 from tests.support.paths import ROOT
 from tests.support.people import walker, whole_body

@@ -14,12 +14,13 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from realtime.bridges import osc, unity
-from realtime.bridges.calibration import Calibration, ideal
-from realtime.bridges.humanoid import LIMBS, PARENTS, heading, rotations
+from realtime.bridges import osc
+from realtime.bridges.avatar import unity
+from realtime.bridges.avatar.calibration import Calibration, ideal
+from realtime.bridges.avatar.humanoid import LIMBS, PARENTS, heading, rotations
+from realtime.bridges.avatar.standing import FRAMES
+from realtime.bridges.avatar.vmc import CALIBRATED, CALIBRATING, UNCALIBRATED, WAITING, Performer
 from realtime.bridges.person import BridgedPerson, bridged, chosen
-from realtime.bridges.standing import FRAMES
-from realtime.bridges.vmc import CALIBRATED, CALIBRATING, UNCALIBRATED, WAITING, Performer
 from realtime.cli import main as cli
 from realtime.rotations import about, from_quaternion, unit
 from realtime.wire.messages import ABSENT, INFERRED, Keypoints2D, Person2D

@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from realtime.bridges.humanoid import rotations
+from realtime.bridges.avatar.humanoid import rotations
 from realtime.bridges.person import bridged
 from realtime.bridges.ros_messages import ROOM, marker_array, transforms
 from realtime.cli import main as cli

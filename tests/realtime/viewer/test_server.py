@@ -79,7 +79,7 @@ def test_the_page_comes_with_its_policy_and_nothing_else_does():
     with serving(SILENT) as viewer:
         status, headers, body = get(viewer)
         assert status == 200 and b'<canvas id="scene"' in body
-        assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["X-Frame-ViewerOptions"] == "DENY"
+        assert "default-src 'none'" in headers["Content-Security-Policy"] and headers["X-Frame-Options"] == "DENY"
         assert get(viewer, "/etc/passwd")[0] == get(viewer, "/../pyproject.toml")[0] == 404
 
 

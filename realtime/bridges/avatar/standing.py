@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from realtime.bridges.calibration import Rest
-from realtime.bridges.feet import lowest_of_feet
-from realtime.bridges.humanoid import heading
+from realtime.bridges.avatar.calibration import Rest
+from realtime.bridges.avatar.feet import lowest_of_feet
+from realtime.bridges.avatar.humanoid import heading
 from realtime.bridges.person import BridgedPerson
 from realtime.rotations import Real, best_rotation
 

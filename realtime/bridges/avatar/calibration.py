@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realtime.bridges.feet import lowest_of_feet
-from realtime.bridges.humanoid import LIMBS, PARENTS, Joints, Rotations, heading, pivots, rotations
+from realtime.bridges.avatar.feet import lowest_of_feet
+from realtime.bridges.avatar.humanoid import LIMBS, PARENTS, Joints, Rotations, heading, pivots, rotations
 from realtime.rotations import Real, unit
 
 FEWEST_FRAMES = 10

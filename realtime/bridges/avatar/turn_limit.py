@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from realtime.bridges.humanoid import Rotations
+from realtime.bridges.avatar.humanoid import Rotations
 from realtime.rotations import Real, cross_matrix, unit
 
 MOST_DEG_S = 720.0  # against its parent: twice what legs do at walking; a wave of the hand stays below

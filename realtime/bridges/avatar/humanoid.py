@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from realtime.bridges.extremities import foot, hand, hand_roll, head_by_ears
+from realtime.bridges.avatar.extremities import foot, hand, hand_roll, head_by_ears
 from realtime.rotations import Real, about, best_rotation, frame, swing, unit
 
 Joints = Mapping[str, Real]  # (3,) m; what is not known is missing
