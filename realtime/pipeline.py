@@ -48,6 +48,12 @@ SEND: Table = {
     "send": Stage("realtime.capture.remote.send_stage:main", "send", ("frame",), (), 1.0, 30.0),
 }
 
+# Several cameras of one room: films in one process; live ones each have a run of their own, whose topics are passed on.
+ROOM_FILES: Table = {"file": replace(FILE["file"], main="realtime.offline.room_stage:main")}
+ROOM: Table = {
+    "fuse": Stage("realtime.fusion.stage:main", "fuse", (), PUBLIC, 1.0, 30.0),
+}
+
 # Beside any of them, when asked for.  It reads the PoseRing: no stage waits for it, and a run ends without asking it.
 RECORD: Table = {
     "record": Stage("realtime.recording.stage:main", "record", (), (), 5.0, 30.0),

@@ -29,6 +29,13 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--fps": ("source.fps", float, "HZ", "pictures a second to ask for"),
     "--rotate": ("source.rotate", int, "DEG", "turn the picture clockwise: 0, 90, 180 or 270"),
     "--seed": ("demo.seed", int, "N", "which film the demo shows"),
+    "--calibration": (
+        "room.calibration",
+        str,
+        "FILE",
+        "of several cameras, which are then fused: JSON, TOML, Qualisys",
+    ),
+    "--unit": ("room.unit", str, "UNIT", "of the calibration's lengths: auto, m, cm or mm"),
     "--fov": ("camera.fov_deg", float, "DEG", "horizontal field of view of the camera"),
     "--intrinsics": ("camera.intrinsics", str, "FILE", "YAML: fx, fy, cx, cy, width, height (px), distortion"),
     "--height": ("camera.height_m", float, "M", "height of the person; makes positions metric"),
@@ -64,9 +71,14 @@ ANY_AGE_MS = 1e12  # poses of a file do not age
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group()
-    source.add_argument("--camera", metavar="INDEX_OR_DEVICE", help="0, 1, /dev/video2 (default: camera 0)")
     source.add_argument(
-        "--source", metavar="FILE_OR_URL", help="clip.mp4, rtsp://..., http://.../stream.mjpg, remote://HOST:PORT"
+        "--camera", metavar="INDEX_OR_DEVICE", action="append", help="0, 1, /dev/video2 (default: 0); several: repeat"
+    )
+    source.add_argument(
+        "--source",
+        metavar="FILE_OR_URL",
+        action="append",
+        help="clip.mp4, rtsp://..., http://.../stream.mjpg, remote://HOST:PORT; several: repeat",
     )
     source.add_argument("--demo", action="store_true", help="a rendered man in place of a camera")
     parser.add_argument(
@@ -74,6 +86,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--only", choices=("capture",), help="only the camera is here; its pictures go --to ADDRESS")
     parser.add_argument("--size", metavar="WxH", type=size, help="picture size to ask for, in px: 1280x720")
+    parser.add_argument("--cameras", metavar="A,B", help="of --calibration: the sources' names there, in their order")
     for flag, (_, read, stands_for, text) in SETTINGS.items():
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)
     for flag, (_, text) in SWITCHES.items():
@@ -91,8 +104,12 @@ def given(args: argparse.Namespace) -> Flags:
     """What the command line sets: setting -> (flag, value)."""
     flags: Flags = {}
     for flag, name in (("--camera", "camera"), ("--source", "source")):
-        if getattr(args, name) is not None:
-            flags["source.spec"] = (flag, getattr(args, name))
+        if (specs := getattr(args, name)) is not None:
+            flags["source.spec"] = (flag, specs[0])
+            if len(specs) > 1:
+                flags["room.sources"] = (flag, specs)
+    if args.cameras:
+        flags["room.cameras"] = ("--cameras", args.cameras.split(","))
     if args.demo:
         flags["source.spec"] = ("--demo", "demo")
     if args.size:
@@ -108,14 +125,40 @@ def settings(args: argparse.Namespace) -> RunConfig:
     config = load(args.config, given(args))
     if args.only and not config.remote.to:
         raise ConfigError("--only capture: where do the pictures go? --to tcp://HOST:PORT")
+    if config.room.sources:
+        return of_room(config)
+    if config.room.calibration:
+        raise ConfigError("--calibration is of several cameras; name them all: realtime run --camera 0 --camera 1")
     if config.source.spec == "demo" and config.camera.fov_deg is None and config.camera.intrinsics is None:
         return replace(config, camera=replace(config.camera, fov_deg=DEMO_FOV_DEG))
     return config
 
 
+def of_room(config: RunConfig) -> RunConfig:
+    """Settings of a run of several cameras, checked: what clients follow first gives the run its name."""
+    from realtime.fusion.cameras import calibrated, check_room
+    from realtime.fusion.fuser import FUSED
+
+    check_room(config)
+    name = FUSED if calibrated(config) else "cam0"
+    return replace(config, source=replace(config.source, spec=config.room.sources[0], name=name))
+
+
+def run_pipeline(config: RunConfig, report: Callable[[Snapshot], None]) -> int:
+    """One camera or film, or several."""
+    from realtime.config.source_spec import is_file_run
+    from realtime.supervise import supervisor
+
+    if not config.room.sources or is_file_run(config.source):
+        return supervisor.run(config, report=report)
+    from realtime.fusion.cameras import live_settings
+    from realtime.supervise.several import run_several
+
+    return run_several(config, live_settings, report)
+
+
 def main(args: argparse.Namespace) -> int:
     from realtime.config import source_spec
-    from realtime.supervise import supervisor
     from realtime.supervise.terminal import summary, terminal
 
     config = settings(args)
@@ -123,7 +166,8 @@ def main(args: argparse.Namespace) -> int:
     if config.remote.to:
         return send(config)
     refuse_a_crowd(config)
-    source_spec.check(config.source)
+    for spec in config.room.sources or (config.source.spec,):
+        source_spec.check(replace(config.source, spec=spec))
     refuse_missing_files(config)
     fetch_models(config)
     seen: list[Snapshot] = []
@@ -133,7 +177,7 @@ def main(args: argparse.Namespace) -> int:
             seen[:] = [snapshot]
             show(snapshot)
 
-        code = supervisor.run(config, report=report)
+        code = run_pipeline(config, report)
     if seen and seen[0].answered and not config.terminal.quiet and not config.terminal.json:
         print(summary(seen[0]))
     return code

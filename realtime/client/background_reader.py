@@ -44,6 +44,7 @@ class Listener:
         self.renewed = 0
         self.refusal = ""
         self._heard: dict[str, ReceivedMessage] = {}
+        self._source = source
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._listen, args=(context, address, topic, source, keys), daemon=True)
         self._thread.start()
@@ -53,6 +54,9 @@ class Listener:
     ) -> None:
         reader = TopicReader(context, address, topic, source, keys=keys)
         while not self._stop.is_set():
+            if source != self._source:
+                source = self._source
+                reader.follow(source)
             paused = Deadline(PAUSE_MS)
             message = reader.get(TURN_MS)
             fits = message is not None and self._fits(message)
@@ -76,6 +80,13 @@ class Listener:
             self._heard[getattr(heard.message, "stage", "")] = heard
             self.count += 1
             self.news.notify_all()
+
+    def follow(self, source: str) -> None:
+        """From now on this source alone; what others said is forgotten, but for who publishes."""
+        with self.news:
+            self._source = source
+            if self.topic != "hello":
+                self._heard.clear()
 
     def newest(self) -> ReceivedMessage | None:
         return self._heard.get("")

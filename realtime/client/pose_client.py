@@ -42,7 +42,8 @@ class PoseClient:
 
     Args:
         address: where `realtime run` publishes: tcp://HOST:PORT, or ipc://PATH.
-        source: one camera's name, where several share an address; empty: whoever publishes there.
+        source: one camera's name, where several share an address; empty: whoever publishes there, of several cameras
+            the fused poses.
         max_age_ms: an older pose is not current: it is answered by status STALE and nobody in it.  None: the age
             that the publisher declares, 150 ms or more where its machine is slow.
         keys: folder of this client's keys, where the publisher was started with `--keys`.
@@ -183,7 +184,11 @@ class PoseClient:
     def _listener(self, topic: str) -> Listener:
         if topic not in self._listeners:
             wrong = {"wrong": partial(contradiction, self._listeners)} if topic == "pose3d" else {}
-            self._listeners[topic] = Listener(self._context, self.address, topic, self.source, keys=self._keys, **wrong)
+            if topic == "hello" and not self.source:
+                wrong = {"wrong": partial(follow_first, self._listeners)}
+            hello = self._listeners["hello"].newest() if "hello" in self._listeners else None
+            source = self.source or (first_of(hello.message) if hello else "")
+            self._listeners[topic] = Listener(self._context, self.address, topic, source, keys=self._keys, **wrong)
         return self._listeners[topic]
 
     def close(self) -> None:
@@ -207,6 +212,19 @@ def contradiction(listeners: dict[str, Listener], pose: Pose3D) -> str:
     ahead_ns = pose.stamp.t_capture_ns - clock.now_ns()
     here = heard.message.clock == clock.identity()
     return "captured in the future" if here and pose.live and ahead_ns > FUTURE_NS else ""
+
+
+def first_of(hello: Hello) -> str:
+    """Whom to follow where several publish at one address; empty: there is one alone."""
+    return hello.sources[0] if hello.sources else ""
+
+
+def follow_first(listeners: dict[str, Listener], hello: Hello) -> str:
+    """Follow, on every topic, whom several cameras name first; nothing is wrong with such a Hello."""
+    if source := first_of(hello):
+        for listener in list(listeners.values()):
+            listener.follow(source)
+    return ""
 
 
 def end(context: zmq.Context[Any], listeners: dict[str, Listener]) -> None:

@@ -17,6 +17,7 @@ Device = Literal["auto", "cpu", "cuda", "tensorrt", "tensorrt-rtx"]
 Processes = Literal["joined", "apart", "auto"]
 Smoothing = Literal["keep", "undo", "avoid"]
 Looks = Literal["train", "heldout"]
+Unit = Literal["auto", "m", "cm", "mm"]
 DemoMotion = Literal["mix", "walk", "stand", "wave", "squat", "sit", "gestures", "reach", "turn"]
 
 
@@ -147,6 +148,18 @@ class PipelineConfig:
 
 
 @dataclass(frozen=True)
+class RoomConfig:
+    """Several cameras of one room; with their calibration they are fused."""
+
+    sources: tuple[str, ...] = ()  # two or more, each as source.spec; they are called cam0, cam1, ...
+    calibration: str | None = None  # OpenCV JSON, TOML of FreeMoCap, caliscope, Pose2Sim, or Qualisys text
+    cameras: tuple[str, ...] = ()  # their names in the calibration, in the order of sources; empty: found by name
+    unit: Unit = "auto"  # of the calibration's lengths
+    tolerance_ms: float = quantity(20.0, "ms between frames of one moment", 1, 500)
+    wait_ms: float = quantity(40.0, "ms that a camera's frame waits for the others'", 0, 1000)
+
+
+@dataclass(frozen=True)
 class RecordConfig:
     file: str | None = None  # None: nothing is written to disk
 
@@ -183,6 +196,7 @@ class RunConfig:
     publish: PublishConfig = field(default_factory=PublishConfig)
     remote: RemoteConfig = field(default_factory=RemoteConfig)
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    room: RoomConfig = field(default_factory=RoomConfig)
     record: RecordConfig = field(default_factory=RecordConfig)
     view: ViewConfig = field(default_factory=ViewConfig)
     terminal: TerminalConfig = field(default_factory=TerminalConfig)
@@ -208,4 +222,5 @@ def config_hash(config: RunConfig) -> str:
     """Sixteen hex digits over everything that can change a pose; travels in Hello."""
     plain = {name: section for name, section in asdict(config).items() if name not in SHOWN_ONLY}
     plain["source"]["spec"] = without_secret(config.source.spec)
+    plain["room"]["sources"] = [without_secret(spec) for spec in config.room.sources]
     return sha256(dumps(plain, sort_keys=True).encode()).hexdigest()[:16]

@@ -1,8 +1,9 @@
-"""Tell what a source spec such as `0`, `clip.mp4`, `rtsp://...` or `demo` means; refuse it before a driver is asked."""
+"""Tell what a source spec such as `0`, `clip.mp4`, `rtsp://...` or `demo@40` means, before a driver is asked."""
 
 from __future__ import annotations
 
 import os
+import re
 import stat
 import sys
 from pathlib import Path
@@ -13,6 +14,7 @@ from realtime.config.schema import SourceConfig
 
 Kind = Literal["camera", "stream", "file", "demo", "remote"]
 REMOTE = "remote://"  # and an address of this machine, where another machine's camera is waited for
+DEMO_TURNED = re.compile(r"demo@([-+]?\d{1,3}(?:\.\d)?)")
 SCHEMES = ("rtsp", "rtsps", "http", "https", "rtmp", "udp", "tcp", "srt")
 
 
@@ -24,13 +26,19 @@ class SourceError(Exception):
 
 
 def kind_of(spec: str) -> Kind:
-    if spec == "demo":
+    if spec == "demo" or DEMO_TURNED.fullmatch(spec):
         return "demo"
     if spec.isdecimal() or spec.startswith("/dev/"):
         return "camera"
     if spec.startswith(REMOTE):
         return "remote"
     return "stream" if SCHEME.match(spec) else "file"
+
+
+def demo_turn(spec: str) -> float:
+    """How far the camera of `demo@DEGREES` stands turned about the rendered people."""
+    found = DEMO_TURNED.fullmatch(spec)
+    return float(found[1]) if found else 0.0
 
 
 def is_file_run(config: SourceConfig) -> bool:

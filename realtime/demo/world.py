@@ -98,6 +98,15 @@ def _front_camera(size: tuple[int, int], fov_deg: float) -> DemoCamera:
     return look_at(size, (0.0, 1.35, away), (0.0, 0.92, 0.0), fov_deg)
 
 
+def turned_camera(size: tuple[int, int], fov_deg: float, turn_deg: float) -> DemoCamera:
+    """The front camera, moved about the people by an angle to their left."""
+    front = _front_camera(size, fov_deg)
+    angle, away = np.radians(turn_deg), front.eye[2]
+    return look_at(
+        size, (float(away * np.sin(angle)), front.eye[1], float(away * np.cos(angle))), (0.0, 0.92, 0.0), fov_deg
+    )
+
+
 def _facing(camera: DemoCamera) -> float:
     return float(np.arctan2(camera.eye[0], camera.eye[2]))
 

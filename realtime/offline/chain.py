@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -107,14 +107,15 @@ def answers(source: Source, chain: Chain) -> Iterator[Answer]:
 
 
 def process(
-    source: str | Path | Source, config: RunConfig | str | Path | None = None, **settings: Any
+    source: str | Path | Source | Sequence[str | Path], config: RunConfig | str | Path | None = None, **settings: Any
 ) -> Iterator[Pose3D]:
     """Poses of a video file, one for every frame, in order: `for pose in process("clip.mp4", people=2): ...`
 
     Nothing else runs: no server, no socket, no other process.
 
     Args:
-        source: path of a video file, or pictures of your own (`realtime.Source`, examples/own_source.py).
+        source: path of a video file, or pictures of your own (`realtime.Source`, examples/own_source.py); films of
+            several calibrated cameras, which are fused: `process(["a.mp4", "b.mp4"], calibration="room.toml")`.
         config: a file of settings (docs/configuration.md), or the name of one that ships, such as "live".
         settings: keywords in their place: the flags of `realtime run` that matter to a film (people, model, height,
             fov, tilt, intrinsics, rotate, engine, device, seed) and every other key of its settings (held_ms=3000).
@@ -125,9 +126,14 @@ def process(
     Raises:
         ConfigError: a setting is unknown (the nearest is named) or its value is not possible.
         SourceError: there is no such film, or it cannot be read.
+        CalibrationError: a calibration cannot be used, or does not belong to the films.
         EngineError, ModelError: the lifter or the detector cannot be opened.
     """
     chosen = configured(config, settings)
+    if isinstance(source, Sequence) and not isinstance(source, str):
+        from realtime.offline.room import process_room
+
+        return process_room([str(path) for path in source], chosen)
     if not isinstance(source, (str, Path)):
         return _poses(source, chosen)
     chosen = replace(chosen, source=replace(chosen.source, spec=str(source), every_frame=True))

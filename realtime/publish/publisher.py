@@ -119,13 +119,15 @@ class Publication:
             log.warning("a message is larger than a slot of the PoseRing: published, not kept")
 
 
-def introduce(ctx: Context, publication: Publication) -> None:
-    """Say hello and how each stage does, once a second."""
-    config, limit = ctx.config, publication.limit
-    name, age_ms = config.source.name, limit.ms if limit else config.publish.least_age_ms()
+def introduce(
+    ctx: Context, publication: Publication, sources: tuple[str, ...] = (), info: dict[str, Any] | None = None
+) -> None:
+    """Say hello and how each stage does, once a second; `sources`: all that publish here."""
+    limit, told = publication.limit, ctx.info() if info is None else info
+    age_ms = limit.ms if limit else ctx.config.publish.least_age_ms()
     medium: Medium = "film" if limit is None else "live"
-    hello = hello_of(ctx.boot, name, config_hash(config), age_ms, ctx.info(), medium)
-    publication.each_second(hello, ctx.health())
+    hello = hello_of(ctx.boot, publication.source, config_hash(ctx.config), age_ms, told, medium)
+    publication.each_second(hello and replace(hello, sources=sources), ctx.health())
 
 
 def hello_of(

@@ -12,7 +12,7 @@ from realtime.transport.address import is_loopback
 from realtime.transport.keys import ClientKeys
 from realtime.transport.pose_ring import PoseRingReader
 from realtime.transport.tap import Tap
-from realtime.wire.messages import MessageError, Pose3D, decode
+from realtime.wire.messages import Hello, MessageError, Pose3D, decode, split
 
 TURN_S = 0.1
 
@@ -69,8 +69,8 @@ def open_intake(connect: str, keys: ClientKeys | None = None) -> Intake:
 class Copier:
     """Moves what comes in into a file, losses marked where they happened."""
 
-    def __init__(self, intake: Intake, writer: RecordingWriter) -> None:
-        self.intake, self.writer = intake, writer
+    def __init__(self, intake: Intake, writer: RecordingWriter, source: str = "") -> None:
+        self.intake, self.writer, self.source = intake, writer, source
         self._lost, self._restarts = intake.lost, intake.restarts
         self._before: bytes | None = None  # the last pose in the file
         self._seam = False  # the next pose may not be the one behind it
@@ -89,7 +89,20 @@ class Copier:
             self._restarts, self._seam = self.intake.restarts, True
         return sum(self._write(data) for data in came)
 
+    def _of_source(self, data: bytes) -> bool:
+        """A recording is of one source: where several cameras publish, the one that they name first."""
+        topic, source, _ = split(data)
+        if topic == "hello" and not self.source:
+            try:
+                sources = decode(Hello, data).sources
+            except MessageError:
+                return True
+            self.source = sources[0] if sources else ""
+        return self.source in ("", source)
+
     def _write(self, data: bytes) -> bool:
+        if not self._of_source(data):
+            return False
         if type_of(data) == POSE3D:
             if self._seam and self._before and (missing := poses_between(self._before, data)):
                 self.writer.write_lost(missing)

@@ -21,7 +21,7 @@ def main(ctx: Context) -> None:
     if not ctx.starts:
         check_target(path)
     with closing(PoseRingReader(ctx.config.publish.bind)) as ring, RecordingWriter(path) as writer:
-        copier = Copier(ring, writer)
+        copier = Copier(ring, writer, ctx.config.source.name if ctx.config.room.sources else "")
         if ctx.starts:
             go_on(copier, ring, Path(path))
         ctx.ready()

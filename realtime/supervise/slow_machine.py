@@ -30,7 +30,7 @@ def remedy(stages: Sequence[Health], info: Mapping[str, Any]) -> str:
     """
     if not any(slow(stage) for stage in stages):
         return ""
-    named = {stage.stage: stage for stage in stages}
+    named = {stage.stage.split()[-1]: stage for stage in stages}  # of several cameras the last one
     took_ms = sum(stage.p50_ms for name, stage in named.items() if name in WORK)
     detect_ms = named["detect"].p50_ms if "detect" in named else 0.0
     budget_ms = 1000 / named["capture"].rate_hz if "capture" in named and named["capture"].rate_hz else 0.0

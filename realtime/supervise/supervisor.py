@@ -79,7 +79,9 @@ def table_for(config: RunConfig) -> Table:
     """The stages of this run and the processes that hold them."""
     if config.remote.to:
         return pipeline.SEND
-    return pipeline.FILE if source_spec.is_file_run(config.source) else pipeline.live(config.pipeline.processes)
+    if source_spec.is_file_run(config.source):
+        return pipeline.ROOM_FILES if config.room.sources else pipeline.FILE
+    return pipeline.live(config.pipeline.processes)
 
 
 class Supervisor:

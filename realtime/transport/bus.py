@@ -83,6 +83,12 @@ class TopicReader:
             if deadline.passed():
                 return None, b""
 
+    def follow(self, source: str) -> None:
+        """From now on this source alone, where several publish at one address."""
+        self._subject = prefix(self.topic, source)
+        self._socket.close()
+        self._connect()
+
     def _receive(self, timeout_ms: float) -> bytes | None:
         if self._socket.poll(timeout_ms):
             self._deaf_at, self.refusal = Deadline(self._silence_s * 1000), ""

@@ -28,6 +28,7 @@ class Feed(threading.Thread):
         self.picture_width = 0  # px that the largest page shows; 0: none shows any
         self.same_clock = False  # are the stream's stamps of this machine's clock?
         self._connect, self._take, self._keys = connect, take, keys
+        self._first = self._followed = ""  # whom to follow where several cameras publish; empty: there is one alone
         self._pictures = Pictures() if with_video else None
         self._stopping = threading.Event()
         self.refusal = ""  # what the publisher has against this client
@@ -46,6 +47,10 @@ class Feed(threading.Thread):
                 for reader in readers:
                     self._pass_on(reader)
                 self.refusal = readers[0].refusal
+                if self._followed != self._first:
+                    self._followed = self._first
+                    for reader in readers:
+                        reader.follow(self._followed)
         finally:
             for reader in readers:
                 reader.close()
@@ -59,6 +64,7 @@ class Feed(threading.Thread):
             return
         if isinstance(message, Hello):
             self.same_clock = message.clock == identity()
+            self._first = message.sources[0] if message.sources else ""
         if reader.topic != "keypoints2d":
             self._take(kind_of(reader.topic, message), data)
         elif self._pictures and self.picture_width and (found := self._pictures.encode(message, self.picture_width)):

@@ -201,6 +201,7 @@ class Hello:
     axes: str = "camera"  # x right, y down, z forward
     unit: str = "m"  # of every length
     model_choice: str = ""  # of detector.model auto: which was taken for what rate, and what was measured
+    sources: tuple[str, ...] = ()  # all that publish here, where several do; the first one is whom to follow
     medium: Medium = "live"  # what the frames come from; of a film and a recording, time passes at its own pace
     version: int = VERSION  # of the schema
 

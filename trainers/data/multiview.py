@@ -8,11 +8,9 @@ frames of one index belong together.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -20,15 +18,15 @@ from numpy.typing import NDArray
 
 from engines import npz
 from engines.skeleton import BLAZEPOSE_33
+from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.opencv_json import read_json
 from trainers.errors import UserError
-from trainers.geometry.calibrated_camera import CalibratedCamera
-from trainers.user_file import read_bytes, read_json
+from trainers.user_file import read_bytes
 
 CALIBRATION, REFERENCE = "calibration.json", "reference.npz"
 FILMS = (".mp4", ".mkv", ".mov", ".avi", ".webm")
 MOST_BYTES, MOST_ARRAYS = 1 << 30, 16  # of a reference, unpacked
 MAKE = "make the folder with: trainers triangulate FILMS --calibration FILE --out DIR"
-RIGID = 1e-3  # how far R R^T may lie from the identity
 Image = NDArray[np.uint8]
 
 
@@ -128,55 +126,10 @@ def pictures(film: CalibratedFilm, last: int) -> Iterator[Image]:
 
 def read_calibration(path: Path) -> list[CalibratedCamera]:
     """Cameras of a calibration.json."""
-    if not path.is_file():
-        raise UserError(f"{path}: missing; {MAKE}")
     try:
-        plain = read_json(path)
-        cameras = [_camera(entry) for entry in plain]
-    except (KeyError, TypeError, ValueError) as error:
-        raise UserError(
-            f"{path}: no list of cameras with name, size, K, dist, R, t ({type(error).__name__}: {error}); {MAKE}"
-        ) from None
-    return checked(cameras, path)
-
-
-def checked(cameras: list[CalibratedCamera], path: Path) -> list[CalibratedCamera]:
-    """At least one camera, no name twice, rotations that are rotations."""
-    names = [camera.name for camera in cameras]
-    if not cameras:
-        raise UserError(f"{path}: no camera in it; expected at least one with matrix, rotation and translation")
-    if twice := sorted({name for name in names if names.count(name) > 1}):
-        raise UserError(f"{path}: camera {twice[0]} stands there twice; names tell films apart, rename one")
-    for camera in cameras:
-        if not np.allclose(camera.R @ camera.R.T, np.eye(3), atol=RIGID) or np.linalg.det(camera.R) < 0:
-            raise UserError(
-                f"{path}: camera {camera.name}: R is no rotation; expected world to camera, rows of a frame"
-            )
-    return cameras
-
-
-def _camera(entry: dict[str, Any]) -> CalibratedCamera:
-    width, height = (int(side) for side in entry["size"])
-    return CalibratedCamera(
-        str(entry["name"]), (width, height), array(entry["K"], (3, 3)), np.ravel(np.asarray(entry["dist"], np.float64)),
-        array(entry["R"], (3, 3)), array(entry["t"], (3,)),
-    )  # fmt: skip
-
-
-def array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Finite numbers of this shape, or ValueError."""
-    found = np.asarray(values, np.float64)
-    if found.size != np.prod(shape) or not np.isfinite(found).all():
-        raise ValueError(f"found {found.shape} numbers, expected {shape}, all finite")
-    return found.reshape(shape)
-
-
-def write_calibration(path: Path, cameras: list[CalibratedCamera]) -> None:
-    plain = [
-        {"name": c.name, "size": list(c.size)} | {k: getattr(c, k).tolist() for k in ("K", "dist", "R", "t")}
-        for c in cameras
-    ]
-    path.write_text(json.dumps(plain, indent=1) + "\n")
+        return read_json(path)
+    except CalibrationError as error:
+        raise UserError(f"{error}; {MAKE}") from None
 
 
 def read_reference(path: Path) -> ReferenceJoints:

@@ -17,7 +17,8 @@ from numpy.typing import NDArray
 
 from engines.engine import Engine
 from engines.errors import EngineError
-from engines.skeleton import BLAZEPOSE_33
+from engines.skeleton import BLAZEPOSE_33, JointSet
+from realtime.calibration.calibrated_camera import CalibratedCamera
 from realtime.config.schema import CameraConfig, OcclusionConfig, RunConfig
 from realtime.detect.mediapipe_detector import Detector
 from realtime.detect.tracker import Tracker
@@ -27,7 +28,6 @@ from realtime.occlude.rule_based import SEEN
 from realtime.transport.frame_ring import grey_copy
 from realtime.wire.messages import Keypoints2D, Pose3D, Stamp
 from trainers.errors import UserError
-from trainers.geometry.calibrated_camera import CalibratedCamera
 
 Image = NDArray[np.uint8]
 F64 = NDArray[np.float64]
@@ -81,13 +81,18 @@ def _reliability(frame: Keypoints2D) -> F64:
     return np.asarray(frame.people[0].reliability, np.float64)
 
 
-def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> F64:
-    """(T, J, 3) m of joints by name, camera axes; NaN where the lifter has no answer or no such joint."""
+def lifted(observed: Observed, engine: Engine, config: RunConfig) -> tuple[list[Pose3D], JointSet]:
+    """A pose a frame, and its joints."""
     lifter = Lifter(engine, config.lift, config.camera, config.occlusion.source())
     lifter.reset()
-    poses = [pose for frame in observed.keypoints for pose in lifter.lift(frame)] + lifter.flush()
+    return [pose for frame in observed.keypoints for pose in lifter.lift(frame)] + lifter.flush(), lifter.joints
+
+
+def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> F64:
+    """(T, J, 3) m of joints by name, camera axes; NaN where the lifter has no answer or no such joint."""
+    poses, of = lifted(observed, engine, config)
     xyz = np.full((len(observed.keypoints), len(joints), 3), np.nan)
-    there = [(k, lifter.joints.index(name)) for k, name in enumerate(joints) if name in lifter.joints.joints]
+    there = [(k, of.index(name)) for k, name in enumerate(joints) if name in of.joints]
     for pose in poses:
         _fill(xyz[pose.stamp.seq], pose, there)
     return xyz

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from trainers.geometry.calibrated_camera import CalibratedCamera
+from realtime.calibration.calibrated_camera import CalibratedCamera
 from trainers.geometry.triangulation import crossing, lines, triangulate
 
 F64 = NDArray[np.float64]

@@ -11,8 +11,9 @@ import pytest
 
 pytest.importorskip("torch")
 
+from realtime.calibration.opencv_json import write_calibration
 from tests.support.people.two_cameras import CAMERAS, FRAMES, JOINTS, rendered
-from trainers.data.multiview import load_views, read_calibration, write_calibration
+from trainers.data.multiview import load_views, read_calibration
 from trainers.errors import UserError
 
 

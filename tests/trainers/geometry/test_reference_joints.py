@@ -7,8 +7,8 @@ import pytest
 
 pytest.importorskip("torch")
 
+from realtime.calibration.calibrated_camera import CalibratedCamera
 from realtime.demo.camera import look_at
-from trainers.geometry.calibrated_camera import CalibratedCamera
 from trainers.geometry.reference_joints import triangulate_joints
 
 EYES = ((3.0, 1.2, 0.0), (0.0, 1.5, 3.0), (-2.5, 1.0, -1.5))

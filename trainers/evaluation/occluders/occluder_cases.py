@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.geometry.calibrated_camera import CalibratedCamera
+from realtime.calibration.calibrated_camera import CalibratedCamera
 
 CASES = {  # what is covered -> reference joints under the rectangle
     "legs": ("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),

@@ -20,6 +20,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from engines.engine import Engine
 from engines.store import names
 from realtime.config.schema import DetectorConfig, OcclusionConfig, RunConfig
 from realtime.detect.mediapipe_detector import Detector, open_detector
@@ -30,9 +31,11 @@ from trainers.errors import UserError
 from trainers.evaluation.occluders.occluder_cases import FIVE, Cover
 from trainers.evaluation.occluders.occluder_suite import SUITE
 from trainers.evaluation.run_films import lift
+from trainers.evaluation.views.fuse_views import FEWEST, judge_fused
 from trainers.evaluation.views.judge_views import (
     BASELINES,
     Figures,
+    FilmRuns,
     Predict,
     behind,
     judge,
@@ -77,10 +80,12 @@ def main(args: argparse.Namespace) -> int:
     reliability = OcclusionConfig().engine if args.reliability == "auto" else args.reliability
     config = replace(RunConfig(), occlusion=OcclusionConfig(engine="" if reliability == "eq2" else reliability))
     with ExitStack() as stack:
-        models = BASELINES | lifters(args.models, stack)
+        engines = opened_lifters(args.models, stack)
+        models = BASELINES | {name: partial(_lifted, engine) for name, engine in engines.items()}
         detector = opened_detector(args.detector)
         stack.callback(detector.close)
-        report = judged(sets, models, detector, config, args.lens, SUITE if args.suite else FIVE)
+        covers = SUITE if args.suite else FIVE
+        report = judged(sets, models, detector, config, args.lens, covers, engines)
     report["settings"] = {
         "detector": detector.name, "reliability": reliability, "lens": args.lens, "views": [str(d) for d in args.views]
     }  # fmt: skip
@@ -89,17 +94,17 @@ def main(args: argparse.Namespace) -> int:
     return 0
 
 
-def lifters(asked: list[str], stack: ExitStack) -> dict[str, Predict]:
+def opened_lifters(asked: list[str], stack: ExitStack) -> dict[str, Engine]:
     """By name, `hold` first where the store has it."""
-    models: dict[str, Predict] = {}
+    found: dict[str, Engine] = {}
     for model in dict.fromkeys(([HOLD] if HOLD in names() else []) + asked):
         engine = opened(stack.enter_context(exported(model)), 1)
         if engine.contract.task != "lift":
             raise UserError(
                 f"{model}: task {engine.contract.task}, expected a lifter; flags are judged beside it anyway"
             )
-        models[Path(model).name] = partial(_lifted, engine)
-    return models
+        found[Path(model).name] = engine
+    return found
 
 
 def _lifted(engine: Any, observed: Any, config: RunConfig, joints: tuple[str, ...]) -> Any:
@@ -120,20 +125,29 @@ def judged(
     config: RunConfig,
     lens: str,
     covers: Sequence[Cover],
+    engines: dict[str, Engine],
 ) -> dict[str, Any]:
     """Every figure, ready for JSON: per camera, per set, together."""
     cameras: dict[str, dict[str, dict[str, Figures]]] = {}
     flags: dict[str, Figures] = {}
     groups: dict[str, list[str]] = {}
+    fused_sets: dict[str, dict[str, dict[str, Figures]]] = {}
     for views in sets:
+        every: list[FilmRuns] = []
         for runs in run_films(views, detector, config, covers):
+            every.append(runs)
             name = f"{views.name}/{runs.view.camera.name}"
             cameras[name] = {model: judge(runs, predict, config, lens) for model, predict in models.items()}
             flags[name] = occlusion_flags(runs)
             groups.setdefault(views.name, []).append(name)
+        if len(every) >= FEWEST:
+            fused_sets[f"{views.name}, cameras fused"] = {
+                name: judge_fused(every, engine, config) for name, engine in engines.items()
+            }
     groups |= {"all": list(cameras)} if len(groups) > 1 else {}
     means = {g: {m: together([cameras[c][m] for c in members]) for m in models} for g, members in groups.items()}
     flags |= {g: together([{"flags": flags[c]} for c in members])["flags"] for g, members in groups.items()}
+    means |= fused_sets
     return {"cameras": cameras, "together": means, "flags": flags, "behind the detector": all_behind(cameras)}
 
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -21,8 +20,11 @@ from rich.console import Console
 from rich.table import Table
 
 from engines.skeleton import BLAZEPOSE_33
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.calibration_files import METRES, read_cameras
+from realtime.calibration.film_names import matching
+from realtime.calibration.opencv_json import write_calibration
 from realtime.config.schema import OcclusionConfig, RunConfig
-from trainers.data.calibration_files import METRES, read_cameras
 from trainers.data.multiview import (
     CALIBRATION,
     REFERENCE,
@@ -33,14 +35,12 @@ from trainers.data.multiview import (
     pictures,
     probe,
     same_length,
-    write_calibration,
     write_reference,
 )
 from trainers.errors import UserError
 from trainers.evaluation.run_films import Observed, observe
 from trainers.evaluation.views.evaluate_views import number, opened_detector, plain
 from trainers.evaluation.views.view_measures import LIMBS, all_finite, length_variation
-from trainers.geometry.calibrated_camera import CalibratedCamera
 from trainers.geometry.reference_joints import FEWEST_VIEWS, TOLERANCE, Triangulated, triangulate_joints
 
 F64 = NDArray[np.float64]
@@ -96,29 +96,6 @@ def paired(
             "give each film a camera of its own, in the films' order: --cameras A,B"
         )
     return [FittedCamera(fitted(by_name[name], film), film) for name, film in zip(names, films)]
-
-
-def matching(film: Path, cameras: list[CalibratedCamera], calibration: Path) -> str:
-    """The camera that a film is named after: the same name, one within the other, or the same last number."""
-    stem = film.stem.casefold()
-    rules = (
-        lambda name: name == stem,
-        lambda name: name in stem or stem in name,
-        lambda name: _last_number(name) is not None and _last_number(name) == _last_number(stem),
-    )
-    for rule in rules:
-        fits = [camera.name for camera in cameras if rule(camera.name.casefold())]
-        if len(fits) == 1:
-            return fits[0]
-    raise UserError(
-        f"{film}: which camera of {calibration} took it?  It has {', '.join(c.name for c in cameras)}; name the film "
-        "after its camera, or say so in the films' order: --cameras A,B"
-    )
-
-
-def _last_number(name: str) -> int | None:
-    numbers = re.findall(r"\d+", name)
-    return int(numbers[-1]) if numbers else None
 
 
 def rate(films: list[CalibratedFilm]) -> float:

@@ -35,7 +35,9 @@ def evaluated(stage, monkeypatch, tmp_path, detector, *more):
 def test_a_perfect_detector_is_without_error_where_it_sees(stage, monkeypatch, tmp_path, capsys):
     detector = SeeingDetector(stage.world)
     report = evaluated(stage, monkeypatch, tmp_path, detector)
-    assert list(report["cameras"]) == ["man/cam_a", "man/cam_b"] and list(report["together"]) == ["man"]
+    assert list(report["cameras"]) == ["man/cam_a", "man/cam_b"]
+    assert list(report["together"]) == ["man", "man, cameras fused"]
+    assert report["together"]["man, cameras fused"]["hold"]["visible"]["unaligned_mm"] < 1, "two perfect views"
     assert list(report["cameras"]["man/cam_a"]) == ["detector", "last-observed", "hold"]
     for rows in report["cameras"].values():
         seen = rows["detector"]["visible"]

@@ -14,6 +14,12 @@ PADDING_PX = 16  # video coders pad a side to a multiple of 16: 1080 becomes 108
 SAME_SHAPE = 0.01  # relative difference of the two scale factors of a film that was resized
 
 
+class CalibrationError(ValueError):
+    """A calibration that cannot be used: found, expected, next command, in a line."""
+
+    exit_code = 2
+
+
 @dataclass(frozen=True)
 class CalibratedCamera:
     """World -> camera: X_cam = R X + t, metres; x right, y down, z forward."""
@@ -29,6 +35,12 @@ class CalibratedCamera:
     def centre(self) -> F64:
         """(3,) m, where the camera stands in the world."""
         return np.asarray(-self.R.T @ self.t, np.float64)
+
+    def intrinsics(self) -> dict[str, float | int | list[float]]:
+        """The lens alone, as a file of --intrinsics has it."""
+        (fx, _, cx), (_, fy, cy) = self.K[0].tolist(), self.K[1].tolist()
+        lens: dict[str, float | int | list[float]] = {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
+        return lens | {"width": self.size[0], "height": self.size[1], "distortion": self.dist.tolist()}
 
     def to_camera(self, xyz: NDArray[Any]) -> F64:
         """(..., 3) m in the world -> camera axes."""

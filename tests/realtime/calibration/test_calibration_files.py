@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-pytest.importorskip("torch")
-
-from trainers.data.calibration_files import read_cameras
-from trainers.errors import UserError
+from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.calibration_files import read_cameras
 
 # A camera 3 m before the origin on the world's -y, 1 m high, looking along +y; z is up.
 K = np.array([[900.0, 0, 640], [0, 910, 360], [0, 0, 1]])
@@ -159,11 +157,11 @@ def test_a_unit_that_is_said_overrides_the_guess(tmp_path):
     ("c.yaml", "", ".yaml is unknown; expected OpenCV JSON"),
 ])  # fmt: skip
 def test_what_cannot_be_read_is_one_line(tmp_path, name, text, said):
-    with pytest.raises(UserError) as error:
+    with pytest.raises(CalibrationError) as error:
         read_cameras(written(tmp_path, name, text))
     assert said in str(error.value) and "\n" not in str(error.value) and str(tmp_path / name) in str(error.value)
 
 
 def test_no_file(tmp_path):
-    with pytest.raises(UserError, match="no such file; expected OpenCV JSON"):
+    with pytest.raises(CalibrationError, match="no such file; expected OpenCV JSON"):
         read_cameras(tmp_path / "none.toml")

@@ -17,10 +17,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from trainers.data.multiview import array, checked, read_calibration
-from trainers.errors import UserError
-from trainers.geometry.calibrated_camera import CalibratedCamera
-from trainers.user_file import TABLE_BYTES, read_text
+from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.opencv_json import array, checked, read_json
+from realtime.calibration.text_file import read_text
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -39,10 +38,10 @@ FLIP = np.diag([1.0, -1.0, -1.0])  # Qualisys' camera axes -> x right, y down, z
 def read_cameras(path: Path, unit: str = "auto") -> tuple[list[CalibratedCamera], str]:
     """Cameras and the unit that the file's lengths were taken for."""
     if not path.is_file():
-        raise UserError(f"--calibration {path}: no such file; expected {KNOWN}")
+        raise CalibrationError(f"--calibration {path}: no such file; expected {KNOWN}")
     readers = {".json": _json, ".toml": _toml, ".txt": _qualisys, ".xml": _qualisys}
     if path.suffix.lower() not in readers:
-        raise UserError(f"--calibration {path}: {path.suffix or 'no ending'} is unknown; expected {KNOWN}")
+        raise CalibrationError(f"--calibration {path}: {path.suffix or 'no ending'} is unknown; expected {KNOWN}")
     cameras, own = readers[path.suffix.lower()](path)
     used = own if unit == "auto" else unit
     scaled = [_scaled(camera, METRES[used]) for camera in cameras]
@@ -54,7 +53,7 @@ def _scaled(camera: CalibratedCamera, factor: float) -> CalibratedCamera:
 
 
 def _json(path: Path) -> tuple[list[CalibratedCamera], str]:
-    return read_calibration(path), "m"
+    return read_json(path), "m"
 
 
 # --- TOML -------------------------------------------------------------------------------------------------------------
@@ -62,9 +61,9 @@ def _json(path: Path) -> tuple[list[CalibratedCamera], str]:
 
 def _toml(path: Path) -> tuple[list[CalibratedCamera], str]:
     try:
-        plain = tomllib.loads(read_text(path, TABLE_BYTES))
+        plain = tomllib.loads(read_text(path))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise UserError(f"{path}: no TOML: {error}; expected {KNOWN}") from None
+        raise CalibrationError(f"{path}: no TOML: {error}; expected {KNOWN}") from None
     cameras = [_camera(path, name, table) for name, table in _tables(plain)]
     return cameras, toml_unit(plain.get("metadata", {}), cameras)
 
@@ -80,9 +79,13 @@ def _tables(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
 def _camera(path: Path, name: str, table: dict[str, Any]) -> CalibratedCamera:
     missing = [key for key in ("size", "matrix", "distortions", "rotation", "translation") if table.get(key) is None]
     if missing:
-        raise UserError(f"{path}: camera {name} lacks {', '.join(missing)}; calibrate lenses and places of all cameras")
+        raise CalibrationError(
+            f"{path}: camera {name} lacks {', '.join(missing)}; calibrate lenses and places of all cameras"
+        )
     if table.get("fisheye", False):
-        raise UserError(f"{path}: camera {name} is a fisheye; expected OpenCV's k1, k2, p1, p2, ...: calibrate it so")
+        raise CalibrationError(
+            f"{path}: camera {name} is a fisheye; expected OpenCV's k1, k2, p1, p2, ...: calibrate it so"
+        )
     try:
         width, height = (round(float(side)) for side in table["size"])
         distortion = np.ravel(np.asarray(table["distortions"], np.float64))
@@ -91,7 +94,7 @@ def _camera(path: Path, name: str, table: dict[str, Any]) -> CalibratedCamera:
             array(table["translation"], (3,)),
         )  # fmt: skip
     except (TypeError, ValueError) as error:
-        raise UserError(
+        raise CalibrationError(
             f"{path}: camera {name}: {error}; expected size, matrix, distortions as OpenCV has them"
         ) from None
 
@@ -115,10 +118,10 @@ def toml_unit(metadata: Any, cameras: list[CalibratedCamera]) -> str:
 
 def _qualisys(path: Path) -> tuple[list[CalibratedCamera], str]:
     try:
-        tree = ElementTree.fromstring(read_text(path, TABLE_BYTES))
+        tree = ElementTree.fromstring(read_text(path))
         cameras = [_qualisys_camera(tag) for tag in tree.iter("camera") if tag.get("active", "1") != "0"]
     except (ElementTree.ParseError, UnicodeDecodeError, KeyError, ValueError) as error:
-        raise UserError(f"{path}: no Qualisys calibration ({error}); export it from QTM as .qca.txt") from None
+        raise CalibrationError(f"{path}: no Qualisys calibration ({error}); export it from QTM as .qca.txt") from None
     return cameras, "mm"
 
 

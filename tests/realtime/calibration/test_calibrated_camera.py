@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from trainers.geometry.calibrated_camera import CalibratedCamera
+from realtime.calibration.calibrated_camera import CalibratedCamera
 
 TURN = np.array([[0.0, -1, 0], [0, 0, -1], [1, 0, 0]])
 
