@@ -139,6 +139,8 @@ def of_room(config: RunConfig) -> RunConfig:
     from realtime.fusion.cameras import calibrated, check_room
     from realtime.fusion.fuser import FUSED
 
+    if config.remote.to:
+        raise ConfigError("--only capture sends one camera; start one a camera, each --to an address of its own")
     check_room(config)
     name = FUSED if calibrated(config) else "cam0"
     return replace(config, source=replace(config.source, spec=config.room.sources[0], name=name))
