@@ -76,7 +76,9 @@ def two_machines(runtime, camera_keys="camera", **link):
         settings = {"source.spec": f"remote://{POSES}:{PORT}", "publish.bind": free_address()}
         words = ["run", "--only", "capture", "--demo", "--size", "320x240", "--fps", "15", "--json"]
         words += ["--to", f"tcp://{POSES}:{PORT}", "--keys", str(runtime / camera_keys)]
-        poses = Watched(way.poses, "tests.support.fakes.run", json.dumps(settings | {"publish.keys": str(publisher.folder)}))
+        poses = Watched(
+            way.poses, "tests.support.fakes.run", json.dumps(settings | {"publish.keys": str(publisher.folder)})
+        )
         stack.callback(poses.close)
         camera = Watched(way.camera, "realtime", *words)
         stack.callback(camera.close)
