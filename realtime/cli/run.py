@@ -243,15 +243,15 @@ def asked_age(config: RunConfig) -> float | None:
 @contextmanager
 def viewer(config: RunConfig) -> Iterator[None]:
     """Beside the run, in a process of its own, when asked for; the terminal shows its address, with the same token."""
+    if not config.view.open:
+        yield
+        return
     from realtime.cli.main import main as command_line
     from realtime.cli.view import checked_folder
     from realtime.supervise.companion import beside
     from realtime.transport.address import Busy, check_free
     from realtime.web.access import new_token, parse_http
 
-    if not config.view.open:
-        yield
-        return
     listen = parse_http(config.view.http)
     checked_folder(Path(config.view.record_dir) if config.view.record_dir else None)
     try:
@@ -272,13 +272,13 @@ def viewer(config: RunConfig) -> Iterator[None]:
 
 def film(config: RunConfig) -> AbstractContextManager[None]:
     """Written beside the run, in a process of its own, when asked for."""
+    out = config.view.save_video
+    if out is None:
+        return nullcontext()
     from realtime.cli.main import main as command_line
     from realtime.render.film_writer import check_out
     from realtime.supervise.companion import beside
 
-    out = config.view.save_video
-    if out is None:
-        return nullcontext()
     if config.source.every_frame:
         raise ConfigError(
             "--save-video keeps the pace of a stream; for every frame of a film: realtime render FILM -o OUT.mp4"

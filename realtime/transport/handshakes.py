@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterator
 from itertools import count
 from typing import Any, Literal
 
 import zmq
-from zmq.utils.monitor import recv_monitor_message
 
 from realtime.transport.keys import ClientKeys
 
 Failure = Literal["no_keys", "wrong_key", "unlisted", "ended"]
 CRYPTOGRAPHIC, MECHANISM = 0x11000001, 0x11000002  # libzmq's ZMQ_PROTOCOL_ERROR_ZMTP_*
 EVENTS = zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL | zmq.EVENT_HANDSHAKE_FAILED_AUTH | zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL
+EVENT = struct.Struct("=HI")  # which, and its value; zmq.utils.monitor reads the same and loads asyncio for it
 AT_ONCE = 256  # events read in one turn
 PUBLISHER_SAYS = {
     "no_keys": "a client came without keys; it needs --keys",
@@ -37,8 +38,8 @@ class HandshakeMonitor:
         for _ in range(AT_ONCE):
             if not self._events.poll(0):
                 return
-            event = recv_monitor_message(self._events, zmq.NOBLOCK)
-            if kind := kind_of(int(event["event"]), int(event["value"])):
+            event, _ = self._events.recv_multipart(zmq.NOBLOCK)
+            if kind := kind_of(*EVENT.unpack(event)):
                 yield kind
 
     def close(self) -> None:
