@@ -10,6 +10,7 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from types import NoneType, UnionType
@@ -26,6 +27,10 @@ from realtime.wire.joint import JointState
 from realtime.wire.topics import TOPICS
 
 DOCS = Path(__file__).parent
+sys.path.insert(0, str(DOCS))  # this file is run, or loaded by its path
+
+from man_page import man_page  # noqa: E402
+
 NOTE = "<!-- written by `python docs/generate.py`; change it there or in the code -->\n\n"
 FIELDS_ELSEWHERE = (
     "Pose",
@@ -282,3 +287,5 @@ if __name__ == "__main__":
     for name in PAGES:
         (DOCS / name).write_text(page(name), encoding="utf-8")
         print(f"docs/{name}")
+    (DOCS.parent / "packaging" / "realtime.1").write_text(man_page(), encoding="utf-8")
+    print("packaging/realtime.1")
