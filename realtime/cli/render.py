@@ -14,6 +14,7 @@ from rich.progress import Progress
 
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Source
+from realtime.cli.feet_on_ground import feet_on_ground
 from realtime.cli.film import OpenFilm, add_film_arguments, doubts, film_config, film_progress, is_recording, open_film
 from realtime.config.schema import RunConfig
 from realtime.recording.file_format import RecordingError
@@ -109,7 +110,9 @@ def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
     if args.film is not None:
         return draw_on_film(args.out, args.film, film_config(args.film, args), hello, poses, args.side_by_side, tell)
     poses = in_order(poses)
-    look = FilmStyle(hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side)
+    look = FilmStyle(
+        hello, (poses[0].width, poses[0].height), rate_of(poses), args.side_by_side, feet_on_ground(hello, poses)
+    )
     return write_film(args.out, look, once(without_film(poses, look.fps)), tell)
 
 
@@ -124,8 +127,9 @@ def draw_on_film(
         size = turned(source.size, config.source.rotate)
         check_film(poses, size, str(film))
         return write_film(
-            out, FilmStyle(hello, size, source.fps, side_by_side), once(on_film(pictures(source), poses)), tell
-        )
+            out, FilmStyle(hello, size, source.fps, side_by_side, feet_on_ground(hello, poses)),
+            once(on_film(pictures(source), poses)), tell,
+        )  # fmt: skip
 
 
 def turned(size: tuple[int, int], rotate: int) -> tuple[int, int]:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from realtime.render.layout import FrameLayout
+from realtime.render.standing_feet import FeetOnGround
 from realtime.render.timeline import Moment
 from realtime.render.video_file import VideoError, open_video
 from realtime.wire.messages import Hello
@@ -20,6 +21,7 @@ class FilmStyle:
     size: tuple[int, int]  # of the pictures, px
     fps: float
     side_by_side: bool = False
+    feet: FeetOnGround = field(default_factory=dict)  # known of recordings: it takes what comes after a frame
 
 
 @dataclass(frozen=True)
@@ -48,7 +50,7 @@ def write_film(
 ) -> Written:
     """Write the film from moments and how often each is shown; `tell` is called with the number of frames so far."""
     layout, part, frames = (
-        FrameLayout(look.hello, look.size, look.side_by_side),
+        FrameLayout(look.hello, look.size, look.side_by_side, look.feet),
         out.with_name(f".{out.stem}.part.mp4"),
         0,
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from realtime.render.overlay import draw_people, empty_picture
 from realtime.render.room_view import RoomView
+from realtime.render.standing_feet import STANDS, FeetOnGround
 from realtime.render.style import LEFT, MIDDLE, RIGHT, Image, mark, write_text
 from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED, Hello, Pose3D
 
@@ -23,6 +24,7 @@ class FrameLayout:
     hello: Hello
     picture: tuple[int, int]  # width and height of the pictures, px
     side_by_side: bool = False
+    feet: FeetOnGround = field(default_factory=dict)
     width: int = field(init=False)
     height: int = field(init=False)
     _view: RoomView = field(init=False)
@@ -39,12 +41,12 @@ class FrameLayout:
     def draw(self, image: Image | None, pose: Pose3D | None, time_s: float) -> Image:
         """The frame; without a picture the skeletons stand on a plain ground."""
         frame = empty_picture(self.width, self.height) if image is None else self._fitted(image)
-        draw_people(frame, self.hello, pose)
+        draw_people(frame, self.hello, pose, self.feet)
         caption(frame, time_s, pose)
-        legend(frame)
+        legend(frame, bool(self.feet))
         if not self.side_by_side:
             return frame
-        view = self._view.draw(self.hello, pose)
+        view = self._view.draw(self.hello, pose, self.feet)
         write_text(view, "3D, from aside", (12, round(self.height / 24)), self.height / 1100)
         return np.concatenate([frame, view], axis=1)
 
@@ -72,12 +74,13 @@ def caption(frame: Image, time_s: float, pose: Pose3D | None) -> None:
     write_text(frame, said, (12, round(frame.shape[0] / 24)), frame.shape[0] / 1100)
 
 
-def legend(frame: Image) -> None:
+def legend(frame: Image, with_feet: bool) -> None:
     size, radius = frame.shape[0] / 1300, max(3, frame.shape[0] // 180)
     x, y = 16, frame.shape[0] - round(20 * size) - 4
     for state, text in LEGEND:
         width = write_text(frame, " " * 4 + text, (x, y), size)
         mark(frame, np.array([x + 6 * size, y - 7 * size]), state, MIDDLE, radius)
         x += round(width + 14 * size)
-    for colour, text in ((LEFT, "left"), (RIGHT, "right")):
+    feet = ((STANDS, "foot on the ground"),) if with_feet else ()
+    for colour, text in ((LEFT, "left"), (RIGHT, "right"), *feet):
         x += round(write_text(frame, text, (x, y), size, colour) + 14 * size)

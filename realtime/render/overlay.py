@@ -5,19 +5,21 @@ from __future__ import annotations
 import numpy as np
 
 from realtime.render.skeleton import DrawnSkeleton, draw
+from realtime.render.standing_feet import NOTHING_KNOWN, FeetOnGround, mark_standing, stands
 from realtime.render.style import Image, write_text
 from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
 
 BACKGROUND = (38, 30, 24)  # where there is no picture
 
 
-def draw_people(image: Image, hello: Hello, pose: Pose3D | None) -> None:
+def draw_people(image: Image, hello: Hello, pose: Pose3D | None, feet: FeetOnGround = NOTHING_KNOWN) -> None:
     """Draw in place; positions are scaled where the picture is not as large as the one that was looked at."""
     people = pose.people if pose else ()
     for person in people:
         scale = image.shape[1] / max(pose.width, 1) if pose else 1.0
         skeleton = on_picture(hello, person, scale, image)
         draw(image, skeleton)
+        mark_standing(image, skeleton, stands(feet, pose, person.id))
         label(image, f"{person.id}" + (" hidden" if person.status == "OCCLUDED" else ""), skeleton)
 
 

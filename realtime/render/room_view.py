@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.render.skeleton import DrawnSkeleton, draw
+from realtime.render.standing_feet import NOTHING_KNOWN, FeetOnGround, mark_standing, stands
 from realtime.render.style import Image, fixed
 from realtime.rotations import about, y_up
 from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D
@@ -38,7 +39,7 @@ class RoomView:
     _last_ns: int = 0
     _rotation: Real = field(default_factory=lambda: about(np.array(PITCH), 0) @ about(np.array(-YAW), 1))
 
-    def draw(self, hello: Hello, pose: Pose3D | None) -> Image:
+    def draw(self, hello: Hello, pose: Pose3D | None, feet: FeetOnGround = NOTHING_KNOWN) -> Image:
         image = np.empty((self.height, self.width, 3), np.uint8)
         image[:] = BACKGROUND
         people = [(p, in_room(p, pose.up)) for p in pose.people] if pose else []
@@ -50,7 +51,9 @@ class RoomView:
         for _, xyz in people:
             self._draw_shadow(image, xyz)
         for person, xyz in people:
-            draw(image, self._skeleton(hello, person, xyz))
+            skeleton = self._skeleton(hello, person, xyz)
+            draw(image, skeleton)
+            mark_standing(image, skeleton, stands(feet, pose, person.id))
         return image
 
     def _follow(self, people: list[Real], now_ns: int) -> None:
