@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import msgpack
@@ -19,9 +20,11 @@ import numpy as np
 import pytest
 import zmq
 
+import engines
 from realtime import clock
 from realtime.bridges.send import Requests
 from realtime.cli import main as cli
+from realtime.cli import replay
 from realtime.client.pose_client import PoseClient
 from realtime.pipeline import LIVE, RECORD
 from realtime.recording.file_format import LOST, MAGIC, SYNC, RecordingReader, RecordingWriter, pack
@@ -235,17 +238,32 @@ def one_line_or_done(words: list[str], capfd) -> str:
     return said.out + said.err
 
 
-@pytest.mark.parametrize("command", ["info", "process", "export"])
-def test_h13_mutated_recordings_are_one_line_or_read(tmp_path, capfd, command):
-    whole = recording(tmp_path / "whole.poses")
-    draw, path = random.Random(1), tmp_path / "bad.poses"
+@pytest.fixture
+def at_once(monkeypatch):
+    """Hundreds of commands in one process: what does not depend on the recording is made once, nobody waits."""
+    monkeypatch.setattr(cli, "parser_for", cache(cli.parser_for))
+    monkeypatch.setattr(engines, "open_engine", cache(engines.open_engine))
+    monkeypatch.setattr(replay.Player, "_wait", lambda self, due_ns: True)
+    monkeypatch.setattr(replay, "LAST_SENDS_S", 0.0)
+    monkeypatch.setattr(replay, "on_end", lambda stop: None)
+
+
+MUTANTS = 800
+
+
+@pytest.mark.parametrize("command", ["info", "replay", "process", "export"])
+def test_h13_mutated_recordings_are_one_line_or_read(tmp_path, capfd, at_once, command):
+    whole, draw, path = recording(tmp_path / "whole.poses", frames=6), random.Random(1), tmp_path / "bad.poses"
     words = {"process": ["--engine", "hold", "--out", str(tmp_path / "out.poses")],
-             "export": ["--to", "csv", "--out", str(tmp_path / "out.csv"), "--force"]}.get(command, [])  # fmt: skip
-    for _ in range(60):
+             "export": ["--to", "csv", "--out", str(tmp_path / "out.csv"), "--force"],
+             "replay": ["--bind", free_address()]}.get(command, [])  # fmt: skip
+    began = time.process_time()
+    for _ in range(MUTANTS):
         path.write_bytes(damaged(whole, draw))
         for made in tmp_path.glob("out*"):
             made.unlink()
         one_line_or_done([command, str(path), *words], capfd)
+    assert time.process_time() - began < 0.2 * MUTANTS
 
 
 def damaged(whole: bytes, draw: random.Random) -> bytes:
