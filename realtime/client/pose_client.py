@@ -95,7 +95,9 @@ class PoseClient:
             return nothing_yet(self.source)
         pose: Pose3D = heard.message
         current = self._age_ms(heard) <= self.limit_ms(max_age_ms) + pose.look_ahead_ms
-        return self._named(pose) if current else stale(pose)
+        hello = self._hellos.newest()  # it may have come after the pose
+        fits = hello is None or not contradicts(hello.message, pose)
+        return self._named(pose) if current and fits else stale(pose)
 
     def _named(self, pose: Pose3D) -> Pose3D:
         heard = self._hellos.newest()
@@ -205,12 +207,15 @@ class PoseClient:
 def contradiction(listeners: dict[str, Listener], pose: Pose3D) -> str:
     """In a word, how a pose contradicts the clock or the last Hello; empty where it does not."""
     heard = listeners["hello"].newest() if "hello" in listeners else None
-    if heard is None:
-        return ""
-    if any(len(person.xyz) != len(heard.message.joints) for person in pose.people):
+    return contradicts(heard.message, pose) if heard else ""
+
+
+def contradicts(hello: Hello, pose: Pose3D) -> str:
+    """Tell in a word how a pose contradicts the clock or the Hello of its publisher; empty where it does not."""
+    if any(len(person.xyz) != len(hello.joints) for person in pose.people):
         return "other joints than Hello names"
     ahead_ns = pose.stamp.t_capture_ns - clock.now_ns()
-    here = heard.message.clock == clock.identity()
+    here = hello.clock == clock.identity()
     return "captured in the future" if here and pose.live and ahead_ns > FUTURE_NS else ""
 
 

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import Counter
 from collections.abc import Callable
 
 import zmq
 
-from realtime.clock import identity
+from realtime.client.pose_client import contradicts
+from realtime.clock import Pace, identity
 from realtime.transport.bus import TopicReader, wait_any
 from realtime.transport.keys import ClientKeys
 from realtime.viewer.picture import Pictures
-from realtime.wire.messages import Health, Hello
+from realtime.wire.messages import Health, Hello, Pose3D
 
 log = logging.getLogger("viewer")
 
 ALWAYS = ("pose3d", "hello", "health")
 TURN_MS = 100
+MOST_SOURCES = 64
 
 Take = Callable[[str, bytes], None]  # kind (newest of a kind counts), message
 
@@ -31,6 +34,9 @@ class Feed(threading.Thread):
         self._first = self._followed = ""  # whom to follow where several cameras publish; empty: there is one alone
         self._pictures = Pictures() if with_video else None
         self._stopping = threading.Event()
+        self.senseless: Counter[str] = Counter()  # poses that contradicted their Hello or the clock
+        self._hellos: dict[str, Hello] = {}  # the last of each source
+        self._paces: dict[str, Pace] = {}
         self.refusal = ""  # what the publisher has against this client
 
     @property
@@ -65,10 +71,25 @@ class Feed(threading.Thread):
         if isinstance(message, Hello):
             self.same_clock = message.clock == identity()
             self._first = message.sources[0] if message.sources else ""
+            if message.source in self._hellos or len(self._hellos) < MOST_SOURCES:
+                self._hellos[message.source] = message
+        elif isinstance(message, Pose3D) and (wrong := self._contradiction(message)):
+            self._refuse(wrong)
+            return
         if reader.topic != "keypoints2d":
             self._take(kind_of(reader.topic, message), data)
         elif self._pictures and self.picture_width and (found := self._pictures.encode(message, self.picture_width)):
             self._take("picture", found)
+
+    def _contradiction(self, pose: Pose3D) -> str:
+        hello = self._hellos.get(pose.stamp.source)
+        return contradicts(hello, pose) if hello else ""
+
+    def _refuse(self, wrong: str) -> None:
+        """A publisher that contradicts itself: counted, not shown, one line a second of each kind."""
+        self.senseless[wrong] += 1
+        if self._paces.setdefault(wrong, Pace(1.0)).due():
+            log.warning("pose3d: message refused, %d so far: %s", self.senseless[wrong], wrong)
 
     def close(self) -> None:
         self._stopping.set()

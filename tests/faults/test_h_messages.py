@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import random
 import signal
@@ -33,7 +34,7 @@ from realtime.wire.messages import Hello, Keypoints2D, MessageError, Pose3D, dec
 from tests.faults.test_d_processes import linux_only
 from tests.support.fakes.run import faked
 from tests.support.live import live
-from tests.support.peer import free_address, hello, keypoints, pose, until, until_heard
+from tests.support.peer import free_address, hello, keypoints, person3d, pose, until, until_heard
 from tests.support.people import walker as fake
 from tests.support.publisher import FakePipeline
 
@@ -161,29 +162,61 @@ NAMELESS = replace(fake.HELLO, joints=tuple(f"j{n}" for n in range(17)))
 FEW = replace(fake.HELLO, joints=fake.HELLO.joints[:5], parents=fake.HELLO.parents[:5])
 
 
-@pytest.mark.parametrize(
-    "command",
-    [["bridge", "vmc", "--listen", "0"], ["bridge", "osc"], ["bridge", "ws", "--http", "127.0.0.1:0"], ["record"]],
-)
-@pytest.mark.parametrize("said", ["nameless", "few"])
-def test_h9_a_client_of_a_publisher_that_contradicts_itself_lives_or_ends_with_a_line(tmp_path, command, said):
-    told = {"nameless": NAMELESS, "few": FEW}[said]
-    words = [*command, str(tmp_path / "a.poses")] if command == ["record"] else command
-    with rogue() as (say, address):
-        client = subprocess.Popen(
-            [sys.executable, "-m", "realtime.cli.main", *words, "--connect", address], text=True,
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )  # fmt: skip
-        end = time.monotonic() + 6
-        while client.poll() is None and time.monotonic() < end:
-            say(encode("hello", "cam0", told))
-            say(encode("pose3d", "cam0", fake.pose(int(time.monotonic() * 30), [], None)))
-            say(encode("pose3d", "cam0", pose(int(time.monotonic() * 30))))
+BY_JOINT = ("xyz", "sigma", "state", "age_ms", "reliability", "xy")
+CHANGING = "changing"  # both Hellos in turn, and poses of either number of joints
+SAID = {"nameless": [NAMELESS], "few": [FEW], CHANGING: [FEW, fake.HELLO]}
+OF_FIVE = (replace(person3d(), **{n: getattr(person3d(), n)[:5] for n in BY_JOINT}),)
+
+
+VIEW = "view --no-open --http HTTP"
+CLIENTS = ("bridge vmc --listen 0", "bridge osc", "bridge ws --http 127.0.0.1:0", VIEW, "record OUT")
+
+
+@pytest.mark.parametrize("said", SAID)
+def test_h9_clients_of_a_publisher_that_contradicts_itself_live_or_end_with_a_line(tmp_path, capfd, said):
+    out, http, began = tmp_path / "a.poses", free_address().removeprefix("tcp://"), time.monotonic()
+    told = {words: tmp_path / f"{words.split()[0]} {n}.txt" for n, words in enumerate(CLIENTS)}
+    with rogue() as (say, address), contextlib.ExitStack() as files:
+        clients = {
+            words: subprocess.Popen(
+                [sys.executable, "-m", "realtime.cli.main", *filled(words, out, http), "--connect", address],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=files.enter_context(file.open("wb")),
+            )
+            for words, file in told.items()
+        }  # fmt: skip
+        while time.monotonic() < began + 4 or (not all_up(told) and time.monotonic() < began + 40):
+            now = int(time.monotonic() * 30)
+            say(encode("hello", "cam0", SAID[said][now // 15 % len(SAID[said])]))
+            say(encode("pose3d", "cam0", fake.pose(now, [], None)))
+            say(encode("pose3d", "cam0", pose(now)))
+            say(encode("pose3d", "cam0", replace(pose(now), people=OF_FIVE)))
             time.sleep(0.03)
-        client.terminate()
-        _, errors = client.communicate(timeout=10)
-    assert client.returncode in (0, 2), errors
-    assert "Traceback" not in errors
+        for client in clients.values():
+            client.terminate()
+        for client in clients.values():
+            client.wait(20)
+    for words, file in told.items():
+        text = file.read_text()
+        ended = clients[words].returncode  # of the signal itself where it was about to end of its own
+        assert ended in (0, 2, -signal.SIGTERM) and "Traceback" not in text, (words, text)
+        assert text.count("\n") <= 4 * (time.monotonic() - began) + 5, (words, text)  # a second, of each kind
+    assert clients[VIEW].returncode == 0 and heard(told[VIEW])
+    if out.exists():
+        for command in (["info", str(out)], ["export", str(out), "--to", "csv", "--out", str(tmp_path / "a.csv")]):
+            one_line_or_done(command, capfd)
+
+
+def all_up(told: dict[str, Path]) -> bool:
+    """Everybody but `record`, which says nothing until its end, has spoken."""
+    return heard(told[VIEW]) and all(file.stat().st_size for words, file in told.items() if "record" not in words)
+
+
+def heard(file: Path) -> bool:
+    return "other joints than Hello names" in file.read_text()
+
+
+def filled(words: str, out: Path, http: str) -> list[str]:
+    return [{"OUT": str(out), "HTTP": http}.get(word, word) for word in words.split()]
 
 
 # H11

@@ -106,6 +106,13 @@ def test_the_publisher_s_own_limit_holds_unless_the_client_has_one(station):
         assert client.keypoints2d(max_age_ms=0) is None
 
 
+def test_a_pose_that_came_before_the_hello_it_contradicts_is_not_handed_out(client, station):
+    current(client, station, 4)
+    names = tuple(f"j{n}" for n in range(5))
+    introduce(client, station, joints=names, parents=(-1, 0, 1, 2, 3))
+    assert client.latest(max_age_ms=60_000).status == "STALE"
+
+
 def test_what_the_lifter_looks_ahead_is_granted(client, station):
     current(client, station, 4)
     until_heard(lambda: station.pose(5, age_ms=400), lambda: client.latest().stamp.seq == 5)
