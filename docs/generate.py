@@ -52,11 +52,11 @@ def comments(module: Any) -> dict[tuple[str, str], str]:
     """(class, field) -> the comment on the field's line."""
     text = inspect.getsource(module)
     lines, found = text.splitlines(), {}
-    for node in ast.parse(text).body:
-        for one in node.body if isinstance(node, ast.ClassDef) else []:
+    for node in (node for node in ast.parse(text).body if isinstance(node, ast.ClassDef)):
+        for one in node.body:
             if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name):
                 _, _, comment = lines[one.lineno - 1].partition("  # ")
-                found[node.name, one.target.id] = comment  # type: ignore[union-attr]
+                found[node.name, one.target.id] = comment
     return found
 
 
@@ -206,7 +206,7 @@ def listed_trainers() -> str:
 def listed_engines() -> str:
     rows = ""
     for action in engines_cli.parser()._subparsers._group_actions:  # type: ignore[union-attr]  # noqa: SLF001
-        for choice in action._choices_actions:  # type: ignore[attr-defined]  # noqa: SLF001
+        for choice in action._choices_actions:  # type: ignore[attr-defined, union-attr]  # noqa: SLF001
             rows += f"| `engines {choice.dest}` | {cell(choice.help or '')} |\n"
     return rows
 
@@ -245,7 +245,7 @@ def signature(thing: Any) -> str:
 
 
 def argument(one: inspect.Parameter) -> str:
-    stars = {one.VAR_KEYWORD: "**", one.VAR_POSITIONAL: "*"}.get(one.kind, "")
+    stars = "**" if one.kind is one.VAR_KEYWORD else "*" if one.kind is one.VAR_POSITIONAL else ""
     default = "" if one.default is one.empty else f" = {one.default!r}"
     return f"{stars}{one.name}: {known_as(one.annotation)}{default}"
 

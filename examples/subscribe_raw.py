@@ -7,7 +7,7 @@ sub = zmq.Context().socket(zmq.SUB)
 sub.connect("tcp://127.0.0.1:5555")
 sub.subscribe(b"hello/")  # once a second: names of the joints
 sub.subscribe(b"pose3d/")
-joints = []
+joints: list[str] = []
 while True:
     topic, body = sub.recv().split(b"\0", 1)
     message = msgpack.unpackb(body)

@@ -8,6 +8,7 @@ Protocol 1 MPJPE = mean(joint_errors), Protocol 2 P-MPJPE = after `align_similar
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -23,7 +24,7 @@ SEEN_FRAMES = (1, 5, 15, 30, 90)  # answers reported when so many frames have be
 
 def joint_errors(pose: Tensor, truth: Tensor) -> Tensor:
     """(..., J, 3) twice -> (..., J): distance of each joint from where it is."""
-    return (pose - truth).norm(dim=-1)
+    return cast(Tensor, (pose - truth).norm(dim=-1))
 
 
 def align_similarity(pose: Tensor, truth: Tensor, counts: Tensor | None = None) -> Tensor:
@@ -42,7 +43,7 @@ def align_similarity(pose: Tensor, truth: Tensor, counts: Tensor | None = None) 
     scale = (strength * sign).sum(-1)[..., None, None] / (weight * moved * moved).sum((-2, -1), keepdim=True).clamp_min(
         1e-12
     )
-    return scale * moved @ rotation + centre_truth
+    return cast(Tensor, scale * moved @ rotation + centre_truth)
 
 
 def align_scale(pose: Tensor, truth: Tensor) -> Tensor:
@@ -53,12 +54,12 @@ def align_scale(pose: Tensor, truth: Tensor) -> Tensor:
 
 def velocity_errors(pose: Tensor, truth: Tensor) -> Tensor:
     """(..., T, J, 3) -> (..., T - 1, J): error of the step from frame to frame, metres a frame."""
-    return (pose - truth).diff(dim=-3).norm(dim=-1)
+    return cast(Tensor, (pose - truth).diff(dim=-3).norm(dim=-1))
 
 
 def acceleration_errors(pose: Tensor, truth: Tensor) -> Tensor:
     """(..., T, J, 3) -> (..., T - 2, J): error of the second difference, metres a frame squared."""
-    return (pose - truth).diff(n=2, dim=-3).norm(dim=-1)
+    return cast(Tensor, (pose - truth).diff(n=2, dim=-3).norm(dim=-1))
 
 
 def mean(values: Tensor, counts: Tensor | None = None) -> Tensor:

@@ -132,7 +132,7 @@ def cpu_share(loads: list[tuple[float, Load]]) -> float:
 
 def flood(args: argparse.Namespace, film: Path, hz: float) -> float:
     """Frames come faster than they can be answered: poses a second."""
-    said = watch(program(args, film, hz), lambda pid, now: None)
+    said = watch(program(args, film, hz), lambda _pid, _now: None)
     end = json.loads(said[-1])
     return float(end["answered"] / end["seconds"])
 

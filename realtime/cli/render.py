@@ -87,7 +87,7 @@ def render_live(args: argparse.Namespace) -> Written:
             timer.start()
         assert stream.hello is not None
         look = FilmStyle(stream.hello, stream.size, LIVE_FPS, args.side_by_side)
-        return write_film(args.out, look, at_a_constant_rate(stream.frames(), LIVE_FPS), lambda frames: None)
+        return write_film(args.out, look, at_a_constant_rate(stream.frames(), LIVE_FPS), lambda _frames: None)
 
 
 def render_film(args: argparse.Namespace, bar: Progress) -> Written:

@@ -35,7 +35,7 @@ class Listener:
 
     def __init__(
         self, context: zmq.Context[Any], address: str, topic: str, source: str,
-        wrong: Callable[[Any], str] = lambda message: "", keys: ClientKeys | None = None,
+        wrong: Callable[[Any], str] = lambda _message: "", keys: ClientKeys | None = None,
     ) -> None:  # fmt: skip
         self.topic, self._wrong, self._senseless, self._pace = topic, wrong, Counter[str](), Pace(1.0)
         self.count = 0

@@ -39,18 +39,18 @@ FORMATS: dict[str, Format] = {
         names=CHOICES, rig=True, marks_beside=True, whole_axis=True, even_only=True,
     ),
     "glb": Format(
-        ".glb", lambda path, clip, keep, names, scale: glb.write(path, clip, keep, names),
+        ".glb", lambda path, clip, keep, names, _scale: glb.write(path, clip, keep, names),
         names=CHOICES, rig=True, marks_beside=True, whole_axis=True,
     ),
     "trc": Format(".trc", write_trc, names=(OWN, OPENSIM), marks_beside=True),
     "c3d": Format(
-        ".c3d", lambda path, clip, keep, names, scale: c3d.write(path, clip, keep), whole_axis=True, even_only=True
+        ".c3d", lambda path, clip, keep, _names, _scale: c3d.write(path, clip, keep), whole_axis=True, even_only=True
     ),
-    "mot": Format(".mot", lambda path, clip, keep, names, scale: angle_files.write_mot(path, clip, keep)),
+    "mot": Format(".mot", lambda path, clip, keep, _names, _scale: angle_files.write_mot(path, clip, keep)),
     "angles": Format(".angles.csv", write_all=angle_files.write_csv),
-    "csv": Format(".csv", write_all=lambda path, clips, keep: tables.write_csv(path, clips)),
-    "json": Format(".json", write_all=lambda path, clips, keep: tables.write_json(path, clips)),
-    "npz": Format(".npz", write_all=lambda path, clips, keep: tables.write_npz(path, clips)),
+    "csv": Format(".csv", write_all=lambda path, clips, _keep: tables.write_csv(path, clips)),
+    "json": Format(".json", write_all=lambda path, clips, _keep: tables.write_json(path, clips)),
+    "npz": Format(".npz", write_all=lambda path, clips, _keep: tables.write_npz(path, clips)),
 }  # fmt: skip
 ALL_NAMES = tuple(dict.fromkeys(name for each in FORMATS.values() for name in each.names))
 

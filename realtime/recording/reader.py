@@ -37,7 +37,7 @@ class Recorded:
     """Iterates over a recording's messages in order; damage and losses are known once the end is reached."""
 
     path: Path
-    progress: Progress = lambda offset: None
+    progress: Progress = lambda _offset: None
     losses: Losses = field(default_factory=Losses)
     damage: Damage = field(default_factory=Damage)
 
@@ -112,7 +112,7 @@ class Summary:
         return (self.last.stamp.t_capture_ns - self.first.stamp.t_capture_ns) * 1e-9
 
 
-def summarize(path: Path, progress: Progress = lambda offset: None) -> Summary:
+def summarize(path: Path, progress: Progress = lambda _offset: None) -> Summary:
     recorded = Recorded(path, progress)
     summary = Summary(bytes=path.stat().st_size if path.exists() else 0)
     for message in recorded:

@@ -35,7 +35,7 @@ COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "
 def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
     """The report for `supervisor.run`; whatever was shown stays readable after the end."""
     if config.terminal.quiet:
-        yield lambda snapshot: None
+        yield lambda _snapshot: None
     elif config.terminal.json:
         yield json_lines(newest)
     elif sys.stdout.isatty():

@@ -186,7 +186,7 @@ def test_products_in_half_precision_stay_near_and_are_not_the_same() -> None:
     rng = np.random.default_rng(0)
     inputs = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in contract.inputs(1).items()}
     xyz = {
-        kind: ReferenceEvaluator(graphs.onnx.load_model_from_string(data)).run(["xyz"], inputs)[0]
+        kind: ReferenceEvaluator(graphs.onnx.load_model_from_string(data)).run(["xyz"], inputs)[0]  # type: ignore[index]
         for kind, data in {
             "fp32": model, "stored": fp16.halve(model, "m", False), "computed": fp16.halve(model, "m", True),
         }.items()

@@ -140,7 +140,7 @@ def test_b2_a_stopped_client_neither_slows_nor_fattens_the_publisher(tmp_path):
 
 def _is_ready(client: subprocess.Popen) -> bool:
     """It has said so."""
-    return bool(select.select([client.stdout], [], [], 0.02)[0])
+    return bool(select.select([client.stdout], [], [], 0.02)[0])  # type: ignore[type-var]
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)

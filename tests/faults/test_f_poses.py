@@ -242,7 +242,7 @@ def test_f6_duplicates_and_late_frames_are_ignored_and_counted(caplog):
     assert "frame 7 came twice or late and was ignored, 1 so far" in caplog.text
 
 
-@pytest.mark.parametrize("joint,parent", [("left_wrist", "left_elbow"), ("right_ankle", "right_knee")])
+@pytest.mark.parametrize(("joint", "parent"), [("left_wrist", "left_elbow"), ("right_ankle", "right_knee")])
 def test_f7_a_limb_three_times_too_long_is_never_passed_on_as_seen(joint, parent):
     moments = walk(40)
     one = moments[25].people[0]

@@ -98,7 +98,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
         f, GOLDEN, rezipped(f, lambda m: m.update({f"x{n}.npy": b"" for n in range(60_000)}))
     ),
     "a NUL in a name": lambda f: forge(f, lambda m: m["files"].update({"a\0b": m["files"][GOLDEN]})),
-    "an infinite tolerance": lambda f: (f / MANIFEST).write_text(
+    "an infinite tolerance": lambda f: (f / MANIFEST).write_text(  # type: ignore[dict-item]
         re.sub(r'"fp32": [0-9.e-]+', '"fp32": Infinity', (f / MANIFEST).read_text())
     ),
     "a tolerance that checks nothing": lambda f: forge(f, lambda m: m["tolerance"].update(fp32=1e9)),
@@ -111,7 +111,7 @@ HOSTILE: dict[str, Callable[[Path], None]] = {
     "a window of a billion": lambda f: forge(f, lambda m: m["contract"].update(kind="window", window=10**9)),
     "sixty thousand files": lambda f: forge(f, lambda m: m["files"].update({f"f{n}": {} for n in range(60_000)})),
     "a contract that is a list": lambda f: forge(f, lambda m: m.update(contract=[])),
-    "nested a thousand deep": lambda f: (f / MANIFEST).write_text("[" * 100_000),
+    "nested a thousand deep": lambda f: (f / MANIFEST).write_text("[" * 100_000),  # type: ignore[dict-item]
 }
 
 

@@ -89,7 +89,7 @@ def torch_rows(seconds: float) -> list[dict[str, Any]]:
                     step = TorchStep(net, people, graphed, dtype)
                     what = f"torch {'graph' if graphed else 'eager'} {str(dtype).removeprefix('torch.')}"
                     given = inputs(people)
-                    rows.append(row(name, what, people, lambda step=step, given=given: step(given), seconds))
+                    rows.append(row(name, what, people, lambda step=step, given=given: step(given), seconds))  # type: ignore[misc]
     return rows
 
 

@@ -98,7 +98,7 @@ def compare(golden: dict[str, np.ndarray], poses: Sequence[Pose3D], joints: Sequ
     states = found["state"] != golden["state"]
     bad = (apart.max(0) > TOLERANCE_M) | (np.quantile(doubt, 0.99, 0) > TOLERANCE_RELIABILITY)
     bad |= states.mean(0) > TOLERANCE_STATES
-    return [_line(joints[j], j, apart, doubt, states, golden, found) for j in np.flatnonzero(bad)]
+    return [_line(joints[j], j, apart, doubt, states, golden, found) for j in np.flatnonzero(bad)]  # type: ignore[call-overload]
 
 
 def _line(
@@ -132,7 +132,7 @@ def record() -> None:
         for image in images
     ]
     jpegs = [cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 75])[1] for grey in greys]
-    rows = [np.hstack([d.xy, d.score[:, None], d.presence[:, None], d.world]) for d in found]
+    rows = [np.hstack([d.xy, d.score[:, None], d.presence[:, None], d.world]) for d in found]  # type: ignore[list-item]
     np.savez_compressed(CLIP, jpeg=np.concatenate(jpegs), jpeg_bytes=[len(j) for j in jpegs], found=np.float32(rows))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 class Node:
     name: str
     parent: Node | None
-    offset: np.ndarray = None
+    offset: np.ndarray = None  # type: ignore[assignment]
     channels: list[str] = field(default_factory=list)
     end: bool = False
 

@@ -109,7 +109,7 @@ class Driver:
 
     def retrieve(self) -> tuple[bool, np.ndarray]:
         self.count += 1
-        return True, self.pictures[self.count % len(self.pictures)]
+        return True, self.pictures[self.count % len(self.pictures)]  # type: ignore[return-value]
 
     def release(self) -> None: ...
 

@@ -80,7 +80,7 @@ class Peer:
                     return message
             return None
 
-        return self.wait(found, timeout_s, "a fresh pose")
+        return self.wait(found, timeout_s, "a fresh pose")  # type: ignore[return-value]
 
     def stage(self, name: str, state: str, reason: str | None = None, timeout_s: float = 8.0) -> tuple[float, dict]:
         """Health of a stage in this state, told after now."""
@@ -92,7 +92,7 @@ class Peer:
                     return at, m
             return None
 
-        return self.wait(found, timeout_s, f"{name} {state} {reason}")
+        return self.wait(found, timeout_s, f"{name} {state} {reason}")  # type: ignore[return-value]
 
     def close(self) -> None:
         self._stop.set()

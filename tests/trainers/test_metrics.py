@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 import torch
-from scipy.spatial import procrustes
-from scipy.spatial.transform import Rotation
+from scipy.spatial import procrustes  # type: ignore[import-untyped]
+from scipy.spatial.transform import Rotation  # type: ignore[import-untyped]
 
 from engines.skeleton import H36M_17
 from trainers import metrics

@@ -6,6 +6,7 @@ Shapes: B clips, T ticks, 17 joints.  Lengths in metres at the person, turned in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -117,7 +118,7 @@ def own_3d(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Gener
     wild = 2 * limits.invented * drifting((*pose.shape,), limits.invented_s * hz, g)
     world = scaled + error + torch.where(hidden.unsqueeze(-1), wild, torch.zeros_like(wild))
     there = torch.rand((batch, 1, 1, 1), generator=g, device=device) >= limits.world_missing
-    return (world - world[:, :, :1]) * there
+    return cast(Tensor, (world - world[:, :, :1]) * there)
 
 
 def swap_sides(

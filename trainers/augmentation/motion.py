@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Generator, Tensor
@@ -111,7 +112,7 @@ def _trunk_distance(xyz: Tensor) -> Tensor:
     points, low, high = xyz[..., [*L_ARM, *R_ARM], :], xyz[..., :1, :], xyz[..., 8:9, :]
     axis = high - low
     along = ((points - low) * axis).sum(-1, keepdim=True) / (axis * axis).sum(-1, keepdim=True).clamp_min(1e-6)
-    return (points - low - along.clamp(0, 1) * axis).norm(dim=-1)
+    return cast(Tensor, (points - low - along.clamp(0, 1) * axis).norm(dim=-1))
 
 
 # --- angles -------------------------------------------------------------------------------------------------------
@@ -124,7 +125,7 @@ def slow_noise(batch: int, frames: int, channels: int, generator: Generator, wav
     rate = torch.rand(batch, 1, channels, waves, device=device, generator=generator) / 40
     phase = torch.rand(batch, 1, channels, waves, device=device, generator=generator)
     wave = torch.sin(2 * torch.pi * (rate * time + phase)).sum(-1) * (1.0 / waves) ** 0.5
-    return 0.7 * (wave + torch.randn(batch, 1, channels, device=device, generator=generator))
+    return cast(Tensor, 0.7 * (wave + torch.randn(batch, 1, channels, device=device, generator=generator)))
 
 
 def perturb_angles(xyz: Tensor, arms_deg: float, legs_deg: float, generator: Generator) -> Tensor:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from itertools import combinations, pairwise
+from typing import cast
 
 import numpy as np
 import torch
@@ -116,4 +117,4 @@ def between(first: Tensor, second: Tensor) -> Tensor:
     u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
     sign = torch.ones_like(u[:, 0])
     sign[:, 2] = torch.linalg.det(u @ v)
-    return ((u * sign.unsqueeze(1)) @ v).to(first.dtype)
+    return cast(Tensor, ((u * sign.unsqueeze(1)) @ v).to(first.dtype))

@@ -123,7 +123,7 @@ def write_onnx(graph: StepGraph, path: Path) -> Contract:
     for part in (program.model, program.model.graph, *program.model.graph, *program.model.graph.inputs):
         part.metadata_props.clear()  # stack traces of the exporting machine
     program.save(path, include_initializers=True, keep_initializers_as_inputs=False, external_data=False)
-    return contract
+    return cast(Contract, contract)
 
 
 def words(path: Path) -> str:

@@ -6,6 +6,8 @@ thorax become what that detector's joints make of them, as in production.
 
 from __future__ import annotations
 
+from typing import cast
+
 import numpy as np
 
 from engines.skeleton import H36M_17, JOINT_SETS, Array, mapping
@@ -26,10 +28,10 @@ def spread(points: Array, joints: str) -> Array:
     skull = [i for i, name in enumerate(JOINT_SETS[joints].joints) if weights[head, i] and name not in H36M_17.joints]
     miss = points[..., head, :] - np.matmul(weights[head], out)  # moved along the mapping's own weights
     if not skull:
-        return out
+        return cast(Array, out)
     push = weights[head, skull] / np.square(weights[head, skull]).sum()
     out[..., skull, :] += push[:, None] * miss[..., None, :]
-    return out
+    return cast(Array, out)
 
 
 def spread_reliability(reliability: Array, joints: str) -> Array:
@@ -41,7 +43,7 @@ def spread_reliability(reliability: Array, joints: str) -> Array:
     for i, name in enumerate(JOINT_SETS[joints].joints):
         if any(word in name for word in SKULL):
             out[..., i] = face
-    return out
+    return cast(Array, out)
 
 
 def _copies(joints: str) -> Array:

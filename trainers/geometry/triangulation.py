@@ -7,6 +7,7 @@ minimises the weighted squared distance to all lines (the idea of Roy 2022, whic
 from __future__ import annotations
 
 from itertools import combinations
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -29,13 +30,13 @@ def crossing(origin: Tensor, direction: Tensor, weight: Tensor) -> Tensor:
     across = torch.eye(3, device=origin.device) - direction.unsqueeze(-1) * direction.unsqueeze(-2)
     across = across * weight[..., None, None]
     total = across.sum(0) + 1e-9 * torch.eye(3, device=origin.device)
-    return torch.linalg.solve(total, (across @ origin.unsqueeze(-1)).sum(0)).squeeze(-1)
+    return cast(Tensor, torch.linalg.solve(total, (across @ origin.unsqueeze(-1)).sum(0)).squeeze(-1))
 
 
 def distance(points: Tensor, origin: Tensor, direction: Tensor) -> Tensor:
     """From points (..., 3) to lines (V, ..., 3): (V, ...) m."""
     offset = points - origin
-    return (offset - (offset * direction).sum(-1, keepdim=True) * direction).norm(dim=-1)
+    return cast(Tensor, (offset - (offset * direction).sum(-1, keepdim=True) * direction).norm(dim=-1))
 
 
 def agreement(origin: Tensor, direction: Tensor, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -57,7 +58,7 @@ def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
     zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
 
     def rows(*values: Tensor) -> Tensor:
-        return torch.stack(values, -1).unflatten(-1, (3, 3))
+        return cast(Tensor, torch.stack(values, -1).unflatten(-1, (3, 3)))
 
     turn = rows(yaw.cos(), zero, yaw.sin(), zero, one, zero, -yaw.sin(), zero, yaw.cos())
     flip = torch.tensor([[1.0, 0, 0], [0, -1, 0], [0, 0, -1]], device=yaw.device)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
@@ -203,7 +203,7 @@ def figures(xyz: Tensor, log_sigma: Tensor, clips: Clips, after: int = 15) -> di
 
 def bone_lengths(xyz: Tensor) -> Tensor:
     """(…, 17, 3) -> (…, 16) m."""
-    return (xyz[..., 1:, :] - xyz[..., list(H36M_17.parents[1:]), :]).norm(dim=-1)
+    return cast(Tensor, (xyz[..., 1:, :] - xyz[..., list(H36M_17.parents[1:]), :]).norm(dim=-1))
 
 
 def weighted(values: Tensor, weight: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -127,7 +127,9 @@ def filled(values: Tensor) -> Tensor:
     """(N, ...) -> (W, 64, ...), the last row repeated."""
     frames = min(WINDOW, len(values))
     missing = -len(values) % frames
-    return torch.cat([values, values[-1:].repeat(missing, *[1] * (values.dim() - 1))]).unflatten(0, (-1, frames))
+    return cast(
+        Tensor, torch.cat([values, values[-1:].repeat(missing, *[1] * (values.dim() - 1))]).unflatten(0, (-1, frames))
+    )
 
 
 def distance(pose: Tensor, view: KeypointView) -> float:

@@ -5,6 +5,8 @@ Batched, (B, T, 17, 3), on the generator's device.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Generator, Tensor
 
@@ -36,7 +38,7 @@ def pick(flags: Tensor, new: Tensor, old: Tensor) -> Tensor:
 def stature(bone: Tensor) -> Tensor:
     """(B, T, 17, 3) bones -> (B,): height of the stretched body: leg, trunk, head, and 9 cm of foot."""
     length = bone.norm(dim=-1).mean(1)
-    return length[:, [*R_LEG]].sum(1) + length[:, [7, 8, 9, 10]].sum(1) * 0.95 + 0.09
+    return cast(Tensor, length[:, [*R_LEG]].sum(1) + length[:, [7, 8, 9, 10]].sum(1) * 0.95 + 0.09)
 
 
 def vary_body(

@@ -5,6 +5,8 @@ Shapes (..., 17, 3) on any device.
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor
 
@@ -34,7 +36,7 @@ def joints(bone: Tensor) -> Tensor:
 
 
 def unit(vector: Tensor) -> Tensor:
-    return vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6)
+    return cast(Tensor, vector / vector.norm(dim=-1, keepdim=True).clamp_min(1e-6))
 
 
 def frame(sideways: Tensor, upwards: Tensor) -> Tensor:
@@ -62,4 +64,4 @@ def rotate(vector: Tensor, turn: Tensor) -> Tensor:
     axis = turn / angle
     crossed = torch.linalg.cross(axis, vector)
     along = (axis * vector).sum(-1, keepdim=True) * axis
-    return vector * angle.cos() + crossed * angle.sin() + along * (1 - angle.cos())
+    return cast(Tensor, vector * angle.cos() + crossed * angle.sin() + along * (1 - angle.cos()))

@@ -111,7 +111,7 @@ def written(tmp_path, name: str, text: str):
     return path
 
 
-@pytest.mark.parametrize("name, text, camera, unit", [
+@pytest.mark.parametrize(("name", "text", "camera", "unit"), [
     ("Calib_scene.toml", POSE2SIM, "int_cam01_img", "m"),
     ("session_camera_calibration.toml", FREEMOCAP, "Camera_000_synchronized", "mm"),
     ("camera_array.toml", CALISCOPE, "cam_0", "m"),
@@ -143,7 +143,7 @@ def test_a_unit_that_is_said_overrides_the_guess(tmp_path):
     assert np.allclose(read_cameras(path, "cm")[0][0].t, SHIFT / 100)
 
 
-@pytest.mark.parametrize("name, text, said", [
+@pytest.mark.parametrize(("name", "text", "said"), [
     ("c.toml", filled(POSE2SIM).replace("fisheye = false", "fisheye = true"), "camera int_cam01_img is a fisheye"),
     ("c.toml", filled(CALISCOPE).replace("rotation = [[", "turn = [["), "camera cam_0 lacks rotation"),
     ("c.toml", filled(POSE2SIM).replace("[ 900.0, 0.0, 640.0]", "[ 900.0]"), "camera int_cam01_img"),

@@ -33,7 +33,7 @@ class Script:
         step = self.steps.pop(0)
         if isinstance(step, BaseException):
             raise step
-        return step
+        return step  # type: ignore[return-value]
 
     def close(self) -> None:
         self.closed = True

@@ -23,14 +23,14 @@ def package(tmp_path, monkeypatch):
 
 def test_a_deferred_module_is_loaded_when_it_is_used_and_not_before(package):
     with deferred("heavy_fake", "heavy_fake.part"):
-        import user_fake
+        import user_fake  # type: ignore[import-not-found]
     assert "heavy_fake" not in sys.modules
     assert user_fake.value() == 7
     assert "heavy_fake.part" in sys.modules
 
 
 def test_a_module_that_is_there_stays_what_it_is(package):
-    import heavy_fake.part
+    import heavy_fake.part  # type: ignore[import-not-found]
 
     with deferred("heavy_fake", "heavy_fake.part"):
         assert sys.modules["heavy_fake.part"] is heavy_fake.part

@@ -272,7 +272,7 @@ def test_every_client_is_offered_and_none_is_needed(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    "platform,variable,ending",
+    ("platform", "variable", "ending"),
     [("linux", "XDG_CACHE_HOME", "here/steadypose"), ("win32", "LOCALAPPDATA", "here/steadypose/Cache")],
 )
 def test_the_cache_lies_where_the_system_keeps_such_things(platform, variable, ending, tmp_path, monkeypatch):

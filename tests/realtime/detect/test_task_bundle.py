@@ -20,7 +20,7 @@ def network(weights=b"weights of a network") -> bytes:
     return bytes(builder.Output())
 
 
-@pytest.mark.parametrize("mean,std", [(127.5, 127.5), (0.0, 255.0)])
+@pytest.mark.parametrize(("mean", "std"), [(127.5, 127.5), (0.0, 255.0)])
 def test_the_scale_of_pictures_can_be_read_back(mean, std):
     model = schema.ModelT.InitFromPackedBuf(with_normalisation(network(), mean, std))
     (entry,) = model.metadata

@@ -116,7 +116,7 @@ def test_keypoints_that_are_not_finite_have_score_zero():
     assert answer.score[3] == answer.score[5] == 0 < answer.score[4]
 
 
-@pytest.mark.parametrize("rows,columns", [(1, 1), (2, 5), (5, 2), (4, 4), (5, 5)])
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (2, 5), (5, 2), (4, 4), (5, 5)])
 def test_assignment_is_the_cheapest_of_all(rows, columns):
     rng = np.random.default_rng(rows * 10 + columns)
     for _ in range(20):

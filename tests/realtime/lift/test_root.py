@@ -115,7 +115,7 @@ def test_hidden_joints_do_not_change_a_measured_stature():
     assert measured.update(MAN * 1.5, seen, H36M_17) == factor
 
 
-@pytest.mark.parametrize("tilt,expected", [(0, (0, -1, 0)), (90, (0, 0, -1)), (30, (0, -0.866, -0.5))])
+@pytest.mark.parametrize(("tilt", "expected"), [(0, (0, -1, 0)), (90, (0, 0, -1)), (30, (0, -0.866, -0.5))])
 def test_a_camera_that_looks_down_has_up_behind_it(tilt, expected):
     assert np.allclose(up_of_tilt(tilt), expected, atol=1e-3)
     assert Gravity(tilt).update(0, [], H36M_17) == (up_of_tilt(tilt), "given")

@@ -103,7 +103,7 @@ def test_filter_answers_with_the_learned_value_at_its_own_threshold_and_nothing_
 
 
 @pytest.mark.parametrize(
-    "change,found",
+    ("change", "found"),
     [
         ({"task": "lift", "joints_out": "h36m17"}, "task is 'lift', expected 'reliability'"),
         ({"features": FEATURES[::-1]}, "features is .*, expected"),

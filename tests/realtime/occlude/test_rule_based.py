@@ -21,7 +21,9 @@ def evidence(**values):
     return Evidence(**{k: np.full(3, values.get(k, v), np.float32) for k, v in plain.items()})
 
 
-@pytest.mark.parametrize("score,residual,sigma", [(0.9, 0.0, 0.1), (0.9, 0.1, 0.1), (0.5, 0.25, 0.1), (0.8, 0.1, 0.05)])
+@pytest.mark.parametrize(
+    ("score", "residual", "sigma"), [(0.9, 0.0, 0.1), (0.9, 0.1, 0.1), (0.5, 0.25, 0.1), (0.8, 0.1, 0.05)]
+)
 def test_confidence_times_flow_consistency(score, residual, sigma):
     expected = score * np.exp(-(residual**2) / (2 * sigma**2))
     found = reliability(evidence(score=score, residual=residual, back_error=0.5, acceleration=9.0), EQ2, sigma)
@@ -33,7 +35,7 @@ def test_where_pixels_could_not_be_traced_the_confidence_remains():
 
 
 @pytest.mark.parametrize(
-    "cue,values",
+    ("cue", "values"),
     [
         ("confidence", {"score": 0.2}),
         ("presence", {"presence": 0.2}),

@@ -67,7 +67,7 @@ class Kept:
         return not self.full
 
     def poses(self) -> list[Pose3D]:
-        return [message for topic, message in self.sent if topic == "pose3d"]
+        return [message for topic, message in self.sent if topic == "pose3d"]  # type: ignore[misc]
 
 
 @pytest.fixture

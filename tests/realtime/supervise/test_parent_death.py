@@ -85,11 +85,11 @@ class Kernel32:
         self.GetCurrentProcess = Function(lambda: 7)
 
     def SetInformationJobObject(self, job, kind, limits, size) -> int:
-        self.limits = (job.value, kind, limits._obj.flags, size)
+        self.limits = (job.value, kind, limits._obj.flags, size)  # type: ignore[assignment]
         return 1
 
     def AssignProcessToJobObject(self, job, process) -> int:
-        self.joined = (job.value, process.value)
+        self.joined = (job.value, process.value)  # type: ignore[assignment]
         return 0 if self.refuses else 1
 
 

@@ -38,7 +38,7 @@ class Run:
         with run_directory(self.settings.publish.bind) as directory:
             self.supervisor = Supervisor(self.settings, self.table, directory)
             self._made.set()
-            self.end = self.supervisor.run(self.reports.append)
+            self.end = self.supervisor.run(self.reports.append)  # type: ignore[assignment]
 
     def row(self, name: str):
         return self.supervisor.board.row(name)

@@ -218,7 +218,7 @@ HEARD = {
              "t_capture_ns": 1e12, "t_publish_ns": 1e12 + 2e7},
 }  # fmt: skip
 NOBODY_YET = {"poseAt": None, "hello": None}
-STALE = {"okAt": 5_000, "pose": HEARD["pose"] | {"status": "STALE", "t_publish_ns": 1e12 + 300e6}}
+STALE = {"okAt": 5_000, "pose": HEARD["pose"] | {"status": "STALE", "t_publish_ns": 1e12 + 300e6}}  # type: ignore[operator]
 LIMIT = "old, the limit is 150 ms"
 SLOW = {
     "advancing": True, "hello": {"max_age_ms": 150, "medium": "live", "detector": "mediapipe full"},
@@ -246,7 +246,7 @@ def played(medium, **facts):
     ("facts", "mood", "words"),
     [
         ({}, "live", ""),
-        ({"pose": HEARD["pose"] | {"status": "NO_PERSON"}}, "nobody", ""),
+        ({"pose": HEARD["pose"] | {"status": "NO_PERSON"}}, "nobody", ""),  # type: ignore[operator]
         ({"connected": False}, "lost", "server is gone"),
         (NOBODY_YET | {"server": silent_for(None), "stages": []}, "waiting", "Nothing is published at tcp://x"),
         ({"poseAt": None, "server": silent_for(7.0)}, "nodata", "No data for 7.0 s"),

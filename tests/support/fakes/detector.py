@@ -77,5 +77,5 @@ def main(ctx) -> None:
     detector = FakeDetector()
     if fakes().get("wedge") == "detect" and ctx.starts == 0:
         answer = detector.detect
-        detector.detect = lambda *a: hang_in_c() if detector.count >= 30 else answer(*a)
+        detector.detect = lambda *a: hang_in_c() if detector.count >= 30 else answer(*a)  # type: ignore[assignment]
     detect_stage.run(ctx, detector)

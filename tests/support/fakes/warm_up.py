@@ -24,5 +24,5 @@ def slow_at_first(engine: OrtEngine, *inputs: Any, **commit: Any) -> Any:
 
 
 def main(ctx: Any) -> None:
-    OrtEngine.run = slow_at_first  # type: ignore[method-assign]
+    OrtEngine.run = slow_at_first  # type: ignore[method-assign, assignment]
     lift_stage.main(ctx)

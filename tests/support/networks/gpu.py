@@ -96,7 +96,7 @@ class Context:
     def _tensor(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         count = int(np.prod(shape))
         floats = (ctypes.c_float * count).from_address(self._addresses[name])
-        return np.frombuffer(floats, np.float32).reshape(shape)
+        return np.frombuffer(floats, np.float32).reshape(shape)  # type: ignore[call-overload]
 
 
 class CudaEngine:

@@ -48,7 +48,7 @@ def rendered(folder: Path, frames: int = FRAMES) -> Stage:
         points = np.stack([camera.to_world(world.people(k)[0].points) for k in range(frames)])
     (folder / "calibration.json").write_text(json.dumps(entries))
     at = [BLAZEPOSE_33.index(joint) for joint in JOINTS]
-    np.savez(folder / "reference.npz", xyz=points[:, at], joints=np.array(JOINTS), fps=FPS)
+    np.savez(folder / "reference.npz", xyz=points[:, at], joints=np.array(JOINTS), fps=FPS)  # type: ignore[index]
     return Stage(folder, points)
 
 

@@ -73,7 +73,7 @@ def test_a_film_of_another_length(folder):
     assert "5 frames" in refused(folder) and f"has {FRAMES}" in refused(folder)
 
 
-@pytest.mark.parametrize("name, said", [
+@pytest.mark.parametrize(("name", "said"), [
     ("reference.npz", "nothing to judge against; make the folder with: trainers triangulate"),
     ("calibration.json", "missing; make the folder with: trainers triangulate"),
     ("cam_b.mp4", "no film of camera cam_b; films there: cam_a.mp4; name it cam_b.mp4"),
@@ -87,7 +87,7 @@ def test_no_folder(tmp_path):
     assert "no such folder" in refused(tmp_path / "nowhere")
 
 
-@pytest.mark.parametrize("values, said", [
+@pytest.mark.parametrize(("values", "said"), [
     ({"R": np.diag([1, 1, -1]).tolist()}, "camera cam_a: R is no rotation"),
     ({"K": [1, 2]}, "no list of cameras with name, size, K, dist, R, t"),
     ({"t": [0, 0, float("nan")]}, "no list of cameras"),

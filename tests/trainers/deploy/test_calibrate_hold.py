@@ -15,7 +15,7 @@ from trainers.models.causal.hold import HoldLifter
 WRIST, ELBOW, HIP = (H36M_17.index(j) for j in ("left_wrist", "left_elbow", "left_hip"))
 
 
-def answers(reliability_of: dict[int, float]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def answers(reliability_of: dict[int, float]) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:  # type: ignore[name-defined]
     """(poses (2, 17, 3), the detector's, sigma (2, 17)): a person ahead moves, in the second frame some are doubted."""
     g = torch.Generator().manual_seed(0)
     x, world = torch.zeros(1, 2, 17, 2), 0.3 * torch.randn(1, 2, 17, 3, generator=g)

@@ -92,7 +92,7 @@ def test_leaving_out_trains_on_the_others_and_judges_on_whom_it_never_saw(films,
     assert one != other
 
 
-@pytest.mark.parametrize("stem, group", [
+@pytest.mark.parametrize(("stem", "group"), [
     ("office_001", "office"), ("office_020", "office"), ("room_walk_sit", "room_walk_sit"), ("cam-7", "cam"),
     ("12", "12"),
 ])  # fmt: skip

@@ -24,7 +24,7 @@ def trial(frames: int = 100, action: str = "walk", hidden=(), own=(), **conditio
         for joint, first, last in spans:
             flag[first:last, J(joint)] = True
     nothing = np.zeros((frames, 17, 3), np.float32)
-    return TestClip(
+    return TestClip(  # type: ignore[call-arg]
         "c", "01", action, 30.0, "h36m17", nothing[..., :2], nothing[..., 0], nothing, pose, *flags,
         np.ones((frames, 17), bool), conditions or {"place": "centre"},
     )  # fmt: skip

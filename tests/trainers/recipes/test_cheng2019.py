@@ -161,7 +161,7 @@ def test_wrong_joints_and_frames_outside_the_window_are_refused():
 # --- losses and training ----------------------------------------------------------------------------------------------
 
 
-def poses(seed: int, *shape: int) -> torch.Tensor:
+def poses(seed: int, *shape: int) -> torch.Tensor:  # type: ignore[name-defined]
     return torch.randn(*shape, 17, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 

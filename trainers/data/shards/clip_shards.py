@@ -30,7 +30,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -108,11 +108,11 @@ _SHAPES: dict[str, tuple[int, ...]] = {  # of one frame
 
 
 def _from_px(values: Array) -> Array:
-    return values.astype(np.float32) / np.float32(PX)
+    return cast(NDArray[Any], values.astype(np.float32) / np.float32(PX))
 
 
 def _from_tenths(values: Array) -> Array:
-    return values.astype(np.float32) / np.float32(METRE)
+    return cast(NDArray[Any], values.astype(np.float32) / np.float32(METRE))
 
 
 def _chance(values: Array) -> Array:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import cast
+
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import linear
@@ -16,7 +18,7 @@ class CausalConv(nn.Module):
         self.conv = nn.Conv1d(channels_in, channels_out, 3, dilation=dilation, bias=False)
 
     def clip(self, x: Tensor) -> Tensor:  # (B, C, T)
-        return self.conv(torch.nn.functional.pad(x, (2 * self.dilation, 0), mode="replicate"))
+        return cast(Tensor, self.conv(torch.nn.functional.pad(x, (2 * self.dilation, 0), mode="replicate")))
 
     def step(self, x: Tensor, history: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
         """x (B, C), history (B, 2d, C), oldest first."""
@@ -36,7 +38,7 @@ class CausalBlock(nn.Module):
 
     def _mix(self, x: Tensor, wide: Tensor) -> Tensor:
         y = self.drop(torch.relu(self.norm1(wide)))
-        return x + self.drop(torch.relu(self.norm2(self.point(y))))
+        return cast(Tensor, x + self.drop(torch.relu(self.norm2(self.point(y)))))
 
     def clip(self, x: Tensor) -> Tensor:
         return self._mix(x, self.wide.clip(x))

@@ -10,7 +10,7 @@ paper's 1 or 0), distances below BLUR are not told apart, and where features har
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -138,7 +138,7 @@ class FixedSpatial(nn.Module):
         self.register_buffer("links", links / links.sum(1, keepdim=True), persistent=False)
 
     def forward(self, x: Tensor, pose2d: Tensor) -> Tensor:
-        return self.own(x) + self.links @ self.others(x)
+        return cast(Tensor, self.own(x) + self.links @ self.others(x))
 
 
 class DynamicSpatial(nn.Module):
@@ -150,7 +150,7 @@ class DynamicSpatial(nn.Module):
         self.mix = nn.Linear(channels, channels, bias=False)
 
     def forward(self, x: Tensor, pose2d: Tensor) -> Tensor:
-        return self.importance(x, x, self.neighbours(x, pose2d)) @ self.mix(x)
+        return cast(Tensor, self.importance(x, x, self.neighbours(x, pose2d)) @ self.mix(x))
 
 
 class FixedTemporal(nn.Module):
@@ -162,8 +162,8 @@ class FixedTemporal(nn.Module):
 
     def forward(self, x: Tensor, pose2d: Tensor) -> Tensor:
         if x.shape[1] == 1:
-            return self.own(x)
-        return self.own(x) + placed(self.later(x[:, 1:]), self.earlier(x[:, :-1]))
+            return cast(Tensor, self.own(x))
+        return cast(Tensor, self.own(x) + placed(self.later(x[:, 1:]), self.earlier(x[:, :-1])))
 
 
 class DynamicTemporal(nn.Module):
@@ -177,12 +177,12 @@ class DynamicTemporal(nn.Module):
 
     def forward(self, x: Tensor, pose2d: Tensor) -> Tensor:
         if x.shape[1] == 1:
-            return self.own(x)
+            return cast(Tensor, self.own(x))
         before, after = x[:, :-1], x[:, 1:]
         alike = self.neighbours(x, pose2d)  # (B, T - 1, J, J), both ways
         forward = self.ahead(before, after, alike) @ self.later(after)
         backward = self.back(after, before, alike) @ self.earlier(before)
-        return self.own(x) + placed(forward, backward)
+        return cast(Tensor, self.own(x) + placed(forward, backward))
 
 
 def placed(forward: Tensor, backward: Tensor) -> Tensor:

@@ -76,24 +76,24 @@ class TCN(nn.Module):
         for i in range(len(self.wide)):
             kept = self._kept(i + 1)
             x = x[..., kept : kept + x.shape[-1] - self.spans()[i + 1]] + self._block(i, self.wide[i](x))
-        return self.shrink(x).transpose(1, 2)
+        return cast(Tensor, self.shrink(x).transpose(1, 2))
 
     def one(self, x: Tensor) -> Tensor:
         if self.dense:
-            return self(x)
+            return cast(Tensor, self(x))
         x = self._entry(F.conv1d(x.transpose(1, 2), self.expand.weight, stride=self.widths[0]))
         for i, conv in enumerate(cast("list[nn.Conv1d]", self.wide)):
             width = self.widths[i + 1]
             kept = width - 1 if self.causal else width // 2
             x = x[..., kept::width] + self._block(i, F.conv1d(x, conv.weight, stride=width))
-        return self.shrink(x).transpose(1, 2)
+        return cast(Tensor, self.shrink(x).transpose(1, 2))
 
     def clip(self, x: Tensor) -> Tensor:
         """(B, T, C) -> (B, T, D): every frame answered, ends padded with copies of the first and last frame."""
         after = self.look_ahead()
         before = self.receptive_field() - 1 - after
         padded = F.pad(x.transpose(1, 2), (before, after), mode="replicate").transpose(1, 2)
-        return self(padded)
+        return cast(Tensor, self(padded))
 
     # --- one frame at a time ---
 
@@ -132,11 +132,11 @@ class TCN(nn.Module):
     # --- shared ---
 
     def _entry(self, x: Tensor) -> Tensor:
-        return self.drop(F.relu(self.expand_norm(x)))
+        return cast(Tensor, self.drop(F.relu(self.expand_norm(x))))
 
     def _block(self, i: int, x: Tensor) -> Tensor:
         x = self.drop(F.relu(self.norms[2 * i](x)))
-        return self.drop(F.relu(self.norms[2 * i + 1](self.narrow[i](x))))
+        return cast(Tensor, self.drop(F.relu(self.norms[2 * i + 1](self.narrow[i](x)))))
 
     def _kept(self, layer: int) -> int:
         """Where in a layer's window the frame lies that its residual keeps."""

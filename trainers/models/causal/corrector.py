@@ -10,6 +10,7 @@ out; metres.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -105,7 +106,7 @@ class Corrector(nn.Module):
             y = self.inner(x)
             for layer, norm in zip(self.layers, self.norms):
                 y = y + self.drop(gelu(layer(norm(y))))
-            return self.outer(self.norms[-1](y)).float()
+            return cast(Tensor, self.outer(self.norms[-1](y)).float())
 
 
 def features(view: PersonView) -> Tensor:

@@ -54,7 +54,7 @@ class ReliabilityNet(nn.Module):
         y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
         for block in cast("list[CausalBlock]", self.blocks):
             y = block.clip(y)
-        return (self.head(y) + self.judge(torch.relu(self.own(f)))).transpose(1, 2)
+        return cast(Tensor, (self.head(y) + self.judge(torch.relu(self.own(f)))).transpose(1, 2))
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The contract's tensors of one tick -> (reliability,) and the state after it."""

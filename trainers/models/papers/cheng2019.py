@@ -8,6 +8,7 @@ the window, which makes them metres, about; poses are root-relative metres in th
 from __future__ import annotations
 
 from itertools import pairwise
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -39,7 +40,7 @@ class ConvBlock(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.down(x)
-        return x + self.wide(x)
+        return cast(Tensor, x + self.wide(x))
 
 
 class TransposedBlock(nn.Module):
@@ -70,7 +71,7 @@ class TwinTCN(nn.Module):
         whole = self.enter(x.transpose(1, 2))
         half = self.first(whole)
         y = self.third(self.drop(self.second(half)), half)
-        return self.last(self.drop(self.fourth(y, whole))).transpose(1, 2)
+        return cast(Tensor, self.last(self.drop(self.fourth(y, whole))).transpose(1, 2))
 
 
 class Discriminator(nn.Module):
@@ -86,7 +87,7 @@ class Discriminator(nn.Module):
         y = pose.transpose(1, 2)
         for layer in self.layers:
             y = F.leaky_relu(layer(y), 0.2)
-        return self.judge(y.flatten(1)).squeeze(-1)
+        return cast(Tensor, self.judge(y.flatten(1)).squeeze(-1))
 
 
 def filled(values: Tensor, known: Tensor) -> Tensor:

@@ -52,7 +52,7 @@ class Embedding(nn.Module):
         )
 
     def forward(self, position: Tensor, confidence: Tensor) -> Tensor:
-        return self.out(self.maps(drawn(position, confidence)).flatten(1))
+        return cast(Tensor, self.out(self.maps(drawn(position, confidence)).flatten(1)))
 
 
 class Branch(nn.Module):
@@ -127,7 +127,7 @@ class Cheng2020(nn.Module):
     def pose(out: Tensor, centre: Tensor) -> Tensor:
         """(..., 51) as a camera sees it that looks at `centre` (..., 2) -> (..., 17, 3) in camera axes."""
         xyz = out.unflatten(-1, (JOINTS, 3))
-        return (xyz - xyz[..., :1, :]) @ toward(centre).transpose(-1, -2)
+        return cast(Tensor, (xyz - xyz[..., :1, :]) @ toward(centre).transpose(-1, -2))
 
     # --- whole clips ---
 

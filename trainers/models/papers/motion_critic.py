@@ -7,6 +7,7 @@ how they change (temporal, Eq. 4).
 from __future__ import annotations
 
 import math
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -54,7 +55,7 @@ class Critic(nn.Module):
         y = described(pose, self.interval).transpose(1, 2)
         for layer in self.layers:
             y = F.leaky_relu(layer(y), 0.2)
-        return self.out(y.mean(-1)).squeeze(-1)
+        return cast(Tensor, self.out(y.mean(-1)).squeeze(-1))
 
 
 def convinced(critic: Critic, made: Tensor) -> Tensor:
@@ -73,7 +74,7 @@ def turns(clips: int, g: Generator, tilt: float = 0.2 * math.pi) -> Tensor:
     zero, one = torch.zeros_like(x), torch.ones_like(x)
 
     def rows(*values: Tensor) -> Tensor:
-        return torch.stack(values, -1).unflatten(-1, (3, 3))
+        return cast(Tensor, torch.stack(values, -1).unflatten(-1, (3, 3)))
 
     about_x = rows(one, zero, zero, zero, x.cos(), -x.sin(), zero, x.sin(), x.cos())
     about_y = rows(y.cos(), zero, y.sin(), zero, one, zero, -y.sin(), zero, y.cos())

@@ -7,7 +7,7 @@ below the threshold, as Cheng 2019 does.  Sigma is a table of ages.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 from torch import Tensor, nn
@@ -72,7 +72,7 @@ class PavlloLifter(nn.Module):
         before = self.tcn.receptive_field() - ahead - past.shape[1]
         first = past[:, :1].expand(-1, max(before, 0), -1)
         recent = past[:, max(-before, 0) :]
-        return self.tcn(torch.cat([first, recent, past[:, -1:].expand(-1, ahead, -1)], 1))[:, 0]
+        return cast(Tensor, self.tcn(torch.cat([first, recent, past[:, -1:].expand(-1, ahead, -1)], 1))[:, 0])
 
     def one(self, x: Tensor, reliability: Tensor) -> Tensor:
         """Clips of the receptive field's length (B, R, 17, ...) -> the answered pose (B, 17, 3): training."""
@@ -81,7 +81,7 @@ class PavlloLifter(nn.Module):
     @staticmethod
     def pose(out: Tensor) -> Tensor:
         xyz = out.unflatten(-1, (JOINTS, 3))
-        return xyz - xyz[..., :1, :]
+        return cast(Tensor, xyz - xyz[..., :1, :])
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
         """The contract's tensors of one tick, or of one window, the detector's joints -> (xyz, log_sigma) and state."""

@@ -9,6 +9,7 @@ paper's and comes 15 frames late.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -76,11 +77,11 @@ class Roy2024(nn.Module):
         counted = known.maximum(1 - known.amax(-1, keepdim=True))  # where nothing is seen, everything counts
         size = (rays.abs().amax(-1) * counted).amax(-1).clamp_min(1e-3)
         keypoints = (rays / size[..., None, None]).clamp(-1, 1)
-        return self.lnet(keypoints.flatten(-2)) * self.free
+        return cast(Tensor, self.lnet(keypoints.flatten(-2)) * self.free)
 
     def refine(self, windows: Tensor, kept: Tensor) -> Tensor:
         """Windows (N, 31, 17) of depths, kept (N, 31, 17) 0 or 1 -> (N, 17) depths of the target frame."""
-        return windows[:, self.target] + self.rnet(windows * kept) * self.free
+        return cast(Tensor, windows[:, self.target] + self.rnet(windows * kept) * self.free)
 
     @staticmethod
     def place(rays: Tensor, depth: Tensor, root: Tensor, rotation: Tensor) -> Tensor:
@@ -135,7 +136,7 @@ class Roy2024(nn.Module):
         at = (calls[:, None] + back).clamp(0, depth.shape[1] - 1)
         windows, kept = depth[:, at].flatten(0, 1), self._kept(seen[:, at]).flatten(0, 1)
         parts = [self.refine(a, b) for a, b in zip(windows.split(CHUNK), kept.split(CHUNK))]
-        return torch.cat(parts).unflatten(0, (len(depth), len(calls)))
+        return cast(Tensor, torch.cat(parts).unflatten(0, (len(depth), len(calls))))
 
     def _kept(self, seen: Tensor) -> Tensor:
         return (seen if self.gate else torch.ones_like(seen)).to(self.free.dtype)

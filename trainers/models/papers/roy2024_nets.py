@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -61,12 +62,12 @@ class RelationGCN(nn.Module):
     def _gather(self, h: Tensor) -> Tensor:  # (B, 31, 17, C)
         if not self.over_time:
             return self.links @ h
-        return (self.links @ h.flatten(2)).unflatten(2, (JOINTS, -1))
+        return cast(Tensor, (self.links @ h.flatten(2)).unflatten(2, (JOINTS, -1)))
 
     def forward(self, h: Tensor) -> Tensor:
         for layer in list(self.layers)[:-1]:
             h = torch.relu(layer(self._gather(h)))
-        return self.layers[-1](self._gather(h))
+        return cast(Tensor, self.layers[-1](self._gather(h)))
 
 
 class RNet(nn.Module):
@@ -85,4 +86,4 @@ class RNet(nn.Module):
         fused = self.relations[0](h)
         for relation in list(self.relations)[1:]:
             fused = torch.maximum(fused, relation(h))
-        return self.fusion(fused.flatten(1))
+        return cast(Tensor, self.fusion(fused.flatten(1)))

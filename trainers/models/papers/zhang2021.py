@@ -70,7 +70,7 @@ class NonLocal(nn.Module):
     def forward(self, x: Tensor, pose2d: Tensor) -> Tensor:
         attention = torch.softmax(self.ask(x) @ self.tell(x).transpose(-1, -2) * x.shape[-1] ** -0.5, -1)
         y = self.out(attention @ self.value(x))
-        return x + self.norm(y.flatten(0, -2)).view(x.shape)
+        return cast(Tensor, x + self.norm(y.flatten(0, -2)).view(x.shape))
 
 
 class DGNet(nn.Module):

@@ -118,7 +118,7 @@ def test_a_column_behind_the_detector_is_named():
     assert behind(worse, better) == ["aligned_mm 86.0 against 80.0"]
 
 
-@pytest.mark.parametrize("asked, said", [
+@pytest.mark.parametrize(("asked", "said"), [
     (["hold"], "expected one of --data DIR"),
     (["hold", "--data", "x", "--views", "y"], "expected one of --data DIR"),
     (["hold", "causal-small", "--data", "x"], "side by side: trainers compare"),

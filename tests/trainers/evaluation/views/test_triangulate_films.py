@@ -78,7 +78,7 @@ def test_films_find_their_cameras_by_number(stage, tmp_path):
     assert triangulated(stage, tmp_path, toml(stage, cam_a="cam_0", cam_b="cam_1"), films) == 0
 
 
-@pytest.mark.parametrize("films, more, said", [
+@pytest.mark.parametrize(("films", "more", "said"), [
     (("cam_a",), (), "1 film, expected 2 or more"),
     (("cam_a", "cam_b"), ("--cameras", "cam_b,cam_a"), "calibration and film do not belong together"),
     (("cam_a", "cam_b"), ("--cameras", "cam_a"), "2 films go with cameras cam_a; "),
@@ -96,7 +96,9 @@ def test_a_film_without_a_camera(stage, tmp_path, capsys):
     assert "which camera of" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("frames, fps, said", [(6, 20, "cut the films to the same moments"), (FRAMES, 30, "say --fps")])
+@pytest.mark.parametrize(
+    ("frames", "fps", "said"), [(6, 20, "cut the films to the same moments"), (FRAMES, 30, "say --fps")]
+)
 def test_films_of_other_moments(stage, tmp_path, capsys, frames, fps, said):
     film = cv2.VideoWriter(str(tmp_path / "cam_b.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), fps, (400, 320))
     for _ in range(frames):

@@ -10,7 +10,7 @@ from trainers.models.blocks.foreshortening import BONES, CHILDREN, FADE_S, featu
 SHIN = CHILDREN.index(H36M_17.index("left_ankle"))
 
 
-def turning(angles: torch.Tensor) -> torch.Tensor:
+def turning(angles: torch.Tensor) -> torch.Tensor:  # type: ignore[name-defined]
     """(1, T, 17, 2): a shin of 0.5 m at an angle to the picture; everything else stands."""
     g = torch.Generator().manual_seed(0)
     points = torch.randn(1, 1, 17, 2, generator=g).expand(1, len(angles), 17, 2).clone() * 0.3
