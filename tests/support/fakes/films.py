@@ -1,7 +1,4 @@
-"""A batch's worker with quick fake networks, slow or dying on demand by the film's name.
-
-Knows: the batch's own worker.  Does not know: tests.
-"""
+"""A batch's worker with quick fake networks, slow or dying on demand by the film's name."""
 
 from __future__ import annotations
 
@@ -17,14 +14,14 @@ SLOW_S = 0.1
 
 
 def main(job: Any, control: Any, parent_pid: int) -> None:
-    film.bundle_of = lambda model: None
-    film.open_chain = fake_chain
+    film.bundle_of = lambda model: None  # type: ignore[assignment, return-value]
+    film.open_chain = fake_chain  # type: ignore[assignment]
     if "dying" in job.name:
         os.kill(os.getpid(), signal.SIGKILL)
     if "bug" in job.name:
-        film.open_chain = lambda config: 1 / 0
+        film.open_chain = lambda config: 1 / 0  # type: ignore[assignment, misc]
     if "slow" in job.name:
-        film.open_chain = slow_chain
+        film.open_chain = slow_chain  # type: ignore[assignment]
     batch_film.main(job, control, parent_pid)
 
 
