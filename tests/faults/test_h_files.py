@@ -8,6 +8,7 @@ import os
 import random
 import re
 import shutil
+import socket
 import struct
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import psutil
 import pytest
 
 from engines import npz, store
@@ -28,8 +30,11 @@ from realtime.doctor import packages, wire_check
 from realtime.recording.file_format import RecordingWriter
 from realtime.wire.messages import Message, encode
 from tests.support.networks.models import put_step
+from tests.support.networks.trying import motion_folder
 from tests.support.paths import DATA
+from tests.support.peer import free_address, until
 from tests.support.people import walker as fake
+from tests.support.publisher import FakePipeline
 
 # H14
 
@@ -303,8 +308,12 @@ QUIET = {
     "export": ["realtime.cli.main", "export", "RECORDING", "--to", "csv", "--force"],
     "process": ["realtime.cli.main", "process", "RECORDING", "--engine", "hold", "--out", "OUT"],
     "engines": ["engines.cli", "verify", "causal-small"],
+    "record": ["realtime.cli.main", "record", "OUT", "--connect", "STREAM", "--seconds", "2"],
+    "view": ["realtime.cli.main", "view", "--no-open", "--connect", "STREAM", "--http", "HTTP"],
     "trainers": ["trainers.cli", "compare", "--help"],
+    "training": ["trainers.cli", "train", "CONFIG", "--data", "MOTION", "--out", "OUT"],
 }
+TINY = "recipe: pavllo\nlayers: 1\nchannels: 8\nbatch: 4\nvalidation_clips: 2\nloop: {steps: 1}\n"
 
 
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace")
@@ -319,15 +328,18 @@ def test_h19_no_command_looks_up_a_name_or_speaks_beyond_this_machine(tmp_path, 
     if cache_dir().is_dir():
         shutil.copytree(cache_dir(), home / ".cache" / "steadypose")
     write_recording(recording)
-    words = {"RECORDING": str(recording), "OUT": str(tmp_path / "out.poses")}
     env = {k: v for k, v in os.environ.items() if not k.startswith("XDG_")} | {"HOME": str(home)}
-    bind = ["--bind", free_bind()] if name == "run" else []
-    done = subprocess.run(
-        ["strace", *TALK, "-o", str(told), sys.executable, "-m", *[words.get(w, w) for w in QUIET[name]], *bind],
-        env=env, capture_output=True, text=True, timeout=240,
-    )  # fmt: skip
+    bind = ["--bind", free_address()] if name == "run" else []
+    with FakePipeline() as stream:
+        words = {"RECORDING": str(recording), "OUT": str(tmp_path / "out.poses"), "STREAM": stream.address}
+        words["HTTP"] = free_address().removeprefix("tcp://")
+        if name == "training":
+            words["MOTION"], words["CONFIG"] = motion_folder(tmp_path), str(tmp_path / "tiny.yaml")
+            Path(words["CONFIG"]).write_text(TINY)
+        done = watched([words.get(word, word) for word in QUIET[name]] + bind, told, env, words["HTTP"])
     if "ptrace" in done.stderr:
         pytest.skip("this machine does not let a program be watched")
+    assert name != "record" or Path(words["OUT"]).stat().st_size > 1000
     assert done.returncode == 0 or name == "doctor", done.stderr  # that one finds what is wrong here
     trace = told.read_text(errors="replace")
     beyond = {a or b for a, b in ADDRESS.findall(trace)} - {"127.0.0.1", "::1", "0.0.0.0", "::"}
@@ -337,10 +349,28 @@ def test_h19_no_command_looks_up_a_name_or_speaks_beyond_this_machine(tmp_path, 
     assert not [p for p in made if "onnx" in str(p).lower() or "device" in p.name.lower()], made
 
 
-def free_bind() -> str:
-    from tests.support.peer import free_address
+def watched(words: list[str], told: Path, env: dict[str, str], http: str) -> subprocess.CompletedProcess[str]:
+    """Run a command of ours under strace; the viewer until its page was asked for."""
+    process = subprocess.Popen(
+        ["strace", *TALK, "-o", str(told), sys.executable, "-m", *words],
+        env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    if "view" in words:
+        until(lambda: process.poll() is not None or answers(http), 120)
+        for child in psutil.Process(process.pid).children():
+            child.terminate()
+    out, errors = process.communicate(timeout=240)
+    return subprocess.CompletedProcess(words, process.returncode, out, errors)
 
-    return free_address()
+
+def answers(http: str) -> bool:
+    host, _, port = http.rpartition(":")
+    try:
+        with socket.create_connection((host, int(port)), 5) as line:
+            line.sendall(f"GET / HTTP/1.1\r\nHost: {http}\r\n\r\n".encode())
+            return line.recv(12).startswith(b"HTTP/1.1")
+    except OSError:
+        return False
 
 
 def write_recording(path: Path) -> None:
