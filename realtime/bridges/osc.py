@@ -6,13 +6,13 @@ joints: `/steadypose/SOURCE/ID/JOINT x y z sigma state`: metres; x right of the 
         `/steadypose/SOURCE/frame seq people` comes first, also when nobody is in view.
 vrchat: `/tracking/trackers/N/position x y z` and `/rotation x y z` in Unity's axes, metres and degrees; 1 hip, 2 chest,
         3 4 left and right foot, 5 6 knees, 7 8 elbows; `/tracking/trackers/head/position` aligns the spaces.
-        The floor, the middle and ahead are where the first person stood and faced; ABSENT joints are not sent.
+        The floor and the middle are where the first person stood, ahead is the camera; ABSENT joints are not sent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from realtime.bridges.avatar import unity
 from realtime.bridges.avatar.calibration import Rest, ideal
@@ -54,7 +54,7 @@ def joint_messages(source: str, seen: BridgedPerson, mirrored: bool) -> Iterator
 
 @dataclass
 class VRChat:
-    """One person as VRChat's trackers; the first half second tells where the floor, the middle and ahead are."""
+    """One person as VRChat's trackers; the first half second tells where the floor and the middle are."""
 
     recentring: bool = True  # on the first person; else the camera is the middle
     _standing: Standing = field(default_factory=Standing)
@@ -66,10 +66,10 @@ class VRChat:
     def messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
         self._bones = rotations(seen.joints, seen.face, self._bones)
         if self._room is None:
-            self._standing.add(seen, self._bones["Hips"])
+            self._standing.add(seen)
             if not self._standing.known:
                 return
-            self._room = self._standing.centre(ideal(), self.recentring)
+            self._room = replace(self._standing.centre(ideal(), self.recentring), scale=1.0)
         if seen.id != self._id:
             self._turns.forget()  # somebody else stands elsewhere
         self._id = seen.id

@@ -28,6 +28,7 @@ class Rest:
     turned: Rotations  # what `rotations` says of the rest pose: identity for an ideal T-pose
     facing: Real  # (3, 3) about y: where the person faced
     origin: Real  # (3,) where the person stood; y is the floor
+    scale: float = 1.0  # of places: how much longer these legs are than the person's
 
     def local(self, bones: Rotations) -> Rotations:
         """Each bone against its parent, identity in the rest pose."""
@@ -36,7 +37,7 @@ class Rest:
 
     def place(self, point: Real) -> Real:
         """A point of the room, seen from where the person stood and faced."""
-        return np.asarray(self.facing.T @ (point - self.origin))
+        return np.asarray(self.scale * (self.facing.T @ (point - self.origin)))
 
     def recentred(self, bones: Rotations, pelvis: Real) -> Rest:
         """Here is the middle now, and this way is ahead."""

@@ -3,7 +3,7 @@
 Unity's axes (left-handed, y up, z forward), metres, quaternions x y z w, each bone against its parent, identity in the
 T-pose.  Driven: trunk, neck, head, arms, hands, legs, feet, the place of the hips.  Not driven: twist of upper arms and
 legs, fingers, expression, gaze.  Joints that are ABSENT leave their bone where it was.
-The first person who is seen for half a second stands on the floor in the middle and faces ahead.
+The first person who is seen for half a second stands on the floor in the middle; ahead is towards the camera.
 Positions of bones are the person's own; a receiver that takes only rotations keeps the avatar's proportions.
 """
 
@@ -79,8 +79,7 @@ class Performer:
         """Whether the first person's place is known by now; it becomes the middle."""
         if self._standing is None:
             return True
-        assert self._bones is not None
-        self._standing.add(seen, self._bones["Hips"])
+        self._standing.add(seen)
         if not self._standing.known:
             return False
         self.rest = self._standing.centre(self.rest, self.recentring)

@@ -114,16 +114,26 @@ def test_the_floor_is_under_the_soles_else_under_the_ankles():
 
 
 @pytest.mark.parametrize("turn", [0.0, 1.0, -2.5])
-def test_the_first_person_stands_in_the_middle_on_the_floor_and_faces_ahead(turn):
+def test_the_first_person_stands_in_the_middle_on_the_floor_and_ahead_is_towards_the_camera(turn):
     place = about(np.array(turn), 1)
     there = {name: place @ p + [1.3, -1.2, -4.0] for name, p in body(0.0).items()}
-    bones = settled(Performer(), there)
-    hips = bones["Hips"]
+    hips = settled(Performer(), there)["Hips"]
     assert np.allclose(hips[[0, 2]], 0, atol=0.01) and hips[1] == pytest.approx(0.95, abs=0.1)
-    facing = from_quaternion(hips[3:])[:, 2]
-    assert facing[2] > 0.98
+    facing = unity.MIRROR @ from_quaternion(hips[3:])[:, 2]
+    assert facing @ (place @ heading(rotations(body(0.0), {})["Hips"]))[:, 2] > 0.98
     away = settled(Performer(recentring=False), there)["Hips"]
     assert away[0] == pytest.approx(-1.3, abs=0.1) and away[2] == pytest.approx(-4.0, abs=0.1)
+
+
+@pytest.mark.parametrize("size", [0.7, 1.0, 1.3])
+def test_feet_of_an_avatar_that_was_not_calibrated_reach_the_floor_whoever_it_follows(size):
+    """A child, and whoever the lifter takes to be half as far away as they are."""
+    bones = settled(Performer(), {name: size * p + [0.4, -1.2, -3.0] for name, p in body(0.0).items()})
+    place, turn = {"": np.zeros(3)}, {"": np.eye(3)}
+    for bone, parent in PARENTS.items():
+        place[bone] = place[parent] + turn[parent] @ bones[bone][:3]
+        turn[bone] = turn[parent] @ from_quaternion(bones[bone][3:])
+    assert min(place["LeftFoot"][1], place["RightFoot"][1]) == pytest.approx(0.08, abs=0.05)
 
 
 def test_vrchats_trackers_stand_in_the_middle_too():
@@ -133,7 +143,7 @@ def test_vrchats_trackers_stand_in_the_middle_too():
         messages = dict(vrchat.messages(seen(there), i / HZ))
     x, y, z = messages["/tracking/trackers/1/position"]
     assert np.hypot(x, z) < 0.01 and y == pytest.approx(0.95, abs=0.1)
-    assert abs(messages["/tracking/trackers/1/rotation"][1]) < 10
+    assert messages["/tracking/trackers/1/rotation"][1] == pytest.approx(-np.degrees(2.0), abs=10)
 
 
 # no jumps
