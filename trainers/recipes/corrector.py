@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 from torch import Generator, Tensor
@@ -29,6 +29,9 @@ POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_
 PLACES = torch.tensor([BODY_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
 TO_JOINTS = torch.from_numpy(mapping("blazepose33", "body37"))
 CHUNK = 4096
+Choice = TypeVar("Choice")
+RESTRAINTS = (0.5, 0.6, 0.7, 0.8, 0.9, 1.0)
+TOLERANCE = 1.01  # of the least error on rendered people: what lies within it is as good, and real people decide
 LEANS = [(a, b) for a in (-2.0, -1.0, 0.0, 1.0) for b in (0.0, 0.4, 0.8, 1.2)]
 
 
@@ -38,6 +41,7 @@ class CorrectorSettings:
     width: int = 1024
     depth: int = 2
     dropout: float = 0.3
+    members: int = field(default=1, metadata={"low": 1, "high": 100})  # networks whose mean answers
     fast: bool = False  # the network's products in bfloat16 while it trains
     batch: int = field(default=1024, metadata={"low": 1, "high": 10_000_000})  # frames
     rate: float = 1e-3
@@ -58,7 +62,8 @@ def recipe(settings: CorrectorSettings, data: list[str], device: str, steps: int
 
 
 def network(settings: Mapping[str, Any], carry: LiveLifter) -> CorrectedLifter:
-    corrector = Corrector(settings["width"], settings["depth"], settings["dropout"], settings["fast"])
+    names = ("width", "depth", "dropout", "members", "fast")
+    corrector = Corrector(*(settings[name] for name in names))
     return CorrectedLifter(corrector, carry)
 
 
@@ -111,8 +116,13 @@ class CorrectorRecipe:
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
         rays, world, reliability, truth, weight = batch
         view = person_view(rays, world, reliability)
-        xyz, log_sigma = self.model.corrector.correct(view)
         truth = truth @ view.rotation
+        corrector = self.model.corrector
+        found = [self._member_losses(*corrector.placed(view, out), truth, weight) for out in corrector.answers(view)]
+        return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
+
+    def _member_losses(self, xyz: Tensor, log_sigma: Tensor, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:
+        """Every member learns by itself: the mean of networks that differ errs less."""
         counts = weight.unsqueeze(-1)
         scale = (counts * xyz * truth).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
         square = (xyz.detach() - truth).square().mean(-1)
@@ -124,37 +134,49 @@ class CorrectorRecipe:
         }
 
     def calibrate(self) -> None:
-        """Sigma of the corrector, of the lifter and of their fused pose, from a person's first frame.
+        """Restraint, sigma of the corrector and of the lifter, lean, sigma of their fused pose: from first frames.
 
         Of the fused pose believed and other joints apart: nobody knows the latter as well as he says.
         """
-        frames, gains = self.check, self.model.gains
-        gains.fill_(1.0)
+        frames, model = self.check, self.model
         reliability = self._judged(frames)
-        believed = self.model.corrector.reliability(reliability) >= self.model.carry.front.threshold
+        believed = model.corrector.reliability(reliability) >= model.carry.front.threshold
         others = ~believed & ~frames.outside
-        self.model.lean.zero_()
+        model.gains.fill_(1.0)
+        model.lean.zero_()
+        self._find_restraint(frames, reliability)
         for who, places in (("corrector", {0: believed}), ("carry", {1: believed}), ("", {2: believed, 3: others})):
             xyz, log_sigma = self._answers(frames, reliability, who)
             joints = slice(1, xyz.shape[1])  # the pelvis is where it is
             ratio = (xyz - frames.xyz[:, : xyz.shape[1]]).abs()[:, joints] / log_sigma[:, joints].exp().unsqueeze(-1)
             for place, chosen in places.items():
-                gains[place] = sigma_factor(ratio[chosen[:, joints]].flatten())
+                model.gains[place] = sigma_factor(ratio[chosen[:, joints]].flatten())
             if who == "carry":
                 self._find_lean(frames, reliability)
 
+    def _find_restraint(self, frames: Bursts, reliability: Tensor) -> None:
+        """The least share of the residuals that is as good: what was learned of rendered people holds in part."""
+        errors: dict[float, float] = {}
+        for restraint in RESTRAINTS:
+            self.model.corrector.restraint.fill_(restraint)
+            errors[restraint] = self._error(frames, reliability, "corrector")
+        self.model.corrector.restraint.fill_(min(as_good(errors)))
+
     def _find_lean(self, frames: Bursts, reliability: Tensor) -> None:
-        """The least mean error of people seen whole and of others, over a grid."""
-        whole = ~frames.outside[:, :17].any(1)
-        limbs = list(LIMB_JOINTS)
-
-        def error(lean: tuple[float, float]) -> float:
+        """The steepest that is as good: the lifter was taught by whole rendered people and flatters itself on them."""
+        errors: dict[tuple[float, float], float] = {}
+        for lean in LEANS:
             self.model.lean.copy_(torch.tensor(lean))
-            xyz = self._answers(frames, reliability)[0][:, limbs]
-            each = joint_errors(align_similarity(xyz, frames.xyz[:, limbs]), frames.xyz[:, limbs]).mean(1)
-            return float(sum(each[part].mean() for part in (whole, ~whole) if part.any()))
+            errors[lean] = self._error(frames, reliability, "")
+        steepest = max(as_good(errors), key=lambda lean: (lean[1], -errors[lean]))
+        self.model.lean.copy_(torch.tensor(steepest))
 
-        self.model.lean.copy_(torch.tensor(min(LEANS, key=error)))
+    def _error(self, frames: Bursts, reliability: Tensor, who: str) -> float:
+        """mm, aligned: the mean of people seen whole and the mean of others count the same."""
+        whole, limbs = ~frames.outside[:, :17].any(1), list(LIMB_JOINTS)
+        xyz = self._answers(frames, reliability, who)[0][:, limbs]
+        each = joint_errors(align_similarity(xyz, frames.xyz[:, limbs]), frames.xyz[:, limbs]).mean(1)
+        return float(sum(each[part].mean() for part in (whole, ~whole) if part.any()))
 
     def validate(self) -> dict[str, float]:
         """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
@@ -192,6 +214,12 @@ class CorrectorRecipe:
         state = {n: torch.zeros(len(rays), *shape, device=rays.device) for n, shape in model.contract().state}
         (xyz, log_sigma), _ = model.run(given, state)
         return xyz, log_sigma
+
+
+def as_good(errors: dict[Choice, float]) -> list[Choice]:
+    """All whose error the least one does not beat by more than the tolerance."""
+    least = min(errors.values())
+    return [choice for choice, error in errors.items() if error <= TOLERANCE * least]
 
 
 def sigma_factor(ratio: Tensor) -> Tensor:

@@ -14,7 +14,7 @@ from trainers.data.shards.burst_bank import open_bursts
 from trainers.data.shards.burst_shards import FRAME, write_bursts
 from trainers.errors import UserError
 from trainers.models.causal.engine_weights import carried_lifter
-from trainers.recipes.corrector import CorrectorSettings, build_for_export, doubted, recipe, turned
+from trainers.recipes.corrector import RESTRAINTS, CorrectorSettings, as_good, build_for_export, doubted, recipe, turned
 
 SCENES, EACH = 16, 12
 PLACES = [BODY_37.index(n) for n in ("left_wrist", "nose")]
@@ -55,7 +55,7 @@ def bursts(tmp_path_factory):
 
 
 def test_it_learns_what_the_detector_lacks_and_its_export_holds_everything(bursts):
-    settings = CorrectorSettings(width=48, depth=1, dropout=0.0, batch=64, rate=1e-2, warm_up=1)
+    settings = CorrectorSettings(width=48, depth=1, dropout=0.0, members=2, batch=64, rate=1e-2, warm_up=1)
     made = recipe(settings, bursts, "cpu", 40)
     optimizer = made.optimizers()[0]
     before = {name: value.clone() for name, value in made.model.carry.state_dict().items()}
@@ -77,6 +77,7 @@ def test_it_learns_what_the_detector_lacks_and_its_export_holds_everything(burst
     assert last["corrected inside, aligned"] < 0.97 * first["corrected inside, aligned"]
     assert last["detector inside"] == first["detector inside"]
     assert all(torch.equal(v, before[n]) for n, v in made.model.carry.state_dict().items())
+    assert any(abs(float(made.model.corrector.restraint) - r) < 1e-6 for r in RESTRAINTS)
     assert (made.model.gains > 0).all() and not (made.model.gains == 1).all()
     built = build_for_export(vars(settings), made.model.state_dict()).eval()
     given = {"x": made.check.rays[:2], "world": made.check.world[:2], "reliability": torch.ones(2, 33)}
@@ -84,6 +85,10 @@ def test_it_learns_what_the_detector_lacks_and_its_export_holds_everything(burst
     state = {name: torch.zeros(2, *shape) for name, shape in built.contract().state}
     with torch.no_grad():
         assert torch.equal(built.run(given, state)[0][0], made.model.run(given, state)[0][0])
+
+
+def test_what_errs_hardly_more_than_the_best_is_as_good():
+    assert as_good({0.5: 102.0, 0.7: 100.9, 1.0: 100.0}) == [0.7, 1.0]
 
 
 def test_scenes_are_held_out_where_nobody_is_for_validation(bursts):

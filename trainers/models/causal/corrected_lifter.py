@@ -20,12 +20,14 @@ CORE = len(H36M_17)
 EXTRA_PARENTS = list(BODY_37.parents[CORE:])
 BONE_ENDS = list(range(1, len(BODY_37)))
 BONE_PARENTS = list(BODY_37.parents[1:])
+OTHER_SIDE = [int(joint) - 1 for joint in BODY_37.mirror()[1:]]  # bone -> the same of the other half of the body
 CARRIED = "carry_"  # prefix of the lifter's own state
-SETTLE_S = 0.15  # of the correction: what the detector's jitter adds is smoothed away, its bias is not
+SETTLE_S = 0.05  # of the correction: longer smooths more of the detector's jitter and lags where a body turns fast
 OFFSET_S = 0.05  # of face, hands and feet on their parents
-LENGTH_S = 8.0  # memory of a person's bone lengths
+LENGTH_S = 20.0  # memory of a person's bone lengths
 FIRST_LENGTH_S = 0.5  # so much of it is the pose of the moment
 LEAST_M = 1e-3
+LEAST_WEIGHT = 1e-6  # of a bone that is not believed on either side
 
 
 class CorrectedLifter(nn.Module):
@@ -102,14 +104,21 @@ def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tenso
 def hold_lengths(
     pose: Tensor, trust: Tensor, dt: Tensor, start: Tensor, length: Tensor, known: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed."""
+    """The pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed.
+
+    Both halves of a body are alike: a bone and its other side share one length, and the better seen one counts more.
+    """
     bone = pick(pose, BONE_ENDS, 1) - pick(pose, BONE_PARENTS, 1)
     now = (bone.square().sum(-1) + LEAST_M**2).sqrt()
-    weight = torch.minimum(pick(trust, BONE_ENDS, 1), pick(trust, BONE_PARENTS, 1)).square() * dt.clamp(0, 1)[:, None]
+    believed = torch.minimum(pick(trust, BONE_ENDS, 1), pick(trust, BONE_PARENTS, 1)).square() + LEAST_WEIGHT
+    both = believed + pick(believed, OTHER_SIDE, 1)
+    counted = believed * now
+    seen = (counted + pick(counted, OTHER_SIDE, 1)) / both
+    weight = 0.5 * both * dt.clamp(0, 1)[:, None]
     first = start[:, None]
     known = torch.where(first, torch.full_like(known, FIRST_LENGTH_S), known)
-    length = torch.where(first, now, length)
-    length = length + weight / (known + weight) * (now - length)
+    length = torch.where(first, seen, length)
+    length = length + weight / (known + weight) * (seen - length)
     known = (known + weight).clamp_max(LENGTH_S)
     scaled = bone * (length / now).unsqueeze(-1)
     return pose[:, :1] + torch.matmul(chains(pose), scaled), length, known

@@ -3,8 +3,9 @@
 In the axes of a camera that looks along the person's ray, a believed joint lies on its own ray: what the detector does
 not know is its depth.  The network answers a residual on the detector's depth, a factor on the person's distance, and a
 residual across the rays that counts where a point is not believed, and for joints that are no single point: so nothing
-of how rendered people differ from real ones moves a joint in the picture.  Shapes: B people, 33 points in, 37 joints
-out; metres.
+of how rendered people differ from real ones moves a joint in the picture.  Several small networks answer, each taught
+by itself; of their mean a share counts, for what rendered people teach holds of real ones in part.  Shapes: B people,
+33 points in, 37 joints out; metres.
 """
 
 from __future__ import annotations
@@ -57,16 +58,11 @@ def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
     return PersonView(seen, world, reliability, rotation, distance.clamp(NEAREST_M, FARTHEST_M))
 
 
-class Corrector(nn.Module):
-    """33 points of the detector -> 37 joints from the pelvis and their log sigma, camera axes."""
+class Member(nn.Module):
+    """One residual MLP over the features."""
 
-    weights: Tensor  # (37, 33)
-    unused: Tensor
-    made_up: Tensor  # (37,) bool
-
-    def __init__(self, width: int = 1024, depth: int = 2, dropout: float = 0.3, fast: bool = False) -> None:
+    def __init__(self, width: int, depth: int, dropout: float) -> None:
         super().__init__()
-        self.fast = fast
         self.inner = nn.Linear(FEATURES, width)
         self.layers = nn.ModuleList(nn.Linear(width, width) for _ in range(depth))
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(depth + 1))
@@ -74,6 +70,29 @@ class Corrector(nn.Module):
         self.outer = nn.Linear(width, JOINTS * 4 + 1)
         nn.init.zeros_(self.outer.weight)
         nn.init.zeros_(self.outer.bias)
+
+    def forward(self, x: Tensor) -> Tensor:
+        y = self.inner(x)
+        for layer, norm in zip(self.layers, self.norms):
+            y = y + self.drop(gelu(layer(norm(y))))
+        return cast(Tensor, self.outer(self.norms[-1](y)))
+
+
+class Corrector(nn.Module):
+    """33 points of the detector -> 37 joints from the pelvis and their log sigma, camera axes."""
+
+    restraint: Tensor  # () share of the residuals that counts
+    weights: Tensor  # (37, 33)
+    unused: Tensor
+    made_up: Tensor  # (37,) bool
+
+    def __init__(
+        self, width: int = 1024, depth: int = 2, dropout: float = 0.3, members: int = 1, fast: bool = False
+    ) -> None:
+        super().__init__()
+        self.fast = fast
+        self.members = nn.ModuleList(Member(width, depth, dropout) for _ in range(members))
+        self.register_buffer("restraint", torch.ones(()))
         weights = torch.from_numpy(mapping("blazepose33", "body37"))
         made_up = torch.tensor([name in MADE_UP for name in BODY_37.joints])
         self.register_buffer("weights", weights, persistent=False)
@@ -86,10 +105,20 @@ class Corrector(nn.Module):
         return xyz @ view.rotation.transpose(1, 2), log_sigma
 
     def correct(self, view: PersonView) -> tuple[Tensor, Tensor]:
-        """(B, 37, 3) in the person's axes, (B, 37) log metres."""
-        out = self._network(features(view))
-        residual = RESIDUAL_M * out[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3))
-        farther = torch.exp(DISTANCE * out[:, -1:]).unsqueeze(-1)
+        """(B, 37, 3) in the person's axes, (B, 37) log metres: the mean of the members, restrained."""
+        found = self.answers(view)
+        return self.placed(view, sum(found[1:], found[0]) / len(found), self.restraint)
+
+    def answers(self, view: PersonView) -> list[Tensor]:
+        """Of each member (B, 4 * 37 + 1): residuals, log sigmas, log factor of the distance, in units."""
+        x = features(view)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+            return [member(x).float() for member in self.members]
+
+    def placed(self, view: PersonView, out: Tensor, restraint: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
+        """An answer as joints (B, 37, 3) in the person's axes and log sigma (B, 37), log metres."""
+        residual = restraint * RESIDUAL_M * out[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3))
+        farther = torch.exp(restraint * DISTANCE * out[:, -1:]).unsqueeze(-1)
         depth = torch.matmul(self.weights, view.world[..., 2:]) + residual[..., 2:]
         across = torch.matmul(self.weights, view.rays) * (view.distance[:, None, None] * farther + depth)
         free = (self.reliability(view.reliability) < BELIEVED) | self.made_up
@@ -100,13 +129,6 @@ class Corrector(nn.Module):
     def reliability(self, points: Tensor) -> Tensor:
         """(B, 33) -> (B, 37): as reliable as the worst point that a joint is made of."""
         return (points.unsqueeze(1) + self.unused).amin(-1)
-
-    def _network(self, x: Tensor) -> Tensor:
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
-            y = self.inner(x)
-            for layer, norm in zip(self.layers, self.norms):
-                y = y + self.drop(gelu(layer(norm(y))))
-            return cast(Tensor, self.outer(self.norms[-1](y)).float())
 
 
 def features(view: PersonView) -> Tensor:

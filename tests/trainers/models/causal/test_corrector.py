@@ -24,7 +24,8 @@ def people(count: int = 5, seed: int = 0):
 
 def shaken(model):
     torch.manual_seed(1)
-    torch.nn.init.normal_(model.outer.weight, 0, 0.1)
+    for member in model.members:
+        torch.nn.init.normal_(member.outer.weight, 0, 0.1)
     return model.eval()
 
 
@@ -56,6 +57,25 @@ def test_believed_joints_stay_on_their_rays_and_others_may_leave_them():
     doubtful[:, points] = 0.1
     with torch.no_grad():
         assert off_ray(doubtful).mean() > 3 * off_ray(everything).mean()
+
+
+def test_the_mean_of_the_members_answers_and_a_share_of_its_residuals_counts():
+    model = shaken(Corrector(16, 1, members=3))
+    rays, world, _, _ = people()
+    view = person_view(rays, world, torch.ones(5, 33))
+    with torch.no_grad():
+        each = model.answers(view)
+        assert len(each) == 3 and not torch.allclose(each[0], each[1])
+        whole, sigma = model.correct(view)
+        assert torch.allclose(whole, model.placed(view, torch.stack(each).mean(0))[0], atol=1e-6)
+        model.restraint.fill_(0.0)
+        own, same = model.correct(view)
+        model.restraint.fill_(0.5)
+        half, _ = model.correct(view)
+    depth = [pose[..., 2] for pose in (own, half, whole)]
+    assert torch.allclose(depth[1], (depth[0] + depth[2]) / 2, atol=1e-6) and (depth[2] - depth[0]).abs().max() > 1e-3
+    assert torch.equal(own[:, :17, 2], (model.weights @ world)[:, :17, 2] - (model.weights @ world)[:, :1, 2])
+    assert torch.equal(sigma, same)
 
 
 def test_doubtful_points_hardly_count_for_the_distance():
