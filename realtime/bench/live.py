@@ -1,6 +1,6 @@
 """Run the pipeline as `realtime run` does, with a rendered film in place of the camera.
 
-Run as a program with the settings as JSON; prints one JSON line a second.
+Run as a program with the settings as JSON, and the name of a variant; prints one JSON line a second.
 """
 
 from __future__ import annotations
@@ -25,21 +25,32 @@ def film_capture(ctx: Context) -> None:
     capture_stage.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
 
 
-def table(config: RunConfig) -> Table:
+VARIANTS = {  # of a run: its stages that differ
+    "plain": {},
+    "traced": {name: f"realtime.bench.traced:{name}" for name in ("detect", "occlude", "lift")},
+    "rest on the last core": {name: f"realtime.bench.pinned:{name}" for name in ("occlude", "lift")},
+    "rest on the last core, detector on the others": {
+        name: f"realtime.bench.pinned:{name}" for name in ("detect", "occlude", "lift")
+    },
+}
+
+
+def table(config: RunConfig, variant: str = "plain") -> Table:
     chosen = pipeline.live(config.pipeline.processes)
-    return chosen | {"capture": replace(chosen["capture"], main="realtime.bench.live:film_capture")}
+    mains = {"capture": "realtime.bench.live:film_capture", **VARIANTS[variant]}
+    return chosen | {name: replace(chosen[name], main=main) for name, main in mains.items()}
 
 
 def settings(given: dict[str, object]) -> RunConfig:
     return load(None, {key: (key, value) for key, value in given.items()})
 
 
-def main(given: str) -> int:
+def main(given: str, variant: str = "plain") -> int:
     config = settings(json.loads(given))
     return supervisor.run(
-        config, table(config), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True)
+        config, table(config, variant), lambda snapshot: print(json.dumps(as_json(snapshot, None)), flush=True)
     )
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1]))
+    sys.exit(main(*sys.argv[1:]))

@@ -100,8 +100,8 @@ def earlier(path: str) -> dict[str, Any]:
     return found
 
 
-def live(args: argparse.Namespace, film: Path) -> LiveRound:
-    """At the camera's rate: latency, drops, processor, memory, start-up."""
+def live(args: argparse.Namespace, film: Path, variant: str = "plain") -> LiveRound:
+    """At the camera's rate: latency, drops, processor, memory, start-up; `variant` of realtime.bench.live."""
     began_ns = clock.now_ns()
     loads: list[tuple[float, Load]] = []
     collector = Collector(args.bind)
@@ -111,7 +111,7 @@ def live(args: argparse.Namespace, film: Path) -> LiveRound:
         if collector.poses.seqs and (not loads or now_s - loads[-1][0] >= LOAD_EVERY_S):
             loads.append((now_s, load_of(pid, str(film))))
 
-    watch(program(args, film, args.fps), look)
+    watch([*program(args, film, args.fps), variant], look)
     collector.close()
     return LiveRound(
         poses=collector.poses.after(WARM_UP),
