@@ -27,13 +27,17 @@ QUICK := not fault and not timing and not learning and not slow and not soak and
 # two files at once; what watches a clock (mark `alone`) runs afterwards, by itself
 BESIDE := -n 2 --dist loadfile
 
-.PHONY: demo test test-all check docs bench benchmarks bench-training mutants clean
+.PHONY: demo test test-all faults-apart check docs bench benchmarks bench-training mutants clean
 
 demo: $(VENV)/.runs
 	@if [ -t 1 ]; then $(BIN)/realtime run --demo --view; else $(BIN)/realtime run --demo --view --seconds 20; fi
 
 test: check
 	$(BIN)/python -m pytest $(BESIDE) -m "$(QUICK)"
+
+# the fault groups once more, the detector in a process of its own: nightly
+faults-apart: $(VENV)/.tests
+	STEADYPOSE_TEST_PROCESSES=apart $(BIN)/python -m pytest tests/faults -m "not browser"
 
 test-all: check
 	$(BIN)/python -m pytest $(BESIDE) -m "not alone"

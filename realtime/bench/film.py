@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import numpy as np
@@ -17,25 +16,14 @@ Film = NDArray[np.uint8]  # (N, H, W, 3) BGR
 
 
 def render(path: Path, frames: int, size: tuple[int, int], fps: float, seed: int, people: int = 1) -> None:
-    """Draw people, boards passing, as `--demo` shows one; several stand in tiles, each in a room of their own."""
+    """Draw people side by side in one room, boards passing, as `--demo` shows them."""
     from realtime.demo.world import CylinderWorld
 
-    columns, rows = tiles(people)
-    tile = size[0] // columns, size[1] // rows
-    worlds = [CylinderWorld(seed + number, tile, fps) for number in range(people)]
-    film = np.lib.format.open_memmap(path, "w+", np.uint8, (frames, tile[1] * rows, tile[0] * columns, 3))
+    world = CylinderWorld(seed, size, fps, people=people)
+    film = np.lib.format.open_memmap(path, "w+", np.uint8, (frames, size[1], size[0], 3))
     for index in range(frames):
-        film[index] = 0
-        for number, world in enumerate(worlds):
-            top, left = number // columns * tile[1], number % columns * tile[0]
-            film[index, top : top + tile[1], left : left + tile[0]] = world.frame(index)[0]
+        film[index] = world.frame(index)[0]
     film.flush()
-
-
-def tiles(people: int) -> tuple[int, int]:
-    """(columns, rows) that hold so many."""
-    columns = math.ceil(math.sqrt(people))
-    return columns, math.ceil(people / columns)
 
 
 def open_film(path: str) -> Film:

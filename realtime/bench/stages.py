@@ -79,11 +79,11 @@ class Replay:
         found, grey = self.found[self.index % len(self.found)], self.greys[place]
         self.index += 1
         meter.of("flow ahead", lambda: chain.occlusion.prepare(stamp, *grey))
+        image = meter.of("copy of the picture", self.film[place].copy)
         if cold:
-            image = meter.of("copy of the picture", self.film[place].copy)
             chain.detector.detect(image, round(self.index * 1000 / FPS))
         height, width = self.film.shape[1:3]
-        seen = meter.of("people's ids", lambda: chain.tracker.update(found, stamp, width, height))
+        seen = meter.of("people's ids", lambda: chain.tracker.update(found, stamp, width, height, image))
         judged = meter.of("occlude", lambda: chain.occlusion.update(seen, *grey))
         poses = meter.of("lift", lambda: chain.lifter.lift(judged))
         meter.of("encode the pose", lambda: encode("pose", "cam0", poses[0]))
@@ -91,7 +91,7 @@ class Replay:
 
 
 def replay_of(path: Path, engine: str, people: int) -> Replay:
-    film = open_film(str(path))
+    film = np.array(open_film(str(path)))
     config = {"source.spec": str(path), "camera.fov_deg": 60.0, "lift.engine": engine, "detector.people": people}
     chain = open_chain(settings(config))
     turn = 2 * len(film) - 2

@@ -40,6 +40,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--compare", type=earlier, metavar="FILE", help="what an earlier bench printed: shows the ratio"
     )
+    parser.add_argument(
+        "--all",
+        nargs="*",
+        metavar="PART",
+        help="every figure of docs/experiments/latency.md (8 minutes), or some parts",
+    )
     parser.add_argument("--engine", default="auto", metavar="NAME_OR_DIR")
     parser.add_argument("--model", default="full", help="detector: lite, full (default), heavy or a .task bundle")
     parser.add_argument("--bind", default="tcp://127.0.0.1:5577", metavar="ADDRESS")
@@ -49,6 +55,10 @@ def main(args: argparse.Namespace) -> int:
     from realtime.detect.find_bundle import bundle_of
 
     bundle_of(args.model)
+    if args.all is not None:
+        from realtime.cli.bench_all import page
+
+        return page(args.all)
     with tempfile.TemporaryDirectory(prefix="steadypose-bench-") as folder:
         film = Path(folder) / "film.npy"
         say(f"rendering {args.frames} frames of {args.size[0]}x{args.size[1]} into memory")

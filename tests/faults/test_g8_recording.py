@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from realtime.cli.main import main
-from realtime.pipeline import LIVE, RECORD
+from realtime.pipeline import LAYOUTS, RECORD
 from realtime.recording.file_format import RecordingError, RecordingReader, RecordingWriter, check_target
 from realtime.recording.recorder import StreamRecorder
 from realtime.wire.messages import encode
@@ -56,10 +56,10 @@ def test_g8_a_file_that_may_not_grow_ends_behind_a_whole_record(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a disk that is full for one process")
-def test_g8_a_run_whose_recording_fails_goes_on_and_says_so_once(monkeypatch, tmp_path, capfd):
+def test_g8_a_run_whose_recording_fails_goes_on_and_says_so_once(monkeypatch, layout, tmp_path, capfd):
     path = tmp_path / "run.poses"
     monkeypatch.setenv("FAKES_DISK_BYTES", "20000")
-    table = faked(LIVE) | {"record": replace(RECORD["record"], main="tests.support.fakes.small_disk:main")}
+    table = faked(LAYOUTS[layout]) | {"record": replace(RECORD["record"], main="tests.support.fakes.small_disk:main")}
     with live(monkeypatch, {"record.file": str(path)}, table) as run:
         run.peer.fresh_pose(20)
         pids = run.pids()

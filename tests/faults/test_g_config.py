@@ -209,7 +209,7 @@ def run_for_a_second(folder, runtime, **environment):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_g9_spaces_and_unicode_in_every_path_work(runtime_dir):
+def test_g9_spaces_and_unicode_in_every_path_work(runtime_dir, layout):
     folder = runtime_dir / "Büro 2 的"
     folder.mkdir(mode=0o700)
     found = run_for_a_second(folder, folder / "r ü", TMPDIR=str(folder), HOME=str(folder))

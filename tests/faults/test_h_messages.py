@@ -27,7 +27,7 @@ from realtime.bridges.send import Requests
 from realtime.cli import main as cli
 from realtime.cli import replay
 from realtime.client.pose_client import PoseClient
-from realtime.pipeline import LIVE, RECORD
+from realtime.pipeline import LAYOUTS, RECORD
 from realtime.recording.file_format import LOST, MAGIC, SYNC, RecordingReader, RecordingWriter, pack
 from realtime.recording.reader import summarize
 from realtime.wire.messages import Hello, Keypoints2D, MessageError, Pose3D, decode, encode, split
@@ -45,10 +45,10 @@ pytest.importorskip("pythonosc")
 
 
 @linux_only
-def test_h8_a_recorder_killed_at_random_loses_no_pose_that_info_does_not_count(monkeypatch, tmp_path):
+def test_h8_a_recorder_killed_at_random_loses_no_pose_that_info_does_not_count(monkeypatch, layout, tmp_path):
     path = tmp_path / "run.poses"
     values = {"record.file": str(path), "pipeline.max_restarts": 1000}
-    with live(monkeypatch, values, faked(LIVE) | RECORD) as run:
+    with live(monkeypatch, values, faked(LAYOUTS[layout]) | RECORD) as run:
         run.peer.fresh_pose(30)
         until(lambda: path.exists() and path.stat().st_size > 5000, 20)
         draw = random.Random(4)

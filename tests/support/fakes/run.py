@@ -1,11 +1,13 @@
 """The real supervisor with fake detector and engine: `python -m tests.support.fakes.run '{"source.spec": "demo"}'`.
 
-Settings by their dotted names; prints one JSON line per report, as `realtime run --json` would.
+Settings by their dotted names; prints one JSON line per report, as `realtime run --json` would.  The layout of
+processes is the environment's where the settings name none: STEADYPOSE_TEST_PROCESSES=apart pytest tests/faults
 """
 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from dataclasses import asdict, replace
 
@@ -14,6 +16,7 @@ from realtime.config.schema import RunConfig
 from realtime.pipeline import Table
 from realtime.supervise import supervisor
 
+LAYOUT = "STEADYPOSE_TEST_PROCESSES"
 FAKE_MAINS = {
     "detect": "tests.support.fakes.detector:main",
     "occlude": "tests.support.fakes.engine:occlude_main",
@@ -27,6 +30,7 @@ def faked(table: Table) -> Table:
 
 
 def settings(values: dict) -> RunConfig:
+    values = {"pipeline.processes": os.environ.get(LAYOUT, "joined")} | values
     return load(None, {key: (key, value) for key, value in values.items()})
 
 

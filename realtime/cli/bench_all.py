@@ -1,7 +1,4 @@
-"""Print every figure of docs/experiments/latency.md, in about seven minutes; the machine should do nothing else.
-
-`python -m realtime.bench.latency [--only PART ...]`; Markdown, a section for each part.
-"""
+"""`realtime bench --all`: print every figure of docs/experiments/latency.md, Markdown with a section for each part."""
 
 from __future__ import annotations
 
@@ -13,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from realtime.bench import hops, stages, threads, traced
+from realtime.bench import stages, threads, traced
 from realtime.bench.film import render
 from realtime.bench.live import VARIANTS
 from realtime.bench.report import LiveRound, percentiles
@@ -21,6 +18,10 @@ from realtime.cli import bench
 
 SMALL = "causal-small"
 Lines = Iterator[str]
+
+
+class UnknownPart(Exception):
+    exit_code = 2
 
 
 def run(*words: str) -> Lines:
@@ -49,6 +50,12 @@ def placed() -> Lines:
         yield f"| {name} | {' | '.join(cells)} | {' / '.join(f'{ms:.1f}' for ms in detector)} |"
 
 
+def hop() -> Lines:
+    """In a program of its own: it forks, before there is any thread."""
+    done = subprocess.run([sys.executable, "-m", "realtime.bench.hops"], capture_output=True, text=True, check=False)
+    yield from done.stdout.splitlines()[:-1] or [done.stderr[-500:]]
+
+
 def turns(words: list[str], variants: list[str], rounds: int) -> dict[str, list[LiveRound]]:
     """Live measurements of variants, A B C A B C."""
     parser = argparse.ArgumentParser()
@@ -73,26 +80,23 @@ PARTS: dict[str, Callable[[], Lines]] = {
     "bench": lambda: run("--rounds", "3"),
     "bench, the small lifter": lambda: run("--rounds", "2", "--engine", SMALL),
     "bench, apart": lambda: run("--rounds", "2", "--processes", "apart"),
-    "two people": lambda: run("--rounds", "1", "--people", "2"),
-    "four people": lambda: run("--rounds", "1", "--people", "4"),
+    "two people": lambda: run("--rounds", "1", "--people", "2", "--size", "1280x720"),
+    "four people": lambda: run("--rounds", "1", "--people", "4", "--size", "1280x720"),
     "where the time goes": shares,
     "processor time": cores,
     "steps for 1, 4, 16 people": lambda: iter(threads.lines(threads.measure(threads.ENGINES, (1, 2), (1, 4, 16)))),
     "cores": placed,
-    "hops": lambda: iter(hops.lines(hops.measure(400))),
+    "hops": hop,
 }
 
 
-def main(argv: list[str] | None = None) -> int:
-    parser = argparse.ArgumentParser("realtime.bench.latency", description=__doc__)
-    parser.add_argument("--only", nargs="+", choices=PARTS, default=list(PARTS), metavar="PART", help=", ".join(PARTS))
+def page(only: list[str]) -> int:
+    """Print the parts asked for, all where none is."""
+    if unknown := [name for name in only if name not in PARTS]:
+        raise UnknownPart(f"--all {unknown[0]!r}: no such part; known: {', '.join(PARTS)}")
     print(f"{bench.machine()}\n")
-    for name in parser.parse_args(argv).only:
+    for name in only or PARTS:
         began = time.monotonic()
         print("\n".join((f"## {name}", "", *PARTS[name]())), flush=True)
         print(f"\n({time.monotonic() - began:.0f} s)\n", flush=True)
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())
