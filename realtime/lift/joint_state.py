@@ -24,7 +24,7 @@ class JointTracker:
     held_ms: float
     _born_ns: int = -1
     _seen_ns: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    _bones: F32 = field(default_factory=lambda: np.zeros(0, np.float32))
+    _bones: F32 | None = None  # while a joint is held
     _state: U8 = field(default_factory=lambda: np.zeros(0, np.uint8))
 
     def see(self, t_ns: int, observed: NDArray[np.bool_]) -> tuple[U8, F32]:
@@ -33,28 +33,29 @@ class JointTracker:
             self._born_ns = t_ns
             self._seen_ns = np.full(len(self.joints), -1, np.int64)
             self._state = np.full(len(self.joints), ABSENT, np.uint8)
+        if observed.all():
+            self._seen_ns[:] = t_ns
+            return np.full(len(observed), OBSERVED, np.uint8), np.zeros(len(observed), np.float32)
         self._seen_ns[observed] = t_ns
         never = self._seen_ns < 0
         age = (t_ns - np.where(never, self._born_ns, self._seen_ns)) / 1e6
         state = np.full(len(age), INFERRED, np.uint8)
-        if not observed.all():
-            state[age > self.inferred_ms] = HELD
-            state[never | (age > self.held_ms)] = ABSENT
+        state[age > self.inferred_ms] = HELD
+        state[never | (age > self.held_ms)] = ABSENT
         state[observed] = OBSERVED
         return state, age.astype(np.float32)
 
     def freeze_bones(self, xyz: F32, state: U8) -> F32:
         """Joints that became HELD keep the bone they had when they did."""
         parents = parents_of(self.joints)
-        now = bones(xyz, parents)
         held = (state == HELD) & (parents >= 0)
         before, self._state = self._state, state
-        if not held.any() or len(self._bones) != len(xyz):
-            self._bones = now
         if not held.any():
+            self._bones = None
             return xyz
-        entering = held & (before != HELD)
-        self._bones = np.where((held & ~entering)[:, None], self._bones, now)
+        now = bones(xyz, parents)
+        kept, entering = now if self._bones is None else self._bones, held & (before != HELD)
+        self._bones = np.where((held & ~entering)[:, None], kept, now)
         out = xyz.copy()
         for joint in self.joints.outwards():
             if held[joint]:

@@ -102,6 +102,12 @@ class Lifter:
                 del self._people[i]
         return poses
 
+    def rest(self) -> None:
+        """Do beforehand what the next frame needs and its keypoints do not; changes no answer."""
+        if self._camera_model is not None:
+            for person in self._people.values():
+                person.expect(self._camera_model)
+
     def flush(self) -> list[Pose3D]:
         """Answer the frames that still waited for their future."""
         return self._poses(self._feed.flush())

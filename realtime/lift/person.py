@@ -70,6 +70,7 @@ class PersonLifter:
         self._stature = Stature(camera.height_m)
         self._root: F32 | None = None
         self._xyz: F32 | None = None
+        self._expected: tuple[CameraModel, float, F32] | None = None
 
     # --- before the network ---------------------------------------------------------------------------------------
 
@@ -90,11 +91,18 @@ class PersonLifter:
         mapped = self._mapped
         reliability = mapped.reliability(reliable)
         counted = reliability >= mapped.threshold
-        outliers = self._gate.is_outlier(t_ns, joints, counted, self._height_px(camera), self._bone_px(camera))
+        if self._expected is None or self._expected[0] is not camera:
+            self.expect(camera)
+        assert self._expected is not None
+        outliers = self._gate.is_outlier(t_ns, joints, counted, *self._expected[1:])
         if not outliers.any():
             return reliability
         reliable[mapped.sources[outliers & (mapped.sources >= 0)]] *= FADE
         return mapped.reliability(reliable)
+
+    def expect(self, camera: CameraModel) -> None:
+        """Height and longest bones in the next picture, px: they need its keypoints not."""
+        self._expected = camera, self._height_px(camera), self._bone_px(camera)
 
     def _height_px(self, camera: CameraModel) -> float:
         return 0.0 if self._root is None else float(TALL_M * camera.fy / max(self._root[2], 0.1))
@@ -118,7 +126,7 @@ class PersonLifter:
         xyz = self._states.freeze_bones(np.asarray(scale * output.xyz, np.float32), state)
         if np.count_nonzero(observed) >= FEWEST_FOR_ROOT:
             self._root = fit_root(xyz, camera.rays(seen.xy), seen.reliability * observed)
-        self._xyz = xyz
+        self._xyz, self._expected = xyz, None
         sigma = np.full(len(xyz), UNSURE_M, np.float32) if output.log_sigma is None else np.exp(output.log_sigma)
         return Person3D(
             i, "TRACKED" if np.count_nonzero(state == OBSERVED) >= FEWEST_SEEN else "OCCLUDED", xyz,

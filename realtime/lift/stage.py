@@ -28,6 +28,7 @@ def run(ctx: Context, lifter: Lifter) -> None:
             dropped = ctx.answered(pose.stamp, pose.stage_us["lift"] * 1000, len(pose.people))
             poses.send(replace(pose, dropped=dropped))
         lifted.send(found)  # clients wait for the pose first
+        lifter.rest()
 
 
 def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:

@@ -73,6 +73,8 @@ class PlainLifter:
         status, used = "OK" if people else "NO_PERSON", found.stage_us
         return [Pose3D(found.stamp, found.width, found.height, status, people, stage_us=used)]
 
+    def rest(self) -> None: ...
+
     def flush(self) -> list[Pose3D]:
         return []
 
