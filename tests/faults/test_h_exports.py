@@ -1,7 +1,4 @@
-"""Group H, what is exported: several people, hostile names.
-
-Knows: recordings made of real wire bytes, readers of the formats that are not ours.  Does not know: the exporters.
-"""
+"""Group H, what is exported: several people, hostile names."""
 
 import csv
 import json

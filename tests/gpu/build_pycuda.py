@@ -1,6 +1,5 @@
 """PyCUDA from its source with the nvcc that is here: `python -m tests.gpu.build_pycuda WHEELHOUSE TARGET`.
 
-Knows: where CUDA's headers and libraries may lie.  Does not know: networks; it reaches no registry.
 WHEELHOUSE holds pycuda-*.tar.gz and wheels of pytools, mako, markupsafe, platformdirs, siphash24, typing_extensions;
 TARGET becomes a folder for PYTHONPATH.  cuRAND is left out where its header is missing: nothing here needs it.
 """

@@ -1,7 +1,4 @@
-"""What must hold on a GPU: PyCUDA's buffers, streams, graphs and kernels against torch, torch's steps against numpy.
-
-Knows: engines.backends.cuda, torch.  Does not know: pytest; a check that fails raises AssertionError.
-"""
+"""What must hold on a GPU: PyCUDA's buffers, streams, graphs and kernels against torch, torch's steps against numpy."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""The test network's step in torch on a GPU, as the pipeline would call it: numpy in, numpy out, state stays there.
-
-Knows: torch, the weights of tests.support.networks.graphs.  Does not know: ONNX, TensorRT, clocks.
-"""
+"""The test network's step in torch on a GPU, as the pipeline would call it: numpy in, numpy out, state stays there."""
 
 from __future__ import annotations
 

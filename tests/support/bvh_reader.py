@@ -1,7 +1,4 @@
-"""A BVH parser of the tests' own, written from the format alone: it shares nothing with the writer.
-
-Knows: HIERARCHY and MOTION text.  Does not know: our skeletons, our rotations.
-"""
+"""A BVH parser of the tests' own, written from the format alone: it shares nothing with the writer."""
 
 from __future__ import annotations
 

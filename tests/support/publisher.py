@@ -1,7 +1,4 @@
-"""A pipeline's public side without a pipeline: valid messages on a real ZeroMQ PUB, pictures in a real FrameRing.
-
-Knows: the wire, the rings.  Does not know: cameras, networks, what the people do (a script tells it).
-"""
+"""A pipeline's public side without a pipeline: valid messages on a real ZeroMQ PUB, pictures in a real FrameRing."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""A viewer's server in a thread, and a headless browser that looks at it.
-
-Knows: the viewer's options, Chromium by playwright.  Does not know: what the page should show.
-"""
+"""A viewer's server in a thread, and a headless browser that looks at it."""
 
 from __future__ import annotations
 

@@ -145,7 +145,7 @@ def test_cameras_that_do_not_see_the_same_person_are_told():
     assert told.startswith("a.mp4, b.mp4: ") and "check --cameras A,B, cut the films alike" in told and "\n" not in told
 
 
-@pytest.mark.parametrize("delay, said", [(0.3, "b.mp4: shows everything 0.30 s later than a.mp4; cut the films"),
+@pytest.mark.parametrize(("delay", "said"), [(0.3, "b.mp4: shows everything 0.30 s later than a.mp4; cut the films"),
                                          (-0.5, "b.mp4: shows everything 0.50 s earlier than a.mp4")])  # fmt: skip
 def test_cameras_that_are_not_synchronised_are_told_by_how_much(delay, said):
     fuser = Fuser([LEFT, RIGHT], H36M_17)

@@ -35,7 +35,7 @@ def test_a_frame_between_two_of_the_other_is_interpolated():
     assert (found.people[0].state == OBSERVED).all()
 
 
-@pytest.mark.parametrize("t_ms, near", [(95, True), (119, True), (125, False), (60, False)])
+@pytest.mark.parametrize(("t_ms", "near"), [(95, True), (119, True), (125, False), (60, False)])
 def test_the_nearest_frame_serves_within_the_tolerance(t_ms, near):
     assert (at([seen(1, 100)], t_ms * MS, 20 * MS) is not None) == near
 

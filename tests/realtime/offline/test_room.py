@@ -129,7 +129,7 @@ def test_films_of_another_length(short, tmp_path):
         open_films(config(folder, [films["a"], longer["b"]]))
 
 
-@pytest.mark.parametrize("words, said", [
+@pytest.mark.parametrize(("words", "said"), [
     (["--source", "a", "--source", "b"], "2 films and no calibration: they cannot be fused; say --calibration FILE"),
     (["--source", "a", "--source", "b", "--calibration", "none.json"], "no such file; expected OpenCV JSON"),
     (["--source", "a", "--source", "b", "--calibration", "room.json", "--cameras", "a"], "2 cameras go with a; "),

@@ -1,7 +1,4 @@
-"""An engine whose answer is known: the detector's own 3D.
-
-Knows: the contract.  Does not know: networks, files.
-"""
+"""An engine whose answer is known: the detector's own 3D."""
 
 from __future__ import annotations
 

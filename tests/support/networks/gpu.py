@@ -1,6 +1,5 @@
 """A GPU made of host memory, and TensorRT objects that run a network there: what they offer, the real module offers.
 
-Knows: addresses, ONNX Runtime to do the arithmetic.  Does not know: CUDA.
 Nothing here accepts anything: a method that the real `tensorrt_rtx` class lacks, or takes with other arguments, is an
 AttributeError or TypeError in the test (`check_against` compares the two).
 """

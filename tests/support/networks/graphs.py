@@ -1,6 +1,5 @@
 """Networks made on the spot, with random weights: what the engine tests open, break, build and time.
 
-Knows: ONNX operators, the contract.  Does not know: torch, training, files.
 A dilated causal TCN in three forms with the same weights - step (state in, state out), window (recomputed), clip (all
 frames at once) - and a masked graph network with the operators of a dynamic graph: distances, top-k, scatter.
 """

@@ -79,7 +79,7 @@ def bad_steps(contract: Any) -> dict[str, dict[str, torch.Tensor]]:
     plain |= {n: torch.zeros(s) for n, s in shapes.items() if n.startswith("state_")} | {"reset": torch.ones(2)}
     nothing, broken, away = dict(plain), dict(plain), dict(plain)
     nothing["x"], nothing["reliability"] = torch.zeros_like(plain["x"]), torch.zeros_like(plain["reliability"])
-    broken["x"] = plain["x"].clone().index_fill_(1, torch.tensor([3, 15, 27]), float("nan"))
-    broken["reliability"] = plain["reliability"].clone().index_fill_(1, torch.tensor([4]), float("nan"))
+    broken["x"] = plain["x"].clone().index_fill_(-2, torch.tensor([3, 15, 27]), float("nan"))
+    broken["reliability"] = plain["reliability"].clone().index_fill_(-1, torch.tensor([4]), float("nan"))
     away["x"] = plain["x"] * 1e9
     return {"nothing seen": nothing, "nan": broken, "far away": away}

@@ -1,7 +1,4 @@
-"""People who walk, wave and turn, as messages of the stream: exact, quick, any number, with joints hidden on demand.
-
-Knows: a walking skeleton of H36M's joints, the vocabulary.  Does not know: pixels, sockets, networks.
-"""
+"""People who walk, wave and turn, as messages of the stream: exact, quick, any number, with joints hidden on demand."""
 
 from __future__ import annotations
 

@@ -7,6 +7,8 @@ them, on the fused nose, wrists and ankles.  Shapes: B people; camera axes, metr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -69,15 +71,47 @@ class CorrectedLifter(nn.Module):
         )  # fmt: skip
         after = {CARRIED + name: value for name, value in after.items()}
         share, sigma = self._weigh(corrected_sigma, carried_sigma, trust)
-        carried = carried @ turn
+        pose, own = self._settled(corrected, carried @ turn, share, trust, dt, start, state)
+        return (pose @ turn.transpose(1, 2), sigma), after | own
+
+    def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
+        """The detector's joints over whole clips (B, T, ...) -> xyz (B, T, 37, 3), log_sigma (B, T, 37).
+
+        Both networks pass once; what a tick hands to the next (correction, offsets, bone lengths) is followed.
+        """
+        to, ticks = self.carry.joint_map, x.shape[1]
+        carried, carried_sigma = self.carry.clip(
+            to.points(x), to.reliability(reliability), time, to.points(world)
+        )  # (B, T, 17, 3)
+        view = person_view(x.flatten(0, 1), world.flatten(0, 1), reliability.flatten(0, 1))
+        corrected, corrected_sigma = self.corrector.correct(view)
+        trust = self.corrector.reliability(reliability.flatten(0, 1))
+        share, sigma = self._weigh(corrected_sigma, carried_sigma.flatten(0, 1), trust)
+        parts = corrected, carried.flatten(0, 1) @ view.rotation, share, trust
+        steps = zip(*(part.view(-1, ticks, *part.shape[1:]).unbind(1) for part in parts))
+        state = {name: x.new_zeros(len(x), *shape) for name, shape in self.contract().state}
+        poses, before = [], time[:, 0]
+        for t, step in enumerate(steps):
+            start = torch.full((len(x),), t == 0, device=x.device)
+            pose, state = self._settled(*step, time[:, t] - before, start, state)
+            poses.append(pose)
+            before = time[:, t]
+        turned = torch.stack(poses, 1).flatten(0, 1) @ view.rotation.transpose(1, 2)
+        return turned.view(-1, ticks, *turned.shape[1:]), sigma.view(-1, ticks, sigma.shape[-1])
+
+    def _settled(
+        self, corrected: Tensor, carried: Tensor, share: Tensor, trust: Tensor, dt: Tensor, start: Tensor,
+        state: Mapping[str, Tensor],
+    ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
+        """The fused pose (B, 37, 3) in the person's axes with held bones, and the state that is not the lifter's."""
         wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
-        after["correction"] = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
+        correction = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
         hung = corrected[:, CORE:] - pick(corrected, EXTRA_PARENTS, 1)
-        after["offset"] = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
-        core = carried + after["correction"]
-        pose = torch.cat([core, pick(core, EXTRA_PARENTS, 1) + after["offset"]], 1)
-        pose, after["length"], after["known"] = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
-        return (pose @ turn.transpose(1, 2), sigma), after
+        offset = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
+        core = carried + correction
+        pose = torch.cat([core, pick(core, EXTRA_PARENTS, 1) + offset], 1)
+        pose, length, known = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
+        return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
