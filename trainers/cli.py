@@ -10,6 +10,7 @@ import sys
 from importlib import import_module
 
 from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.cluster.ray_tasks import ClusterError
 from realtime.detect.native_library import mark_command
 from trainers.errors import UserError
 
@@ -50,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog=f"trainers {argv[0]}", description=about)
         command.add_arguments(parser)
         return int(command.main(parser.parse_args(argv[1:])) or 0)
-    except (UserError, CalibrationError) as error:
+    except (UserError, CalibrationError, ClusterError) as error:
         print(f"trainers {argv[0]}: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:

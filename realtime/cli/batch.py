@@ -41,6 +41,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="made where it does not exist")
     parser.add_argument("--workers", type=int, metavar="N", help="films at a time (default: half the cores)")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="instead: the machines of a Ray cluster (extra `cluster`), or auto"
+    )
     parser.add_argument("--side-by-side", action="store_true", help=f"{OVERLAY}: a 3D view beside the picture")
     parser.add_argument("--keep", choices=("observed", "inferred", "held"), default="inferred", help="as of export")
     parser.add_argument("--smooth", nargs="?", choices=SMOOTHERS, const="one-euro", help="as of export")
@@ -66,7 +69,7 @@ def main(args: argparse.Namespace) -> int:
     rows: list[Row] = []
     try:
         with film_progress() as bar:
-            for row in run(jobs, workers, bar):
+            for row in run_on_cluster(jobs, args.ray, bar) if args.ray else run(jobs, workers, bar):
                 rows.append(row)
                 if bar.disable:
                     print(f"{row.film.name}: {row.status} {row.said}".rstrip(), file=sys.stderr, flush=True)
@@ -174,6 +177,22 @@ def run(jobs: list[Job], workers: int, bar: Progress) -> Iterator[Row]:
         for worker in active:
             worker.process.kill()
             worker.process.join()
+
+
+def run_on_cluster(jobs: list[Job], address: str, bar: Progress) -> Iterator[Row]:
+    """A film is a shard; a machine that is lost costs its films, which others do again."""
+    from realtime.cli.batch_cluster import made_by_cluster
+
+    whole, left = bar.add_task("films", total=len(jobs)), []
+    for job in jobs:
+        if row := done_before(job):
+            bar.advance(whole)
+            yield row
+        else:
+            left.append(job)
+    for job, made in made_by_cluster(left, address) if left else ():
+        bar.advance(whole)
+        yield Row(job.film, made.status, made.seconds, made.said)
 
 
 def done_before(job: Job) -> Row | None:

@@ -136,10 +136,7 @@ def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pos
     names = sorted(path.name for path in aside.iterdir())
     ours = {*old.files.get(to, []), *mark.files.get(to, [])}
     for name in names:
-        if (job.out / name).exists() and name not in ours and not job.force:
-            raise RecordingError(
-                f"{job.out / name} exists and is none of this batch; move it, or --force to replace it"
-            )
+        refuse_foreign(job, name, ours)
     mark.files[to], mark.how[to] = names, job.how(to)
     write_mark(job, mark)
     for name in names:
@@ -148,6 +145,12 @@ def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pos
         (job.out / name).unlink(missing_ok=True)
     aside.rmdir()
     return notes
+
+
+def refuse_foreign(job: Job, name: str, ours: set[str]) -> None:
+    """What somebody else put there stays."""
+    if (job.out / name).exists() and name not in ours and not job.force:
+        raise RecordingError(f"{job.out / name} exists and is none of this batch; move it, or --force to replace it")
 
 
 def make(job: Job, to: str, aside: Path, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:

@@ -42,6 +42,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--true-root", action="store_true", help="the true distance is given, as in Roy 2024's tests")
     parser.add_argument("--lifted-only", action="store_true", help="LNet without its refinement: Roy 2024's own test")
+    parser.add_argument(
+        "--ray", default="", metavar="ADDRESS", help="clips on a Ray cluster (extra `cluster`), or auto"
+    )
     parser.add_argument("--out", type=Path, default=None, metavar="DIR", help="default runs/evaluate/MODEL")
 
 
@@ -79,7 +82,13 @@ def main(args: argparse.Namespace) -> int:
         return 0
     with exported(model) as folder:
         engine = opened(folder)
-        found = report(evaluate(engine, trials, args.flip))
+        if args.ray:
+            from trainers.evaluation.cluster_predict import predicted_by_cluster
+
+            scores = measured(predicted_by_cluster(folder, trials, args.flip, args.ray), len(trials))
+        else:
+            scores = evaluate(engine, trials, args.flip)
+        found = report(scores)
         found |= {"model": model, "sha256": engine.sha256, "settings": settings(args)}
         if args.boards:
             from trainers.evaluation.occluders.occluder_test import judge_video
