@@ -112,10 +112,10 @@ def tried(mutant: Mutant, copy: Path) -> bool:
     path = copy / mutant.file
     whole = path.read_text(encoding="utf-8")
     if whole.count(mutant.old) != 1:
-        print(f"{mutant.name}: {mutant.file} holds {mutant.old!r} {whole.count(mutant.old)} times, expected once")
+        print(f"{mutant.name}: {mutant.file} holds {mutant.old!r} {whole.count(mutant.old)} times, expected once", flush=True)
         return False
     if not passes(mutant.tests, copy):
-        print(f"{mutant.name}: {' '.join(mutant.tests)} fails without it too")
+        print(f"{mutant.name}: {' '.join(mutant.tests)} fails without it too", flush=True)
         return False
     path.write_text(whole.replace(mutant.old, mutant.new), encoding="utf-8")
     caught = not passes(mutant.tests, copy)
