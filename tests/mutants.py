@@ -74,16 +74,16 @@ MUTANTS = (
     Mutant(
         "Host", "realtime/web/access.py",
         'if self.listen.loopback and host_of(headers.get("Host", "")) not in HERE:', "if False:",
-        ("tests/realtime/viewer/test_access.py",),
+        ("tests/realtime/web/test_access.py",),
     ),
     Mutant(
         "Origin", "realtime/web/access.py",
-        'if not same_origin(headers.get("Origin", ""), headers.get("Host", "")):', "if False:",
-        ("tests/realtime/viewer/test_access.py",),
+        "if own or origin in self.origins or (self.programs and not origin):", "if True:",
+        ("tests/realtime/web/test_access.py",),
     ),
     Mutant(
         "token", "realtime/web/access.py", "return bool(wanted) and hmac.compare_digest(", "return True or bool(",
-        ("tests/realtime/viewer/test_access.py",),
+        ("tests/realtime/web/test_access.py",),
     ),
     Mutant(
         "subscription limit", "realtime/transport/publishers.py",
@@ -112,7 +112,10 @@ def tried(mutant: Mutant, copy: Path) -> bool:
     path = copy / mutant.file
     whole = path.read_text(encoding="utf-8")
     if whole.count(mutant.old) != 1:
-        print(f"{mutant.name}: {mutant.file} holds {mutant.old!r} {whole.count(mutant.old)} times, expected once", flush=True)
+        print(
+            f"{mutant.name}: {mutant.file} holds {mutant.old!r} {whole.count(mutant.old)} times, expected once",
+            flush=True,
+        )
         return False
     if not passes(mutant.tests, copy):
         print(f"{mutant.name}: {' '.join(mutant.tests)} fails without it too", flush=True)
