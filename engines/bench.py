@@ -20,7 +20,7 @@ WARM_UP, MOST_RUNS = 5, 2000
 
 
 def latencies_ms(engine: Engine, seconds: float) -> list[float]:
-    """Wall time of single calls, after a warm-up; at least ten, as many as fit into `seconds`."""
+    """Return wall time of single calls, after a warm-up; at least ten, as many as fit into `seconds`."""
     sequence = golden.inputs(engine.contract, frames=1, rows=engine.batch)
     inputs = {name.removeprefix("in_"): value[0] for name, value in sequence.items() if name.startswith("in_")}
     for _ in range(WARM_UP):
@@ -50,7 +50,7 @@ def row(engine: Engine, kind: str, precision: str, seconds: float) -> dict[str, 
 def rows(
     folders: Sequence[Path], devices: Sequence[str], batches: Sequence[int], seconds: float
 ) -> Iterator[dict[str, Any]]:
-    """One row per engine, device and batch that runs; one with `skipped` and why for each that does not."""
+    """Yield one row per engine, device and batch that runs; one with `skipped` and why for each that does not."""
     for folder in folders:
         manifest, contract = read_manifest(folder)
         places = [manifest.target] if manifest.target in store.COMPILED else devices

@@ -43,7 +43,7 @@ class ModelSource:
 
 
 def build(model: str | Path, order: BuildRequest, progress: tensorrt.Progress | None = None) -> tuple[Path, str]:
-    """Builds, checks and installs; returns the folder and one sentence on how far it was checked."""
+    """Build, checks and installs; returns the folder and one sentence on how far it was checked."""
     source = read_source(model)
     contract = replace(source.contract, batches=order.batches or source.contract.batches)
     onnx = _precise(source, order)
@@ -64,7 +64,7 @@ def build(model: str | Path, order: BuildRequest, progress: tensorrt.Progress | 
 
 
 def read_source(model: str | Path) -> ModelSource:
-    """A name in the store, a folder, or the .onnx file inside one; verified before anything parses it."""
+    """Return a name in the store, a folder, or the .onnx file inside one; verified before anything parses it."""
     path = Path(model)
     if path.is_file():
         onnx_file.scan(trust.read(path, MODEL_LIMIT), str(path))
@@ -159,7 +159,7 @@ def _made_by(library: tensorrt.Flavour) -> dict[str, str]:
 
 
 def _try_here(folder: Path, sms: Sequence[int]) -> str:
-    """Runs the golden sequence where this machine has such a GPU; a build that fails it is removed."""
+    """Run the golden sequence where this machine has such a GPU; a build that fails it is removed."""
     try:
         gpu = cuda.open_gpu()
     except EngineError as error:

@@ -20,7 +20,7 @@ class Engine(Protocol):
     degraded: str  # what was asked for and is missing (only with allow_cpu); empty otherwise
 
     def run(self, inputs: Mapping[str, Array], commit: bool = True) -> dict[str, Array]:
-        """One call.  Step engines keep state inside; it moves on only when `commit` is true.
+        """Return one call.  Step engines keep state inside; it moves on only when `commit` is true.
 
         `inputs` holds x, reliability, dt, reset (and world) or features; outputs live until the next call.
         """
@@ -35,7 +35,7 @@ Shapes = dict[str, tuple[int, ...]]
 
 
 def check_tensors(name: str, contract: Contract, batch: int, inputs: Shapes, outputs: Shapes) -> None:
-    """Refuses a graph whose tensors are not the contract's, naming both."""
+    """Refuse a graph whose tensors are not the contract's, naming both."""
     for side, found, wanted in (
         ("inputs", inputs, contract.inputs(batch)),
         ("outputs", outputs, contract.outputs(batch)),
@@ -55,7 +55,7 @@ def check_batch(name: str, contract: Contract, batch: int) -> None:
 
 
 def fill(host: dict[str, Array], inputs: Mapping[str, Array]) -> None:
-    """Copies a call's inputs into the engine's own buffers; a missing or misshapen one raises ValueError."""
+    """Copy a call's inputs into the engine's own buffers; a missing or misshapen one raises ValueError."""
     for name, buffer in host.items():
         value = inputs.get(name)
         if value is None or value.shape != buffer.shape:

@@ -68,7 +68,7 @@ def write_manifest(
     sms: Sequence[int] = (),
     source_sha256: str = "",
 ) -> Manifest:
-    """Writes golden.npz and manifest.json into `directory`, where `files` (the model among them) already lie.
+    """Write golden.npz and manifest.json into `directory`, where `files` (the model among them) already lie.
 
     `golden` is what `engines.golden` describes: in_<input>, out_<output> (T, G, ...) and commit (T,).
     """
@@ -96,7 +96,7 @@ def write_manifest(
 
 
 def library_versions() -> dict[str, str]:
-    """What is installed of that which makes and runs models."""
+    """Return what is installed of that which makes and runs models."""
     found = {}
     for package in ("steadypose", "onnxruntime", "onnx", "torch"):
         with suppress(metadata.PackageNotFoundError):
@@ -105,7 +105,7 @@ def library_versions() -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, Contract]:
-    """The manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
+    """Return the manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
     path = folder / MANIFEST
     try:
         plain = json.loads(trust.read(path, MANIFEST_LIMIT), parse_constant=_no_number)

@@ -30,7 +30,7 @@ class OnnxFile:
 
 
 def scan(data: bytes, name: str) -> OnnxFile:
-    """Reads the file's own description; raises EngineError where it is no ONNX model."""
+    """Read the file's own description; raises EngineError where it is no ONNX model."""
     try:
         found = list(_walk(memoryview(data), "model", 0))
     except (ValueError, IndexError, UnicodeDecodeError):
@@ -58,7 +58,7 @@ def _what_it_is(data: bytes) -> str:
 
 
 def _walk(data: memoryview, kind: str, depth: int) -> Iterator[tuple[str, memoryview]]:
-    """Every interesting message below one, with its kind."""
+    """Yield every interesting message below one, with its kind."""
     if depth > _MAX_DEPTH:
         raise ValueError("nested too deep")
     children = _CHILDREN[kind]

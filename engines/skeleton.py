@@ -25,7 +25,7 @@ class JointSet:
         return self.joints.index(joint)
 
     def outwards(self) -> list[int]:
-        """Every joint after its parent."""
+        """Return every joint after its parent."""
         order: list[int] = []
         while len(order) < len(self):
             order += [j for j, p in enumerate(self.parents) if j not in order and (p < 0 or p in order)]
@@ -129,7 +129,7 @@ _RECIPES: dict[tuple[str, str], dict[str, dict[str, float]]] = {
 
 
 def mapping(source: str, target: str) -> Array:
-    """Weights W (J_target, J_source), so that target points = W @ source points."""
+    """Return weights W (J_target, J_source), so that target points = W @ source points."""
     src, dst = JOINT_SETS[source], JOINT_SETS[target]
     if source == target:
         return np.eye(len(src), dtype=np.float32)

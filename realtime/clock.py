@@ -28,7 +28,7 @@ now_ns = clock_of(sys.platform)
 
 
 def unix_ns() -> int:
-    """Wall clock, for people and other machines to read; never for ages."""
+    """Return wall clock, for people and other machines to read; never for ages."""
     return time.time_ns()
 
 
@@ -39,7 +39,7 @@ def age_ms(stamp_ns: int) -> float:
 
 @cache
 def identity() -> str:
-    """Names the clock behind `now_ns`: stamps of two processes compare only where this is the same.
+    """Return names the clock behind `now_ns`: stamps of two processes compare only where this is the same.
 
     Linux says which boot of which kernel this is, containers included; elsewhere the machine itself has to do.
     """

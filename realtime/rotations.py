@@ -15,14 +15,15 @@ def unit(v: Real) -> Real:
 
 
 def cross_matrix(v: Real) -> Real:
-    """(..., 3) -> (..., 3, 3) with cross_matrix(v) @ u = v x u."""
+    """Return (..., 3) -> (..., 3, 3) with cross_matrix(v) @ u = v x u."""
     x, y, z = np.moveaxis(v, -1, 0)
     o = np.zeros_like(x)
     return np.stack([np.stack([o, -z, y], -1), np.stack([z, o, -x], -1), np.stack([-y, x, o], -1)], -2)
 
 
 def swing(start: Real, end: Real) -> Real:
-    """The smallest rotation that carries direction `start` (..., 3) to `end`; a half turn where they are opposed."""
+    """Return the smallest rotation that carries direction `start` (..., 3) to `end`; a half turn where they are
+    opposed."""
     a, b = np.broadcast_arrays(unit(np.asarray(start, np.float64)), unit(np.asarray(end, np.float64)))
     cosine = (a * b).sum(-1)[..., None, None]
     k = cross_matrix(np.cross(a, b))
@@ -50,7 +51,7 @@ def frame(x: Real, y: Real) -> Real:
 
 
 def euler_zxy(r: Real) -> Real:
-    """(..., 3, 3) = Rz Rx Ry -> angles z, x, y in radians (..., 3)."""
+    """Return (..., 3, 3) = Rz Rx Ry -> angles z, x, y in radians (..., 3)."""
     x = np.arcsin(np.clip(r[..., 2, 1], -1, 1))
     z = np.arctan2(-r[..., 0, 1], r[..., 1, 1])
     y = np.arctan2(-r[..., 2, 0], r[..., 2, 2])
@@ -63,7 +64,7 @@ def from_euler_zxy(angles: Real) -> Real:
 
 
 def about(angle: Real, axis: int) -> Real:
-    """Rotation by `angle` (...) about coordinate axis 0, 1 or 2."""
+    """Return rotation by `angle` (...) about coordinate axis 0, 1 or 2."""
     i, j = (axis + 1) % 3, (axis + 2) % 3
     r = np.zeros((*np.shape(angle), 3, 3))
     r[..., axis, axis] = 1.0
@@ -73,7 +74,7 @@ def about(angle: Real, axis: int) -> Real:
 
 
 def to_quaternion(r: Real) -> Real:
-    """(..., 3, 3) -> (..., 4) x, y, z, w with w >= 0: the eigenvector that fits all nine numbers best."""
+    """Return (..., 3, 3) -> (..., 4) x, y, z, w with w >= 0: the eigenvector that fits all nine numbers best."""
     xx, yy, zz = r[..., 0, 0], r[..., 1, 1], r[..., 2, 2]
     k = np.zeros((*r.shape[:-2], 4, 4))
     k[..., 0, 0], k[..., 1, 1], k[..., 2, 2], k[..., 3, 3] = xx - yy - zz, yy - xx - zz, zz - xx - yy, xx + yy + zz
@@ -93,7 +94,8 @@ def from_quaternion(q: Real) -> Real:
 
 
 def y_up(up: Real) -> Real:
-    """Rotation from camera axes (x right, y down, z forward) to: y along `up`, x to the right, z towards the camera."""
+    """Return rotation from camera axes (x right, y down, z forward) to: y along `up`, x to the right, z towards the
+    camera."""
     y = unit(np.asarray(up, np.float64))
     right = np.array([1.0, 0.0, 0.0]) if abs(y[0]) < 0.9 else np.array([0.0, 0.0, -1.0])
     x = unit(right - (right @ y) * y)

@@ -70,7 +70,7 @@ def metadata(path: Path) -> dict[str, str]:
 
 
 def weights(run: str | Path) -> dict[str, Tensor]:
-    """The weights of a run's folder, or of a checkpoint file."""
+    """Return the weights of a run's folder, or of a checkpoint file."""
     path = Path(run)
     path = path / FILE if path.is_dir() else path
     metadata(path)

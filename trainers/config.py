@@ -59,7 +59,7 @@ class TrainConfig:
 
 
 def load(path: str, variant: str = "", seed: int | None = None) -> TrainConfig:
-    """Settings of a file, or of one that ships under this name; of one of its variants if it is named."""
+    """Return settings of a file, or of one that ships under this name; of one of its variants if it is named."""
     try:
         path = TRAIN.locate(path)
         tree = read_yaml(path)
@@ -85,7 +85,7 @@ def load(path: str, variant: str = "", seed: int | None = None) -> TrainConfig:
 
 
 def variant_of(variants: Any, variant: str, path: str) -> dict[str, Any]:
-    """The changes that a variant makes."""
+    """Return the changes that a variant makes."""
     if not isinstance(variants, dict) or not isinstance(variants.get(variant), dict):
         known = ", ".join(map(str, variants)) if isinstance(variants, dict) else ""
         raise UserError(f"{path}: no variant {variant!r}; it has {known or 'no variants'}")
@@ -93,7 +93,7 @@ def variant_of(variants: Any, variant: str, path: str) -> dict[str, Any]:
 
 
 def merged(values: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
-    """Values with those of `changes` in their place, section by section."""
+    """Return values with those of `changes` in their place, section by section."""
     both = {
         k: merged(values[k], v) if isinstance(v, dict) and isinstance(values.get(k), dict) else v
         for k, v in changes.items()

@@ -24,23 +24,23 @@ def weighted_mean(values: Tensor, weight: Tensor | None = None) -> Tensor:
 
 
 def distance(a: Tensor, b: Tensor) -> Tensor:
-    """(..., d) twice -> (...): Euclidean, with a gradient of zero where they meet."""
+    """Return (..., d) twice -> (...): Euclidean, with a gradient of zero where they meet."""
     square = (a - b).square().sum(-1)
     return torch.where(square > 0, square.clamp_min(1e-20).sqrt(), square)
 
 
 def mpjpe(pose: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean per-joint position error (Pavllo 2019, protocol 1)."""
+    """Return mean per-joint position error (Pavllo 2019, protocol 1)."""
     return weighted_mean(distance(pose, truth), weight)
 
 
 def squared(pose: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Mean over joints of the squared distance (Cheng 2019, Eq. 4; Cheng 2020, Eq. 1)."""
+    """Return mean over joints of the squared distance (Cheng 2019, Eq. 4; Cheng 2020, Eq. 1)."""
     return weighted_mean((pose - truth).square().sum(-1), weight)
 
 
 def wmpjpe(trajectory: Tensor, truth: Tensor) -> Tensor:
-    """Root positions (..., 3) in camera axes, each error divided by its true depth (Pavllo 2019, Eq. 1)."""
+    """Return root positions (..., 3) in camera axes, each error divided by its true depth (Pavllo 2019, Eq. 1)."""
     return (distance(trajectory, truth) / truth[..., 2].clamp_min(1e-3)).mean()
 
 
@@ -50,19 +50,19 @@ def projected(keypoints: Tensor, pose: Tensor, visible: Tensor | None = None) ->
 
 
 def velocity(pose: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Error of the step from tick to tick; time is dimension -3; a step counts where both its ends do."""
+    """Return error of the step from tick to tick; time is dimension -3; a step counts where both its ends do."""
     pairs = None if weight is None else weight[..., 1:, :] * weight[..., :-1, :]
     return weighted_mean(distance(pose.diff(dim=-3), truth.diff(dim=-3)), pairs)
 
 
 def bone_lengths(pose: Tensor) -> Tensor:
-    """(..., 17, 3) -> (..., 16), in the order of BONES."""
+    """Return (..., 17, 3) -> (..., 16), in the order of BONES."""
     far, near = ([b[k] for b in BONES] for k in (0, 1))
     return distance(pose[..., far, :], pose[..., near, :])
 
 
 def bones(pose: Tensor, truth: Tensor, weight: Tensor | None = None) -> Tensor:
-    """Error of each bone's length; weight (..., 16)."""
+    """Return error of each bone's length; weight (..., 16)."""
     return weighted_mean((bone_lengths(pose) - bone_lengths(truth)).abs(), weight)
 
 
@@ -77,7 +77,7 @@ def mean_bones(pose: Tensor, labelled: Tensor) -> Tensor:
 
 
 def steady_bones(pose: Tensor) -> Tensor:
-    """A bone's length shall not change within a clip (B, T, 17, 3)."""
+    """Return a bone's length shall not change within a clip (B, T, 17, 3)."""
     length = bone_lengths(pose)
     return (length - length.mean(-2, keepdim=True)).abs().mean()
 

@@ -23,12 +23,13 @@ SEEN_FRAMES = (1, 5, 15, 30, 90)  # answers reported when so many frames have be
 
 
 def joint_errors(pose: Tensor, truth: Tensor) -> Tensor:
-    """(..., J, 3) twice -> (..., J): distance of each joint from where it is."""
+    """Return (..., J, 3) twice -> (..., J): distance of each joint from where it is."""
     return cast(Tensor, (pose - truth).norm(dim=-1))
 
 
 def align_similarity(pose: Tensor, truth: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Pose (..., J, 3) turned, scaled and moved onto the truth, each frame by itself; `counts` (..., J) joints fit."""
+    """Return pose (..., J, 3) turned, scaled and moved onto the truth, each frame by itself; `counts` (..., J) joints
+    fit."""
     weight = torch.ones_like(pose[..., :1]) if counts is None else counts.to(pose.dtype)[..., None]
     total = weight.sum(-2, keepdim=True).clamp_min(1e-9)
     centre_pose, centre_truth = (
@@ -53,47 +54,48 @@ def align_scale(pose: Tensor, truth: Tensor) -> Tensor:
 
 
 def velocity_errors(pose: Tensor, truth: Tensor) -> Tensor:
-    """(..., T, J, 3) -> (..., T - 1, J): error of the step from frame to frame, metres a frame."""
+    """Return (..., T, J, 3) -> (..., T - 1, J): error of the step from frame to frame, metres a frame."""
     return cast(Tensor, (pose - truth).diff(dim=-3).norm(dim=-1))
 
 
 def acceleration_errors(pose: Tensor, truth: Tensor) -> Tensor:
-    """(..., T, J, 3) -> (..., T - 2, J): error of the second difference, metres a frame squared."""
+    """Return (..., T, J, 3) -> (..., T - 2, J): error of the second difference, metres a frame squared."""
     return cast(Tensor, (pose - truth).diff(n=2, dim=-3).norm(dim=-1))
 
 
 def mean(values: Tensor, counts: Tensor | None = None) -> Tensor:
-    """Mean over the entries that count; NaN when none does."""
+    """Return mean over the entries that count; NaN when none does."""
     if counts is None:
         return values.mean()
     return values[counts.expand_as(values)].mean()
 
 
 def per_joint(values: Tensor, counts: Tensor | None = None) -> Tensor:
-    """(..., J) -> (J,): mean over everything but the joint; NaN where a joint never counts."""
+    """Return (..., J) -> (J,): mean over everything but the joint; NaN where a joint never counts."""
     counts = torch.ones_like(values, dtype=torch.bool) if counts is None else counts.expand_as(values)
     flat, weight = values.flatten(0, -2), counts.flatten(0, -2)
     return torch.where(weight, flat, 0).sum(0) / weight.sum(0)
 
 
 def pck(errors: Tensor, limit: float = PCK_LIMIT_M) -> Tensor:
-    """Share of joints within the limit."""
+    """Return share of joints within the limit."""
     return (errors <= limit).to(torch.float32).mean()
 
 
 def auc(errors: Tensor) -> Tensor:
-    """Mean share within 0, 5, ... 150 mm."""
+    """Return mean share within 0, 5, ... 150 mm."""
     return torch.stack([pck(errors, limit) for limit in AUC_LIMITS_M]).mean()
 
 
 def coverage(pose: Tensor, truth: Tensor, sigma: Tensor, times: float, counts: Tensor | None = None) -> Tensor:
-    """Share of coordinates within `times` sigma of the truth; sigma and counts (..., J)."""
+    """Return share of coordinates within `times` sigma of the truth; sigma and counts (..., J)."""
     inside = ((pose - truth).abs() <= times * sigma[..., None]).to(torch.float32)
     return mean(inside, None if counts is None else counts[..., None])
 
 
 def sides_exchanged(pose: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """(..., J, 3) twice, counts (..., J) -> (...,) bool: with left and right exchanged the pose would be nearer."""
+    """Return (..., J, 3) twice, counts (..., J) -> (...,) bool: with left and right exchanged the pose would be
+    nearer."""
     limbs = counts[..., LIMB_JOINTS].to(pose.dtype)
     as_said, exchanged = (
         (joint_errors(one, truth)[..., LIMB_JOINTS] * limbs).sum(-1)
@@ -120,5 +122,5 @@ def area_under_roc(score: Tensor, positive: Tensor) -> float:
 
 
 def after_reset(errors: Tensor, seen: tuple[int, ...] = SEEN_FRAMES) -> dict[int, Tensor]:
-    """Errors (B, T, J) of clips that start with a reset -> mean error of the answer to the n-th frame seen."""
+    """Map errors (B, T, J) of clips that start with a reset -> mean error of the answer to the n-th frame seen."""
     return {n: errors[:, n - 1].mean() for n in seen if n <= errors.shape[1]}

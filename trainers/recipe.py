@@ -45,7 +45,7 @@ class Recipe(Protocol):
         ...
 
     def validate(self) -> dict[str, float]:
-        """Figures on data never trained on; the first is the one to keep small."""
+        """Return figures on data never trained on; the first is the one to keep small."""
         ...
 
 

@@ -106,7 +106,7 @@ class DeviceBlock:
 
 
 def open_gpu() -> Gpu:
-    """The GPU of this machine, or EngineError."""
+    """Return the GPU of this machine, or EngineError."""
     return PyCuda()
 
 

@@ -43,7 +43,7 @@ class Flavour:
 
 
 def flavour(target: str) -> Flavour:
-    """The installed library of a target, or EngineError naming the extra that brings it."""
+    """Return the installed library of a target, or EngineError naming the extra that brings it."""
     try:
         if target == "tensorrt":
             import tensorrt as module
@@ -58,7 +58,7 @@ def flavour(target: str) -> Flavour:
 
 
 def parse(library: Flavour, onnx: bytes, name: str) -> tuple[Any, Any]:
-    """The network that TensorRT's own parser makes of an ONNX file, with its builder."""
+    """Return the network that TensorRT's own parser makes of an ONNX file, with its builder."""
     trt = library.module
     builder = trt.Builder(library.log)
     network = builder.create_network(_strongly_typed(trt))
@@ -77,7 +77,7 @@ def compile_onnx(
     library: Flavour, onnx: bytes, name: str, contract: Contract, batches: Sequence[int], sms: Sequence[int],
     cache: bytes = b"", progress: Progress | None = None,
 ) -> tuple[bytes, bytes]:  # fmt: skip
-    """Builds an engine with one profile per batch; returns it and the timing cache (empty where there is none)."""
+    """Build an engine with one profile per batch; returns it and the timing cache (empty where there is none)."""
     builder, network = parse(library, onnx, name)
     config = builder.create_builder_config()
     for batch in batches:
@@ -99,7 +99,7 @@ def compile_onnx(
 
 
 def deserialise(library: Flavour, data: bytes, name: str) -> Any:
-    """The engine of verified bytes.  Only for bytes this user built: a serialised engine is executable code."""
+    """Return the engine of verified bytes.  Only for bytes this user built: a serialised engine is executable code."""
     runtime = library.module.Runtime(library.log)  # which by default runs no code that an engine brings along
     why = _invalid(library.module, runtime, data)
     engine = None if why else runtime.deserialize_cuda_engine(data)
@@ -112,7 +112,7 @@ def deserialise(library: Flavour, data: bytes, name: str) -> Any:
 
 
 def check_fits(name: str, built: dict[str, str], sms: Sequence[int], library: Flavour, capability: int) -> None:
-    """Refuses an engine of another version, platform or GPU, before a byte of it is deserialised."""
+    """Refuse an engine of another version, platform or GPU, before a byte of it is deserialised."""
     wanted = {LIBRARY[library.target]: library.version, "platform": this_platform()}
     again = f"run `engines build {name} --target {library.target}` again on this machine"
     for what, here in wanted.items():
@@ -124,7 +124,7 @@ def check_fits(name: str, built: dict[str, str], sms: Sequence[int], library: Fl
 
 
 def _invalid(trt: Any, runtime: Any, data: bytes) -> str:
-    """What RTX finds wrong with an engine's header; full TensorRT cannot be asked."""
+    """Return what RTX finds wrong with an engine's header; full TensorRT cannot be asked."""
     if not hasattr(runtime, "get_engine_validity"):
         return ""
     validity, flags = runtime.get_engine_validity(data)

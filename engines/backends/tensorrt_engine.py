@@ -15,7 +15,7 @@ from engines.skeleton import Array
 
 
 def open_compiled(data: bytes, manifest: Manifest, contract: Contract, batch: int) -> TrtEngine:
-    """An engine of verified bytes: fits this machine, or refused before anything is deserialised."""
+    """Return an engine of verified bytes: fits this machine, or refused before anything is deserialised."""
     check_batch(manifest.name, contract, batch)
     library, gpu = flavour(manifest.target), open_gpu()
     check_fits(manifest.name, manifest.versions, manifest.sms, library, gpu.capability)
@@ -54,7 +54,8 @@ class TrtEngine:
         self._gpu.sync()
 
     def _call(self, read: DeviceBlock, write: DeviceBlock) -> Callable[[], None]:
-        """One step that reads one block and writes the other; its addresses never change, so it can be replayed."""
+        """Return one step that reads one block and writes the other; its addresses never change, so it can be
+        replayed."""
         context = self._context()
         addresses = {**self._inputs.address, **self._answer.address, **read.address}
         addresses |= {f"next_{name}": address for name, address in write.address.items()}

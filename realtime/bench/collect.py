@@ -37,12 +37,12 @@ class Poses:
         return np.array(self.total_us) / 1000
 
     def added_ms(self) -> F64:
-        """What everything but the detector itself took: publish - capture - the detector's own time."""
+        """Return what everything but the detector itself took: publish - capture - the detector's own time."""
         rows = [(total, times["detector"]) for total, times in zip(self.total_us, self.stage_us) if "detector" in times]
         return np.array([total - own for total, own in rows]) / 1000
 
     def lost(self) -> int:
-        """Frames never answered between the first and the last that were."""
+        """Return frames never answered between the first and the last that were."""
         return self.seqs[-1] - self.seqs[0] + 1 - len(self.seqs) if self.seqs else 0
 
     def after(self, warm_up: int) -> Poses:

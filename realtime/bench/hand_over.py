@@ -92,7 +92,7 @@ def sent_ns(image: Any) -> int:
 
 
 def rows(sizes: list[tuple[int, int]], seconds: float, rounds: int) -> list[dict[str, Any]]:
-    """Every way at every size, the ways in turns; medians over the rounds."""
+    """Return every way at every size, the ways in turns; medians over the rounds."""
     ways = [name for name, way in WAYS.items() if not way.needs or importlib.util.find_spec(way.needs)]
     made = []
     for size in sizes:

@@ -154,7 +154,7 @@ WAYS = {
 
 
 def bind_of(folder: Path) -> str:
-    """A name for shared memory that no other run has: the port stands in the folder."""
+    """Return a name for shared memory that no other run has: the port stands in the folder."""
     kept = folder / "ring-port"
     if not kept.exists():
         kept.write_text(str(free_ports(["ring"])["ring"]))

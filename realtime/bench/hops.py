@@ -71,7 +71,7 @@ def received(receive: Receive) -> list[float]:
 
 
 def zeromq(folder: Path) -> tuple[Callable[[], Send], Callable[[], Receive]]:
-    """The sockets of the bus, with its options; nothing encoded, nothing checked."""
+    """Return the sockets of the bus, with its options; nothing encoded, nothing checked."""
     import zmq
 
     address = f"ipc://{folder}/hop"
@@ -117,7 +117,7 @@ def pipe() -> tuple[Callable[[], Send], Callable[[], Receive]]:
 
 
 def eventfd() -> tuple[Callable[[], Send], Callable[[], Receive]]:
-    """Bytes in shared memory, told by an eventfd."""
+    """Return bytes in shared memory, told by an eventfd."""
     memory, bell = mmap.mmap(-1, BYTES), os.eventfd(0)
 
     def receiver() -> Receive:
@@ -139,7 +139,7 @@ def eventfd() -> tuple[Callable[[], Send], Callable[[], Receive]]:
 
 
 def futex() -> tuple[Callable[[], Send], Callable[[], Receive]]:
-    """Bytes in shared memory, told by a futex: its first four count the messages."""
+    """Return bytes in shared memory, told by a futex: its first four count the messages."""
     memory, number = mmap.mmap(-1, 4096 + BYTES), FUTEX[platform.machine()]
     word = ctypes.c_uint32.from_buffer(memory)
     call = ctypes.CDLL(None, use_errno=True).syscall
@@ -174,7 +174,7 @@ def between_threads(count: int, send: Send, receive: Receive) -> list[float]:
 
 
 def slot(count: int) -> list[float]:
-    """What stages of one process hand over with."""
+    """Return what stages of one process hand over with."""
     held = Slot()
 
     def receive() -> bytes:
@@ -203,7 +203,7 @@ def condition(count: int) -> list[float]:
 
 @contextmanager
 def ways() -> Iterator[dict[str, Callable[[int], list[float]]]]:
-    """Every way from one stage to another, by what the table calls it."""
+    """Provide every way from one stage to another, by what the table calls it."""
     with tempfile.TemporaryDirectory(prefix="steadypose-hops-") as folder:
         yield {
             "processes: pipe, poll": lambda count: between_processes(count, pipe),

@@ -50,7 +50,7 @@ def percentiles(values: F64) -> dict[str, float]:
 
 
 def latencies(rounds: list[LiveRound]) -> dict[str, dict[str, float]]:
-    """Every row of the table that is a latency, over the frames of all rounds."""
+    """Return every row of the table that is a latency, over the frames of all rounds."""
     rows = {stage: np.concatenate([r.poses.stage_ms(stage) for r in rounds]) for stage in STAGES}
     rows["capture to publish"] = np.concatenate([r.poses.end_to_end_ms() for r in rounds])
     rows["added to the detector"] = np.concatenate([r.poses.added_ms() for r in rounds])
@@ -58,7 +58,7 @@ def latencies(rounds: list[LiveRound]) -> dict[str, dict[str, float]]:
 
 
 def figures(result: Result) -> dict[str, Any]:
-    """The JSON object that is printed last."""
+    """Return the JSON object that is printed last."""
     table = latencies(result.live)
     added, detector = table["added to the detector"]["p50_ms"], table["detector"]["p50_ms"]
     live_hz, bare_cpu_s = median(r.hz for r in result.live), median(result.bare_cpu_s)
@@ -91,7 +91,7 @@ def reached(name: str, value: float) -> bool:
 
 
 def lines(found: dict[str, Any]) -> list[str]:
-    """The table as plain text."""
+    """Return the table as plain text."""
     text = [f"{'':<24}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"]
     for name, row in found["latency"].items():
         text.append(f"{name:<24}" + "".join(f"{row[f'p{p}_ms']:>10.2f}" for p in PERCENTILES))
@@ -109,7 +109,7 @@ def lines(found: dict[str, Any]) -> list[str]:
 
 
 def compared(found: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
-    """Each figure over that of an earlier run, as plain text; a machine that is not the same is named."""
+    """Return each figure over that of an earlier run, as plain text; a machine that is not the same is named."""
     text = ["", f"{'':<24}{'earlier':>10}{'now':>10}{'ratio':>10}"]
     for name in (*AIMS, "live_hz", "pipeline_hz", "bare_hz"):
         before, now = earlier.get(name), found[name]

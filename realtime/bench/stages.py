@@ -103,7 +103,7 @@ def replay_of(path: Path, engine: str, people: int) -> Replay:
 
 
 def measure(engine: str, people: int, frames: int, cold_frames: int, film_frames: int = FRAMES) -> dict[str, Any]:
-    """Medians in µs, at once and behind the detector, of one lifter; what a pose waits for, summed."""
+    """Return medians in µs, at once and behind the detector, of one lifter; what a pose waits for, summed."""
     import cv2
 
     cv2.setNumThreads(1)  # as in the pipeline

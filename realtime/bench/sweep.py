@@ -35,7 +35,7 @@ GROWING = ("--people", "--fps", "--sources")  # what has a number that grows eve
 
 
 def settings(flags: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
-    """What is changed, and all flags; the common start once, first."""
+    """Yield what is changed, and all flags; the common start once, first."""
     yield "start", START
     for flag in flags:
         for value in STEPS[flag]:
@@ -44,7 +44,7 @@ def settings(flags: list[str]) -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def bench(flags: dict[str, str], rounds: int, seconds: float) -> dict[str, Any]:
-    """One `realtime bench` for each source, all at once; what is of all of them is added up."""
+    """Return one `realtime bench` for each source, all at once; what is of all of them is added up."""
     own = [word for pair in flags.items() if pair[0] != "--sources" for word in pair]
     command = [sys.executable, "-m", "realtime", "bench", "--rounds", str(rounds), "--seconds", str(seconds), *own]
     ports = free_ports([str(number) for number in range(int(flags["--sources"]))]).values()
@@ -67,14 +67,14 @@ def figures(process: subprocess.Popen[str]) -> dict[str, Any]:
 
 
 def together(runs: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians of the runs; sums of what they take and give together."""
+    """Return medians of the runs; sums of what they take and give together."""
     middle = {key: round(statistics.median(run[key] for run in runs), 3) for key in COLUMNS.values()}
     sums = {key: round(sum(run[key] for run in runs), 3) for key in ADDED_UP}
     return {"machine": runs[0]["machine"], **middle, **sums}
 
 
 def exponent(rows: dict[str, dict[str, Any]], flag: str) -> float:
-    """How processor time beyond the detector grows with this setting: slope of its logarithm."""
+    """Return how processor time beyond the detector grows with this setting: slope of its logarithm."""
     own = {"start": float(START[flag])} | {
         name: float(value) for value in STEPS[flag] if (name := f"{flag.removeprefix('--')} {value}") in rows
     }

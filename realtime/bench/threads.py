@@ -25,7 +25,7 @@ ENGINES = (*PREFERRED, "reliability")
 
 
 def measure(names: Sequence[str], threads: Sequence[int], batches: Sequence[int]) -> list[dict[str, Any]]:
-    """Medians of engines that take turns, after caches were emptied as another program's work would."""
+    """Return medians of engines that take turns, after caches were emptied as another program's work would."""
     opened = {key: open_with(*key) for key in ((n, b, t) for n in names for b in batches for t in threads)}
     wall: dict[Any, list[float]] = {key: [] for key in opened}
     spent: dict[Any, list[float]] = {key: [] for key in opened}

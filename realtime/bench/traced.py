@@ -42,7 +42,7 @@ def detect(ctx: Context) -> None:
         return replace(found, stage_us={"ids": (clock.now_ns() - began) // 1000})
 
     def answer(*given: Any) -> Any:
-        """The stage replaces what its tracker told; here it is kept."""
+        """Return the stage replaces what its tracker told; here it is kept."""
         with patch.object(detect_stage, "replace", kept):
             return original(*given)
 
@@ -69,7 +69,7 @@ def lift(ctx: Context) -> None:
 
 
 def stamped(answer: Callable[..., Any], name: str) -> Callable[..., Any]:
-    """The same answers, which also say when the frame was taken and answered: µs since its capture."""
+    """Return the same answers, which also say when the frame was taken and answered: µs since its capture."""
 
     def stamp(message: Any, from_ns: int, to_ns: int) -> Any:
         captured = message.stamp.t_capture_ns
@@ -87,7 +87,7 @@ def stamped(answer: Callable[..., Any], name: str) -> Callable[..., Any]:
 
 
 def lines(rounds: Iterable[Poses]) -> list[str]:
-    """Medians of each step, and their means in the slowest frames: there the p99 comes from."""
+    """Return medians of each step, and their means in the slowest frames: there the p99 comes from."""
     frames = [{**times, "publish": total} for poses in rounds for times, total in zip(poses.stage_us, poses.total_us)]
     each = {name: np.array([step(at) for at in frames]) / 1e3 for name, step in STEPS.items()}
     added = each["**added to the detector**"]

@@ -34,7 +34,7 @@ class CannotMeasure(Exception):
 
 @contextmanager
 def program(*words: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
-    """One of ours, once its first line is out; it ends with the block."""
+    """Provide one of ours, once its first line is out; it ends with the block."""
     command = [sys.executable, "-m", *words]
     process = subprocess.Popen(command, text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
     try:
@@ -69,7 +69,7 @@ def free_port() -> int:
 
 
 def first_skeletons(window: Any, address: str) -> list[float]:
-    """Seconds from asking for the page to the first skeleton on it."""
+    """Return seconds from asking for the page to the first skeleton on it."""
     times = []
     for _ in range(OPENINGS):
         page = window.new_page(viewport={"width": 1280, "height": 800})
@@ -82,7 +82,7 @@ def first_skeletons(window: Any, address: str) -> list[float]:
 
 
 def steady(window: Any, address: str, server: int, seconds: float) -> tuple[float, list[float]]:
-    """Share of a core that the server takes, and ms from publish to drawn for every frame drawn."""
+    """Return share of a core that the server takes, and ms from publish to drawn for every frame drawn."""
     page = window.new_page(viewport={"width": 1280, "height": 800})
     page.goto(address)
     page.wait_for_selector("#video:not([hidden])", timeout=30_000)

@@ -49,7 +49,7 @@ def hello() -> Hello:
 
 
 def people_of(truth: Truth) -> tuple[Person3D, ...]:
-    """The truth as a pipeline would tell it: hidden joints are inferred."""
+    """Return the truth as a pipeline would tell it: hidden joints are inferred."""
     return tuple(
         Person3D(
             i + 1, "TRACKED", (xyz - xyz[0]).astype(np.float32),

@@ -12,7 +12,7 @@ from contextlib import contextmanager, suppress
 
 @contextmanager
 def keys() -> Iterator[queue.SimpleQueue[str]]:
-    """A queue that fills with keys, lower case; the terminal is as before afterwards."""
+    """Provide a queue that fills with keys, lower case; the terminal is as before afterwards."""
     pressed: queue.SimpleQueue[str] = queue.SimpleQueue()
     if in_background():
         yield pressed

@@ -25,7 +25,7 @@ def channels(joints: tuple[str, ...]) -> list[tuple[str, str, str, str]]:
 
 
 def sample(joints: tuple[str, ...], person: BridgedPerson | None) -> list[float]:
-    """One value for each channel."""
+    """Return one value for each channel."""
     if person is None:
         return [NAN, NAN, NAN, NAN, float(ABSENT)] * len(joints) + [NOBODY]
     values: list[float] = []

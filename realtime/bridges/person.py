@@ -39,7 +39,7 @@ def check_humanoid(hello: Hello | None, otherwise: str) -> None:
 
 
 def chosen(pose: Pose3D, wanted: int | None, last: int | None) -> Person3D | None:
-    """The person asked for; else the one bridged last; else the one with the lowest id."""
+    """Return the person asked for; else the one bridged last; else the one with the lowest id."""
     people = {person.id: person for person in pose.people}
     if wanted is not None:
         return people.get(wanted)
@@ -47,7 +47,7 @@ def chosen(pose: Pose3D, wanted: int | None, last: int | None) -> Person3D | Non
 
 
 def bridged(person: Person3D, pose: Pose3D, hello: Hello, keypoints: Keypoints2D | None = None) -> BridgedPerson | None:
-    """None where not even the root is known."""
+    """Return None where not even the root is known."""
     upright = y_up(np.array(pose.up))
     root = np.zeros(3) if person.root_cam is None else np.asarray(person.root_cam, np.float64)
     points = (np.asarray(person.xyz, np.float64) + root) @ upright.T

@@ -16,7 +16,7 @@ DECIMALS = 4  # 0.1 mm
 
 
 def hello_json(hello: Hello) -> str:
-    """Who publishes: names and parents in the order of every person's arrays."""
+    """Return who publishes: names and parents in the order of every person's arrays."""
     return json.dumps({
         "type": "hello", "version": VERSION, "source": hello.source, "joints": hello.joints, "parents": hello.parents,
         "axes": AXES, "unit": "m", "states": [name.lower() for name in JOINT_STATES], "engine": hello.engine,
@@ -25,7 +25,7 @@ def hello_json(hello: Hello) -> str:
 
 
 def pose_json(pose: Pose3D, people: list[BridgedPerson]) -> str:
-    """One frame: `xyz` and `sigma` of an absent joint are null."""
+    """Return one frame: `xyz` and `sigma` of an absent joint are null."""
     return json.dumps({
         "type": "pose", "source": pose.stamp.source, "stream": pose.stamp.stream, "seq": pose.stamp.seq,
         "t_capture_unix_ms": round(pose.stamp.t_capture_unix_ns * 1e-6, 3), "status": pose.status, "live": pose.live,

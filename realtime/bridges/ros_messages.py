@@ -71,7 +71,7 @@ def joints_marker(person: BridgedPerson, frame: str, t_ns: int) -> Message:
 
 
 def bones_marker(person: BridgedPerson, hello: Hello, frame: str, t_ns: int) -> Message:
-    """Two points and colours for each bone whose ends are known."""
+    """Return two points and colours for each bone whose ends are known."""
     found = marker(person, frame, t_ns, 1, LINE_LIST, BONE_M)
     names = hello.joints
     bones = [(names[p], name) for name, p in zip(names, hello.parents) if p >= 0]

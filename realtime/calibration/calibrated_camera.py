@@ -37,17 +37,17 @@ class CalibratedCamera:
         return np.asarray(-self.R.T @ self.t, np.float64)
 
     def intrinsics(self) -> dict[str, float | int | list[float]]:
-        """The lens alone, as a file of --intrinsics has it."""
+        """Return the lens alone, as a file of --intrinsics has it."""
         (fx, _, cx), (_, fy, cy) = self.K[0].tolist(), self.K[1].tolist()
         lens: dict[str, float | int | list[float]] = {"fx": fx, "fy": fy, "cx": cx, "cy": cy}
         return lens | {"width": self.size[0], "height": self.size[1], "distortion": self.dist.tolist()}
 
     def to_camera(self, xyz: NDArray[Any]) -> F64:
-        """(..., 3) m in the world -> camera axes."""
+        """Return (..., 3) m in the world -> camera axes."""
         return np.asarray(xyz @ self.R.T + self.t, np.float64)
 
     def pixels(self, xyz: NDArray[Any]) -> F64:
-        """(..., 3) m in the world -> (..., 2) px, distorted; NaN where the point is unknown."""
+        """Return (..., 3) m in the world -> (..., 2) px, distorted; NaN where the point is unknown."""
         flat = np.asarray(xyz, np.float64).reshape(-1, 3)
         known = np.isfinite(flat).all(-1)
         seen = np.full((len(flat), 2), np.nan)
@@ -57,12 +57,12 @@ class CalibratedCamera:
         return seen.reshape(*np.shape(xyz)[:-1], 2)
 
     def rays(self, xy: NDArray[Any]) -> F64:
-        """(..., 2) px -> (..., 2) undistorted rays at depth 1."""
+        """Return (..., 2) px -> (..., 2) undistorted rays at depth 1."""
         flat = np.ascontiguousarray(xy, np.float64).reshape(-1, 1, 2)
         return np.asarray(cv2.undistortPoints(flat, self.K, self.dist), np.float64).reshape(np.shape(xy))
 
     def fitted(self, size: tuple[int, int]) -> CalibratedCamera:
-        """The same camera for a film of this size: padded by the coder, or resized; ValueError for any other."""
+        """Return the same camera for a film of this size: padded by the coder, or resized; ValueError for any other."""
         if all(abs(a - b) < PADDING_PX for a, b in zip(size, self.size)):
             return replace(self, size=size)
         scale = np.array([size[0] / self.size[0], size[1] / self.size[1]])

@@ -36,7 +36,7 @@ FLIP = np.diag([1.0, -1.0, -1.0])  # Qualisys' camera axes -> x right, y down, z
 
 
 def read_cameras(path: Path, unit: str = "auto") -> tuple[list[CalibratedCamera], str]:
-    """Cameras and the unit that the file's lengths were taken for."""
+    """Return cameras and the unit that the file's lengths were taken for."""
     if not path.is_file():
         raise CalibrationError(f"--calibration {path}: no such file; expected {KNOWN}")
     readers = {".json": _json, ".toml": _toml, ".txt": _qualisys, ".xml": _qualisys}
@@ -69,7 +69,7 @@ def _toml(path: Path) -> tuple[list[CalibratedCamera], str]:
 
 
 def _tables(plain: dict[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Cameras by name; caliscope numbers them: camera 0 is cam_0."""
+    """Yield cameras by name; caliscope numbers them: camera 0 is cam_0."""
     nested = plain.get("cameras")
     for key, table in (nested if isinstance(nested, dict) else plain).items():
         if isinstance(table, dict) and "matrix" in table and not table.get("ignore", False):
@@ -100,7 +100,7 @@ def _camera(path: Path, name: str, table: dict[str, Any]) -> CalibratedCamera:
 
 
 def rotation(values: Any) -> F64:
-    """(3, 3) of a Rodrigues vector or a matrix."""
+    """Return (3, 3) of a Rodrigues vector or a matrix."""
     if np.size(values) == 9:
         return array(values, (3, 3))
     return np.asarray(cv2.Rodrigues(array(values, (3,)))[0], np.float64)

@@ -9,7 +9,7 @@ from realtime.calibration.calibrated_camera import CalibratedCamera, Calibration
 
 
 def matching(film: Path, cameras: list[CalibratedCamera], calibration: Path) -> str:
-    """The camera that a film is named after: the same name, one within the other, or the same last number."""
+    """Return the camera that a film is named after: the same name, one within the other, or the same last number."""
     stem = film.stem.casefold()
     rules = (
         lambda name: name == stem,

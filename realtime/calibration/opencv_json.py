@@ -19,7 +19,7 @@ RIGID = 1e-3  # how far R R^T may lie from the identity
 
 
 def read_json(path: Path) -> list[CalibratedCamera]:
-    """Cameras of a calibration.json."""
+    """Return cameras of a calibration.json."""
     if not path.is_file():
         raise CalibrationError(f"{path}: missing")
     try:
@@ -58,7 +58,7 @@ def _camera(entry: dict[str, Any]) -> CalibratedCamera:
 
 
 def array(values: Any, shape: tuple[int, ...]) -> NDArray[np.float64]:
-    """Finite numbers of this shape, or ValueError."""
+    """Return finite numbers of this shape, or ValueError."""
     found = np.asarray(values, np.float64)
     if found.size != np.prod(shape) or not np.isfinite(found).all():
         raise ValueError(f"found {found.shape} numbers, expected {shape}, all finite")

@@ -12,7 +12,8 @@ MOST_BYTES = 16 << 20
 
 
 def read_text(path: Path) -> str:
-    """The whole text; UnicodeDecodeError where it is none, CalibrationError where it is no file of a calibration."""
+    """Return the whole text; UnicodeDecodeError where it is none, CalibrationError where it is no file of a
+    calibration."""
     try:
         with open(path, "rb", opener=_without_waiting) as file:
             status = os.fstat(file.fileno())

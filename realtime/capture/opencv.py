@@ -78,7 +78,8 @@ def _open_stream(spec: str) -> cv2.VideoCapture:
 
 @contextmanager
 def without_queues() -> Iterator[None]:
-    """Pictures of a stream wait nowhere.  Only while it is opened: a file read like this loses its last frame."""
+    """Provide pictures of a stream wait nowhere.  Only while it is opened: a file read like this loses its last
+    frame."""
     if FFMPEG_OPTIONS in os.environ:  # the user's own
         yield
         return
@@ -105,7 +106,7 @@ def open_file(config: SourceConfig, stamper: Stamper) -> FileVideo:
 
 
 def upright(image: Any, rotate: int) -> Image:
-    """Three channels, turned as asked."""
+    """Return three channels, turned as asked."""
     if image.ndim == 2 or image.shape[2] == 1:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     elif image.shape[2] == 4:
@@ -135,7 +136,7 @@ class LiveVideo:
         return Picture(image, self._stamper.stamp(image.shape, now_ns, unix_ns))
 
     def _retrieve(self) -> Any:
-        """None for a damaged picture."""
+        """Return None for a damaged picture."""
         good, image = self._capture.retrieve()
         if not good or image is None or image.size == 0:
             return None
@@ -181,7 +182,7 @@ class FileVideo:
 
 
 def next_media_ms(last_ms: float, told_ms: float, fps: float) -> float:
-    """What the container tells, where that grows by a believable step; else one frame later."""
+    """Return what the container tells, where that grows by a believable step; else one frame later."""
     step = 1000.0 / fps
     return told_ms if math.isfinite(told_ms) and 0.1 * step <= told_ms - last_ms <= 10_000 else last_ms + step
 

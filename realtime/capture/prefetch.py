@@ -40,7 +40,7 @@ class _Reader(Generic[Item]):
 
 
 def ahead(source: Iterator[Item], depth: int = DEPTH) -> Generator[Item, None, None]:
-    """The same items in the same order; what the source raises is raised here, in its place."""
+    """Yield the same items in the same order; what the source raises is raised here, in its place."""
     reader = _Reader(source, depth)
     try:
         while (got := reader.queue.get()) is not None:

@@ -35,7 +35,8 @@ class Source(Protocol):
     size: tuple[int, int]  # as declared, before rotation; (0, 0) where unknown
 
     def read(self) -> Picture | None:
-        """The next picture; None at the end of a file.  BadPicture for one that is damaged, SourceError for the end."""
+        """Return the next picture; None at the end of a file.  BadPicture for one that is damaged, SourceError for
+        the end."""
         ...
 
     def close(self) -> None: ...
@@ -72,7 +73,7 @@ class Stamper:
         self.seq += 1
 
     def stamp(self, shape: tuple[int, ...], t_capture_ns: int, t_unix_ns: int) -> Stamp:
-        """The next picture's identity and time of capture."""
+        """Return the next picture's identity and time of capture."""
         if self.shape is None:
             self.shape = shape
         elif self.shape != shape:

@@ -79,19 +79,20 @@ class SourceWatchdog:
         return (len(self._times) - 1) * clock.NS_PER_S / (self._times[-1] - self._times[0])
 
     def note(self) -> str:
-        """What is worth knowing about a source that works: a steady rate below the declared one."""
+        """Return what is worth knowing about a source that works: a steady rate below the declared one."""
         if not self.rate_hz or not math.isfinite(self._declared_hz) or self._declared_hz <= 0:
             return ""
         share = self.rate_hz / self._declared_hz
         return f"camera gives {self.rate_hz:.0f} of {self._declared_hz:.0f} Hz" if share < SLOWER else ""
 
     def steady_hz(self) -> float:
-        """The rate to keep up with: the declared one, or what is measured where that is less; 0: neither is known."""
+        """Return the rate to keep up with: the declared one, or what is measured where that is less; 0: neither is
+        known."""
         declared_hz = self._declared_hz if math.isfinite(self._declared_hz) else 0.0
         return self.rate_hz if self.note() or declared_hz <= 0 else declared_hz
 
     def mismatch(self) -> str:
-        """How the pictures differ from what the driver declares or was asked for; empty when they do not."""
+        """Return how the pictures differ from what the driver declares or was asked for; empty when they do not."""
         if not self.seen or self._remote:
             return ""
         for how, (width, height) in self._sizes.items():

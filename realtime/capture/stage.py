@@ -78,7 +78,8 @@ class Judge:
 
 
 def askable(config: SourceConfig, picture: Picture) -> str:
-    """Size of the picture, "WxH" px, where another one can be asked for; empty for what has a size of its own."""
+    """Return size of the picture, "WxH" px, where another one can be asked for; empty for what has a size of its
+    own."""
     height, width = picture.image.shape[:2]
     return f"{width}x{height}" if kind_of(config.spec) in ("camera", "demo") else ""
 

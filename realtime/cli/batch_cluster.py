@@ -40,7 +40,7 @@ def made_by_cluster(jobs: list[Job], address: str, do: Do | None = None) -> Iter
 
 
 def recording_of(job: Job) -> bytes | None:
-    """The film's recording, where an earlier run left it: then the film is not looked at again."""
+    """Return the film's recording, where an earlier run left it: then the film is not looked at again."""
     mark, path = batch_film.read_mark(job), job.out / f"{job.name}.sp"
     whole = mark.recorded and mark.of_same(batch_film.fresh_mark(job)) and not job.force
     return path.read_bytes() if whole and path.exists() else None
@@ -70,7 +70,7 @@ def _do(job: Job) -> list[str]:
 
 
 def placed(job: Job, made: MadeFilm) -> MadeFilm:
-    """Moves whole files to where they belong, and marks them as done here."""
+    """Move whole files to where they belong, and marks them as done here."""
     if made.status == "failed":
         return made
     old, mark = batch_film.read_mark(job), batch_film.fresh_mark(job)

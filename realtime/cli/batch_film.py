@@ -45,7 +45,7 @@ class Job:
     foot_lock: bool = False
 
     def how(self, to: str) -> str:
-        """What else a piece depends on."""
+        """Return what else a piece depends on."""
         return f"{self.side_by_side}" if to == OVERLAY else f"{self.keep} {self.smooth} {self.foot_lock}"
 
 
@@ -74,7 +74,7 @@ def fresh_mark(job: Job) -> Mark:
 
 
 def read_mark(job: Job) -> Mark:
-    """The last run's mark; an empty one where there is none that can be read."""
+    """Return the last run's mark; an empty one where there is none that can be read."""
     try:
         return Mark(**json.loads(mark_path(job).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -114,7 +114,7 @@ def do(job: Job, tell: Tell) -> list[str]:
 
 
 def recorded(job: Job, mark: Mark, old: Mark, tell: Tell) -> Path:
-    """The film's recording in the output folder."""
+    """Return the film's recording in the output folder."""
     path = job.out / f"{job.name}.sp"
     if mark.recorded and path.exists():
         return path
@@ -128,7 +128,7 @@ def recorded(job: Job, mark: Mark, old: Mark, tell: Tell) -> Path:
 
 
 def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
-    """One format: made aside, then moved to where it belongs, in place of what an earlier run made."""
+    """Return one format: made aside, then moved to where it belongs, in place of what an earlier run made."""
     aside = job.out / HIDDEN / f"{job.name}.{to}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()

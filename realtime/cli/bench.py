@@ -99,7 +99,7 @@ def bare(film: Path, seconds: float, args: argparse.Namespace) -> dict[str, floa
 
 
 def earlier(path: str) -> dict[str, Any]:
-    """The figures an earlier bench printed last."""
+    """Return the figures an earlier bench printed last."""
     try:
         found = json.loads(Path(path).read_text().splitlines()[-1])
     except (OSError, ValueError, IndexError) as error:
@@ -158,7 +158,7 @@ def program(args: argparse.Namespace, film: Path, hz: float) -> list[str]:
 
 
 def watch(command: list[str], look: Callable[[int, float], None]) -> list[str]:
-    """Runs a program to its end and looks at it all the while; its lines."""
+    """Run a program to its end and looks at it all the while; its lines."""
     with tempfile.TemporaryFile("w+") as said, subprocess.Popen(command, stdout=said, env=quiet()) as process:
         while process.poll() is None:
             look(process.pid, clock.now_ns() / clock.NS_PER_S)

@@ -47,7 +47,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def actions(command: str) -> list[argparse.Action]:
-    """The flags of a command."""
+    """Return the flags of a command."""
     from realtime.cli.main import COMMANDS
 
     parser = argparse.ArgumentParser()
@@ -58,7 +58,7 @@ def actions(command: str) -> list[argparse.Action]:
 
 
 def nested(parser: argparse.ArgumentParser) -> dict[str, argparse.ArgumentParser]:
-    """The commands of a command, such as those of `realtime bridge`, by name."""
+    """Return the commands of a command, such as those of `realtime bridge`, by name."""
     actions = [one for one in parser._actions if isinstance(one, argparse._SubParsersAction)]  # noqa: SLF001
     return dict(actions[0].choices) if actions else {}
 
@@ -121,7 +121,7 @@ def fish() -> str:
 
 
 def wanted(action: argparse.Action) -> str:
-    """What fish offers behind a flag."""
+    """Return what fish offers behind a flag."""
     if action.nargs == 0:
         return ""
     return f" -r -a '{' '.join(map(str, action.choices))}'" if action.choices else " -r"

@@ -38,7 +38,7 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def film_config(film: Path, args: argparse.Namespace) -> RunConfig:
-    """Settings for a film, every frame of it."""
+    """Return settings for a film, every frame of it."""
     flags: Flags = {"source.spec": ("FILE", str(film)), "source.every_frame": ("FILE", True)}
     for flag in FLAGS:
         value = getattr(args, flag.removeprefix("--"))
@@ -68,7 +68,7 @@ class OpenFilm:
     size: tuple[int, int]  # of its pictures as they are looked at
 
     def answers(self) -> Iterator[tuple[Picture, Answer]]:
-        """Every picture with its answer, in order; pictures wait while a lifter looks ahead."""
+        """Yield every picture with its answer, in order; pictures wait while a lifter looks ahead."""
         waiting: deque[Picture] = deque()
         for answer in answers(Kept(self.source, waiting), self.chain):
             while waiting[0].stamp != answer.pose.stamp:
@@ -105,7 +105,7 @@ def open_film(config: RunConfig, stack: ExitStack) -> OpenFilm:
 
 
 def frame_count(film: str) -> int:
-    """Frames as the container declares them; 0 where it does not know."""
+    """Return frames as the container declares them; 0 where it does not know."""
     capture = cv2.VideoCapture(str(Path(film).expanduser()), cv2.CAP_FFMPEG)
     try:
         return max(0, int(capture.get(cv2.CAP_PROP_FRAME_COUNT)))
@@ -138,7 +138,7 @@ def record_film(film: Path, out: Path, config: RunConfig, tell: Callable[[int, i
 
 
 def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: bool) -> tuple[Path, str]:
-    """The film's recording beside it, made where there is none, and what is to be said about that."""
+    """Return the film's recording beside it, made where there is none, and what is to be said about that."""
     out = film.with_suffix(".sp")
     config = film_config(film, args)
     if out.exists():
@@ -156,7 +156,7 @@ def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: boo
 
 
 def doubts(film: Path, recording: Path, args: argparse.Namespace) -> str:
-    """Why a recording beside a film may not be what was asked for; empty where it is."""
+    """Return why a recording beside a film may not be what was asked for; empty where it is."""
     asked = [flag for flag in FLAGS if getattr(args, flag.removeprefix("--")) is not None]
     asked += ["--config"] * bool(args.config)
     if asked:
@@ -165,7 +165,7 @@ def doubts(film: Path, recording: Path, args: argparse.Namespace) -> str:
 
 
 def film_progress() -> Progress:
-    """A bar with the time left on a terminal, nothing elsewhere."""
+    """Return a bar with the time left on a terminal, nothing elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -86,7 +86,7 @@ def show(args: argparse.Namespace) -> None:
 
 
 def key_in(text: str) -> str:
-    """A key as given, or the one in a file of this name."""
+    """Return a key as given, or the one in a file of this name."""
     path = Path(text).expanduser()
     whole = len(text) == keys.KEY_CHARACTERS and not path.is_file()
     return keys.checked_key(

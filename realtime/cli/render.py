@@ -64,7 +64,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def render_file(args: argparse.Namespace, bar: Progress) -> Written:
-    """A recording; or a film, by the recording that lies beside it where that is of the same settings."""
+    """Return a recording; or a film, by the recording that lies beside it where that is of the same settings."""
     if is_recording(args.file):
         return render_recording(args, bar)
     beside = args.file.with_suffix(".sp")
@@ -75,7 +75,7 @@ def render_file(args: argparse.Namespace, bar: Progress) -> Written:
 
 
 def render_live(args: argparse.Namespace) -> Written:
-    """A stream that runs, until Ctrl-C, SIGTERM or the given time."""
+    """Return a stream that runs, until Ctrl-C, SIGTERM or the given time."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -91,7 +91,7 @@ def render_live(args: argparse.Namespace) -> Written:
 
 
 def render_film(args: argparse.Namespace, bar: Progress) -> Written:
-    """A film that was not looked at yet: nothing of it is recorded."""
+    """Return a film that was not looked at yet: nothing of it is recorded."""
     with ExitStack() as stack:
         film = open_film(film_config(args.file, args), stack)
         task = bar.add_task(f"drawing {args.out.name}", total=film.frames or None)
@@ -100,7 +100,7 @@ def render_film(args: argparse.Namespace, bar: Progress) -> Written:
 
 
 def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
-    """A recording, on the pictures of its film where that is named."""
+    """Return a recording, on the pictures of its film where that is named."""
     hello, poses = hello_and_poses(Recorded(args.file))
     task = bar.add_task(f"drawing {args.out.name}", total=len(poses))
 
@@ -120,7 +120,7 @@ def draw_on_film(
     out: Path, film: Path, config: RunConfig, hello: Hello, poses: list[Pose3D], side_by_side: bool,
     tell: Callable[[int], None],
 ) -> Written:  # fmt: skip
-    """A recording's poses on the film that they were found in."""
+    """Return a recording's poses on the film that they were found in."""
     if is_recording(film):
         raise RecordingError(f"--film {film} is a recording too; name the film that was looked at")
     with closing(open_source(config)) as source:
@@ -144,7 +144,7 @@ def of_film(film: OpenFilm) -> Iterator[Moment]:
 
 
 def pictures(source: Source) -> Iterator[tuple[int, float, Image]]:
-    """A film's pictures with number and time."""
+    """Yield a film's pictures with number and time."""
     start_ns = None
     while (picture := source.read()) is not None:
         start_ns = picture.stamp.t_capture_ns if start_ns is None else start_ns

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def milliseconds(text: str) -> float | str:
-    """A number, or the word that lets the machine decide."""
+    """Return a number, or the word that lets the machine decide."""
     return text if text == "auto" else float(text)
 
 
@@ -101,7 +101,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def given(args: argparse.Namespace) -> Flags:
-    """What the command line sets: setting -> (flag, value)."""
+    """Return what the command line sets: setting -> (flag, value)."""
     flags: Flags = {}
     for flag, name in (("--camera", "camera"), ("--source", "source")):
         if (specs := getattr(args, name)) is not None:
@@ -135,7 +135,7 @@ def settings(args: argparse.Namespace) -> RunConfig:
 
 
 def of_room(config: RunConfig) -> RunConfig:
-    """Settings of a run of several cameras, checked: what clients follow first gives the run its name."""
+    """Return settings of a run of several cameras, checked: what clients follow first gives the run its name."""
     from realtime.fusion.cameras import calibrated, check_room
     from realtime.fusion.fuser import FUSED
 
@@ -147,7 +147,7 @@ def of_room(config: RunConfig) -> RunConfig:
 
 
 def run_pipeline(config: RunConfig, report: Callable[[Snapshot], None]) -> int:
-    """One camera or film, or several."""
+    """Return one camera or film, or several."""
     from realtime.config.source_spec import is_file_run
     from realtime.supervise import supervisor
 
@@ -216,7 +216,7 @@ def refuse_what_needs_poses(config: RunConfig) -> None:
 
 @contextmanager
 def newest_pose(config: RunConfig) -> Iterator[Newest]:
-    """What the terminal shows comes from the stream itself, as any client has it."""
+    """Provide what the terminal shows comes from the stream itself, as any client has it."""
     from realtime.client.pose_client import PoseClient
     from realtime.config.source_spec import is_file_run
     from realtime.wire.messages import Pose3D
@@ -236,7 +236,7 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
 
 
 def asked_age(config: RunConfig) -> float | None:
-    """None: what the publisher declares, which follows the machine."""
+    """Return None: what the publisher declares, which follows the machine."""
     return None if isinstance(config.publish.max_age_ms, str) else config.publish.max_age_ms
 
 
@@ -295,7 +295,7 @@ def keys_of(config: RunConfig) -> list[str]:
 
 
 def connectable(bind: str) -> str:
-    """Where a client on this machine finds what is bound to every address of it."""
+    """Return where a client on this machine finds what is bound to every address of it."""
     return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
 
 

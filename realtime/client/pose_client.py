@@ -66,7 +66,7 @@ class PoseClient:
         self._poses, self._hellos = self._listener("pose3d"), self._listener("hello")
 
     def __iter__(self) -> Iterator[Pose3D]:
-        """Each pose as it comes, the newest when several came; STALE whenever nothing came for half a second.
+        """Yield each pose as it comes, the newest when several came; STALE whenever nothing came for half a second.
 
         Yields:
             Poses whose joints have their names.  Those names come once a second: what comes before them is held back.
@@ -82,7 +82,7 @@ class PoseClient:
                 yield self.latest() if news else stale(self.latest())
 
     def latest(self, max_age_ms: float | None = None) -> Pose3D:
-        """The newest pose, at once, without waiting.
+        """Return the newest pose, at once, without waiting.
 
         Args:
             max_age_ms: in place of the client's own limit; what the lifter looks ahead is granted on top.
@@ -104,7 +104,7 @@ class PoseClient:
         return pose.with_joints(heard.message.joints) if heard and heard.message.source == pose.stamp.source else pose
 
     def hello(self, timeout_s: float = 3.0) -> Hello:
-        """Who publishes: joint names, axes, engine, ...
+        """Return who publishes: joint names, axes, engine, ...
 
         Args:
             timeout_s: how long to wait for it; it is said once a second.
@@ -125,7 +125,7 @@ class PoseClient:
         return self.hello().joints
 
     def keypoints2d(self, max_age_ms: float | None = None) -> Keypoints2D | None:
-        """What the detector saw and how reliable it is; None where that is too old."""
+        """Return what the detector saw and how reliable it is; None where that is too old."""
         return self._recent("keypoints2d", max_age_ms)  # type: ignore[no-any-return]
 
     def truth(self, max_age_ms: float | None = None) -> Truth | None:
@@ -158,7 +158,7 @@ class PoseClient:
         return heard.message if heard and self._age_ms(heard) <= self.limit_ms(max_age_ms) else None
 
     def limit_ms(self, asked: float | None = None) -> float:
-        """Greatest age of a current pose, in ms: the one asked for, else this client's, else the publisher's."""
+        """Return greatest age of a current pose, in ms: the one asked for, else this client's, else the publisher's."""
         if asked is not None or self.max_age_ms is not None:
             return asked if asked is not None else self.max_age_ms or 0.0
         heard = self._hellos.newest()
@@ -220,7 +220,7 @@ def contradicts(hello: Hello, pose: Pose3D) -> str:
 
 
 def first_of(hello: Hello) -> str:
-    """Whom to follow where several publish at one address; empty: there is one alone."""
+    """Return whom to follow where several publish at one address; empty: there is one alone."""
     return hello.sources[0] if hello.sources else ""
 
 

@@ -24,7 +24,8 @@ class ClusterError(ValueError):
 def results(
     work: Callable[..., Any], shards: Sequence[Sequence[Any]], address: str, common: Any = None
 ) -> Iterator[Any]:
-    """(number, result) of every shard, as they come: `work(*shard)`, with `common`, sent once, in front where given."""
+    """Yield (number, result) of every shard, as they come: `work(*shard)`, with `common`, sent once, in front where
+    given."""
     ray = connected(address)
     task = ray.remote(num_cpus=1, max_retries=RETRIES, retry_exceptions=False)(work)
     first = () if common is None else (ray.put(common),)

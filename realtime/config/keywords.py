@@ -44,7 +44,7 @@ def keywords() -> dict[str, str]:
 
 
 def configured(config: RunConfig | str | Path | None, given: dict[str, Any]) -> RunConfig:
-    """Settings of a call: the config's, or a settings file's, under the keywords; checked, or ConfigError."""
+    """Return settings of a call: the config's, or a settings file's, under the keywords; checked, or ConfigError."""
     base = config if isinstance(config, RunConfig) else load(str(config) if config else None)
     known, values, origins = keywords(), asdict(base), {}
     for keyword, value in given.items():

@@ -25,7 +25,7 @@ LEAST_AGE_MS = 150.0  # the greatest age of a current pose, unless told or measu
 
 
 def quantity(default: Any, unit: str, low: float, high: float) -> Any:
-    """A number with a unit and closed bounds; `settings.build` holds every value against them."""
+    """Return a number with a unit and closed bounds; `settings.build` holds every value against them."""
     return field(default=default, metadata={"unit": unit, "low": low, "high": high})
 
 
@@ -104,7 +104,7 @@ class OcclusionConfig:
     cues: CueConfig = field(default_factory=CueConfig)
 
     def source(self) -> str:
-        """What the reliabilities that leave the filter are made of; all of them mean "observed" from 0.5 on."""
+        """Return what the reliabilities that leave the filter are made of; all of them mean "observed" from 0.5 on."""
         return "learned" if self.engine else "eq2"
 
 

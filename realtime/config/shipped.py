@@ -23,7 +23,8 @@ class Shipped:
         return sorted(path.stem for path in self.folder().glob("*.yaml"))
 
     def locate(self, name: str) -> str:
-        """The path of a file of settings: as given where it is one, else of the one that ships under this name."""
+        """Return the path of a file of settings: as given where it is one, else of the one that ships under this
+        name."""
         if Path(name).exists() or Path(name).suffix or Path(name).name != name:
             return name
         if name not in self.names():

@@ -36,13 +36,13 @@ def kind_of(spec: str) -> Kind:
 
 
 def demo_turn(spec: str) -> float:
-    """How far the camera of `demo@DEGREES` stands turned about the rendered people."""
+    """Return how far the camera of `demo@DEGREES` stands turned about the rendered people."""
     found = DEMO_TURNED.fullmatch(spec)
     return float(found[1]) if found else 0.0
 
 
 def is_file_run(config: SourceConfig) -> bool:
-    """Files, and the demo with every frame, go through the lossless chain."""
+    """Return files, and the demo with every frame, go through the lossless chain."""
     kind = kind_of(config.spec)
     return kind == "file" or (kind == "demo" and config.every_frame)
 

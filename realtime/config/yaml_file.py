@@ -130,7 +130,7 @@ def _key(node: Any, path: Path, tree: Tree) -> str:
 
 
 def read_yaml(path: str) -> Tree:
-    """The file's plain values with the line of every key, or ConfigError."""
+    """Return the file's plain values with the line of every key, or ConfigError."""
     tree = Tree(path)
     node = compose(read_bounded(path), path)
     if node is None:

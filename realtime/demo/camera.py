@@ -45,13 +45,13 @@ class DemoCamera:
         return np.asarray(np.asarray(xyz_cam, np.float64) @ self.rotation + np.array(self.eye))
 
     def project(self, xyz_cam: NDArray[Any]) -> F64:
-        """(..., 3) -> (..., 2) px; what lies behind the camera is projected as if just before it."""
+        """Return (..., 3) -> (..., 2) px; what lies behind the camera is projected as if just before it."""
         xyz = np.asarray(xyz_cam, np.float64)
         depth = np.maximum(xyz[..., 2:], NEAR)
         return np.asarray(xyz[..., :2] / depth * self.focal + np.array([self.cx, self.cy]))
 
     def sees(self, xyz_cam: NDArray[Any]) -> NDArray[np.bool_]:
-        """(..., 3) -> (...): in front of the camera and inside the picture."""
+        """Return (..., 3) -> (...): in front of the camera and inside the picture."""
         xy, depth = self.project(xyz_cam), np.asarray(xyz_cam)[..., 2]
         inside = (xy >= 0).all(-1) & (xy[..., 0] < self.width) & (xy[..., 1] < self.height)
         return np.asarray(inside & (depth > NEAR))
@@ -64,7 +64,7 @@ def look_at(
     fov_deg: float = 60.0,
     roll_deg: float = 0.0,
 ) -> DemoCamera:
-    """A camera at `eye` whose centre shows `target`."""
+    """Return a camera at `eye` whose centre shows `target`."""
     width, height = size
     focal = 0.5 * max(width, height) / np.tan(np.radians(fov_deg) / 2)
     axes = _turned(_axes(np.subtract(target, eye)), np.radians(roll_deg))

@@ -21,7 +21,7 @@ _AWAY = np.abs((_TURN - _FRONT + 0.5) % 1 - 0.5)  # 0 in front, 0.5 behind
 
 @lru_cache(maxsize=16)
 def dress(look: SceneAppearance) -> tuple[F64, NDArray[np.bool_]]:
-    """Colours (Q, 3) BGR and which quads are drawn (Q,)."""
+    """Return colours (Q, 3) BGR and which quads are drawn (Q,)."""
     rng = np.random.default_rng([look.seed, 11])
     colours = np.tile(np.array(look.skin), (_FIRST[-1], 1))
     drawn = np.ones(_FIRST[-1], bool)

@@ -27,7 +27,7 @@ class Feature:
 
 @lru_cache(maxsize=16)
 def features(look: SceneAppearance) -> tuple[F64, F64, F64, F64]:
-    """at (F, CORNERS, 3), normal (F, 3), colour (F, 3), lift (F,)"""
+    """Return at (F, CORNERS, 3), normal (F, 3), colour (F, 3), lift (F,)"""
     found = [*_eyes(look), *_nose(look), *_mouth(look), *_ears(look), *(_glasses() if look.glasses else [])]
     return (
         np.stack([f.at for f in found]), np.stack([f.normal for f in found]),
@@ -36,7 +36,7 @@ def features(look: SceneAppearance) -> tuple[F64, F64, F64, F64]:
 
 
 def _face_depth(x: F64, y: F64) -> F64:
-    """How far behind the tip of the nose the skin of the face lies."""
+    """Return how far behind the tip of the nose the skin of the face lies."""
     return np.asarray(
         -0.105
         + 0.092 * np.sqrt(np.maximum(1 - (x / 0.079) ** 2, 0.05)) * np.clip(1 - np.maximum(y - 0.05, 0) * 3, 0.5, 1)

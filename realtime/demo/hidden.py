@@ -38,7 +38,7 @@ _TRUNK_PARTS = {"trunk", "left_flank", "right_flank"}
 
 
 def _own_parts(point: str) -> set[str]:
-    """The limb a point belongs to: its own parts never hide it."""
+    """Return the limb a point belongs to: its own parts never hide it."""
     side, _, part = point.partition("_")
     arm, leg = {f"{side}_{p}" for p in ("upper_arm", "forearm", "hand")}, {f"{side}_{p}" for p in ("thigh", "shin")}
     if part == "shoulder":
@@ -94,7 +94,7 @@ def _hidden_of(
 
 
 def _capsules(person: Body) -> tuple[F64, F64, F64]:
-    """Ends (P, 3), (P, 3) and radii (P,) of the parts, camera axes."""
+    """End (P, 3), (P, 3) and radii (P,) of the parts, camera axes."""
     x, s = person.joints, person.scale
     a = [x[J[a]] for a, _, _ in _CAPSULES.values()]
     b = [x[J[b]] for _, b, _ in _CAPSULES.values()]
@@ -111,7 +111,7 @@ def _capsules(person: Body) -> tuple[F64, F64, F64]:
 
 
 def _covered(points: NDArray[Any], a: F64, b: F64, radius: F64) -> Flags:
-    """(N, 3) points and P capsules -> (N, P): the line of sight passes through the capsule before the point."""
+    """Map (N, 3) points and P capsules -> (N, P): the line of sight passes through the capsule before the point."""
     sight = points / np.maximum(np.linalg.norm(points, axis=1, keepdims=True), 1e-9)
     reach = np.linalg.norm(points, axis=1)
     on_ray, gap = _closest(sight, a, b)
@@ -120,7 +120,7 @@ def _covered(points: NDArray[Any], a: F64, b: F64, radius: F64) -> Flags:
 
 
 def _closest(sight: F64, a: F64, b: F64) -> tuple[F64, F64]:
-    """Rays from the eye (N, 3, unit) and segments (P, 3) -> distance along the ray and gap, (N, P)."""
+    """Map rays from the eye (N, 3, unit) and segments (P, 3) -> distance along the ray and gap, (N, P)."""
     along = b - a
     length2 = np.maximum((along**2).sum(1), 1e-12)[None]
     lean = sight @ along.T

@@ -55,7 +55,7 @@ def draw_motion(seed: int, kind: str = "mix", facing: float = 0.0, bones: Bones 
 
 
 def _plan(rng: np.random.Generator, kind: str) -> NDArray[np.int64]:
-    """(N,) index of the activity."""
+    """Return (N,) index of the activity."""
     if kind == "turn":
         return np.full(_N, ACTIVITIES.index("stand"))
     if kind != "mix":
@@ -79,7 +79,7 @@ def _soft(flags: NDArray[np.bool_] | F64, seconds: float = _BLEND_S) -> F64:
 
 
 def _walk_path(walking: F64, rng: np.random.Generator, legs: float) -> tuple[F64, F64, F64]:
-    """place (N, 2), heading of travel (N,) and gait phase (N,): an oval walked a whole number of times."""
+    """Return place (N, 2), heading of travel (N,) and gait phase (N,): an oval walked a whole number of times."""
     a, b = rng.uniform(0.7, 1.0), rng.uniform(0.45, 0.7)
     around = np.linspace(0, 2 * np.pi, 2001)
     points = np.stack([a * np.sin(around), b * np.cos(around)], 1)

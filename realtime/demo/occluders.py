@@ -62,7 +62,7 @@ def draw_board(image: Image, board: Occluder, camera: DemoCamera) -> None:
 
 
 def behind(points: NDArray[Any], board: Occluder) -> NDArray[np.bool_]:
-    """(N, 3) camera axes -> (N,): the line of sight meets the board before the point."""
+    """Map (N, 3) camera axes -> (N,): the line of sight meets the board before the point."""
     centre, across, along = (np.array(v) for v in (board.centre, board.across, board.along))
     normal = np.cross(across, along)
     points = np.asarray(points, np.float64)

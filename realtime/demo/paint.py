@@ -21,7 +21,7 @@ _MAX_FINE = 700_000  # px of a region that is still drawn at double size
 
 
 def paint_people(image: Image, people: list[tuple[Body, SceneAppearance]], camera: DemoCamera, light: F64) -> None:
-    """Draws into `image`; `light` points to the lamp, camera axes."""
+    """Draw into `image`; `light` points to the lamp, camera axes."""
     stacks = [draw(person, look, camera, light) for person, look in people for draw in (_skin_polygons, _face_polygons)]
     stacks = [stack for stack in stacks if len(stack[0])]
     if stacks:
@@ -34,7 +34,7 @@ def paint_people(image: Image, people: list[tuple[Body, SceneAppearance]], camer
 
 
 def _shade(normals: F64, towards: F64, light: F64, look: SceneAppearance) -> F64:
-    """(Q,) brightness: wrapped diffuse light, a little darker at grazing angles."""
+    """Return (Q,) brightness: wrapped diffuse light, a little darker at grazing angles."""
     diffuse = np.maximum(normals @ light * 0.75 + 0.25, 0)
     rim = 0.86 + 0.14 * np.clip((normals * towards).sum(1), 0, 1)
     return np.asarray((look.ambient + (1.12 - look.ambient) * diffuse) * rim)

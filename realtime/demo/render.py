@@ -26,7 +26,7 @@ _NOISE_MARGIN = 64  # px by which the noise picture is larger than the frame
 
 
 def flesh_out(xyz_cam: NDArray[Any], camera: DemoCamera, twist: float = 0.0) -> Body:
-    """(17, 3) joints in camera axes -> the whole body, its feet level on the floor of the camera's world."""
+    """Map (17, 3) joints in camera axes -> the whole body, its feet level on the floor of the camera's world."""
     return body(xyz_cam, camera.up, floor=-float(camera.eye[1]), twist=twist)
 
 
@@ -38,7 +38,7 @@ def render(
     frame: int = 0,
     twist: float = 0.0,
 ) -> Image:
-    """(17, 3) metres -> BGR picture; `frame` only draws the sensor's noise."""
+    """Map (17, 3) metres -> BGR picture; `frame` only draws the sensor's noise."""
     return render_people([flesh_out(xyz_cam, camera, twist)], [look], camera, boards, frame)
 
 
@@ -49,7 +49,7 @@ def render_people(
     boards: tuple[Occluder, ...] = (),
     frame: int = 0,
 ) -> Image:
-    """The first look also gives room, light and lens.  Boards lie in front of everyone, the nearest on top."""
+    """Return the first look also gives room, light and lens.  Boards lie in front of everyone, the nearest on top."""
     look = looks[0]
     light = np.array(look.light) / np.linalg.norm(look.light)
     image = background(camera, look).copy()

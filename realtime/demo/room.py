@@ -34,7 +34,7 @@ class Panel:
 
 
 def room_reach(camera: DemoCamera, look: SceneAppearance) -> float:
-    """Half the width of the room in metres: what the look draws, but always around the camera."""
+    """Return half the width of the room in metres: what the look draws, but always around the camera."""
     drawn = 3.5 + (look.seed * 0.37) % 3.0
     return float(np.ceil(max(drawn, max(abs(camera.eye[0]), abs(camera.eye[2])) + 0.6)))
 
@@ -108,7 +108,7 @@ def _hang_picture(image: Image, rng: np.random.Generator) -> None:
 
 
 def _furniture(look: SceneAppearance, reach: float, rng: np.random.Generator) -> list[Panel]:
-    """A cupboard or box that stands against a wall: its front, its sides and its top."""
+    """Return a cupboard or box that stands against a wall: its front, its sides and its top."""
     wide, high, deep = rng.uniform(0.4, 1.8), rng.uniform(0.4, 2.0), rng.uniform(0.3, 0.6)
     turn, along = int(rng.integers(4)), rng.uniform(-reach * 0.8, reach * 0.8 - wide)
     pattern = ("wood", "plain", "stripes")[int(rng.integers(3))] if look.pool == "train" else "panels"
@@ -149,7 +149,7 @@ def _draw(image: Image, panel: Panel, camera: DemoCamera) -> None:
 
 
 def clip(points: NDArray[Any], camera: DemoCamera) -> F64:
-    """A convex polygon (N, 3) in camera axes, cut to what the camera sees and a little more."""
+    """Return a convex polygon (N, 3) in camera axes, cut to what the camera sees and a little more."""
     wide, high = camera.width * 0.6 / camera.focal, camera.height * 0.6 / camera.focal
     sides = [(0, 0, 1, -NEAR), (1, 0, wide, 0), (-1, 0, wide, 0), (0, 1, high, 0), (0, -1, high, 0)]
     for *normal, offset in sides:
@@ -158,7 +158,7 @@ def clip(points: NDArray[Any], camera: DemoCamera) -> F64:
 
 
 def _cut(points: NDArray[Any], distance: F64) -> F64:
-    """What of a convex polygon lies on the positive side."""
+    """Return what of a convex polygon lies on the positive side."""
     kept = []
     for a, b, da, db in zip(points, np.roll(points, -1, axis=0), distance, np.roll(distance, -1)):
         if da >= 0:

@@ -98,7 +98,7 @@ _COS, _SIN = np.cos(_ANGLE)[None, :, None], np.sin(_ANGLE)[None, :, None]
 
 
 def corners(rings: Rings) -> F64:
-    """(R, 3) rings -> (R * AROUND, 3) corners."""
+    """Map (R, 3) rings -> (R * AROUND, 3) corners."""
     return np.asarray((rings.centre[:, None] + _COS * rings.wide[:, None] + _SIN * rings.deep[:, None]).reshape(-1, 3))
 
 
@@ -112,7 +112,7 @@ def skin(person: Body, look: SceneAppearance) -> Rings:
 
 
 def covered(look: SceneAppearance) -> F64:
-    """(8, T): 1 where clothes cover a limb."""
+    """Return (8, T): 1 where clothes cover a limb."""
     arm = np.minimum(look.sleeve * 2, 2.0)
     leg = 0.0 if look.bottom == "skirt" else look.bottom_length * 2
     ends = np.array([arm, arm, arm - 1, arm - 1, leg, leg, leg - 1, leg - 1])

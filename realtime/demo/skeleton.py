@@ -53,7 +53,7 @@ def draw_bones(seed: int) -> Bones:
 
 
 def _about(axis: int, angle: F64) -> F64:
-    """(T,) -> (T, 3, 3) rotation about a coordinate axis."""
+    """Map (T,) -> (T, 3, 3) rotation about a coordinate axis."""
     c, s, zero, one = np.cos(angle), np.sin(angle), np.zeros_like(angle), np.ones_like(angle)
     i, j, k = axis, (axis + 1) % 3, (axis + 2) % 3
     r = np.zeros((*angle.shape, 3, 3))
@@ -63,7 +63,7 @@ def _about(axis: int, angle: F64) -> F64:
 
 
 def pose(angles: F64, place: F64, heading: F64, bones: Bones) -> F64:
-    """angles (T, C), place (T, 2) on the floor, heading (T,) -> world joints (T, 17, 3); the lower foot stands."""
+    """Map angles (T, C), place (T, 2) on the floor, heading (T,) -> world joints (T, 17, 3); the lower foot stands."""
 
     def a(name: str) -> F64:
         return np.asarray(angles[:, C[name]])

@@ -72,7 +72,7 @@ class CylinderWorld:
         return (passing,) if passing else ()
 
     def hidden(self, i: int) -> list[HiddenJoints]:
-        """Why points are hidden, by reason, for everyone in frame i."""
+        """Return why points are hidden, by reason, for everyone in frame i."""
         return hidden(self.people(i), self.camera, self.boards(i))
 
     def frame(self, i: int) -> tuple[Image, Truth]:
@@ -99,7 +99,7 @@ def _front_camera(size: tuple[int, int], fov_deg: float) -> DemoCamera:
 
 
 def turned_camera(size: tuple[int, int], fov_deg: float, turn_deg: float) -> DemoCamera:
-    """The front camera, moved about the people by an angle to their left."""
+    """Return the front camera, moved about the people by an angle to their left."""
     front = _front_camera(size, fov_deg)
     angle, away = np.radians(turn_deg), front.eye[2]
     return look_at(

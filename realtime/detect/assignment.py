@@ -24,7 +24,7 @@ def assignment(cost: NDArray[np.float64]) -> list[tuple[int, int]]:
 def _augment(
     cost: NDArray[np.float64], u: NDArray[np.float64], v: NDArray[np.float64], owner: NDArray[np.int_]
 ) -> None:
-    """Finds the cheapest alternating path from the row in owner[0] to a free column and flips it."""
+    """Find the cheapest alternating path from the row in owner[0] to a free column and flips it."""
     columns = cost.shape[1]
     slack, before = np.full(columns + 1, np.inf), np.zeros(columns + 1, int)
     used = np.zeros(columns + 1, bool)

@@ -13,7 +13,7 @@ LOOK_S = 0.1
 
 @contextmanager
 def progress(text: str, staging: Path, size: int) -> Iterator[None]:
-    """A bar on stderr while the block lasts; `size` in bytes."""
+    """Provide a bar on stderr while the block lasts; `size` in bytes."""
     from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 
@@ -38,7 +38,7 @@ def _watch(staging: Path, show: Callable[[int], None], done: threading.Event) ->
 
 
 def folder_size(folder: Path) -> int:
-    """Bytes of all files below a folder, some of which may vanish meanwhile."""
+    """Return bytes of all files below a folder, some of which may vanish meanwhile."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:

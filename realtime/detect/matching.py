@@ -40,7 +40,7 @@ class Track:
     looked_ns: int = 0
 
     def predicted(self, now_ns: int) -> F32:
-        """(J, 2) px"""
+        """Return (J, 2) px"""
         coasted = min((now_ns - self.seen_ns) * 1e-9, COAST_S)
         return np.asarray(self.seen.xy + self.velocity * coasted, np.float32)
 
@@ -73,7 +73,7 @@ def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int, look
 
 
 def _unlike(tracks: Sequence[Track], looks: Looks, count: int) -> F32:
-    """(T, D) in [0, 1]: how little each detection looks like each person; 0 where nobody knows."""
+    """Return (T, D) in [0, 1]: how little each detection looks like each person; 0 where nobody knows."""
     unlike = np.zeros((len(tracks), count), np.float32)
     for d, seen in enumerate(looks):
         for t, track in enumerate(tracks):
@@ -83,7 +83,8 @@ def _unlike(tracks: Sequence[Track], looks: Looks, count: int) -> F32:
 
 
 def distance(predicted: F32, before: Detection, now: Detection) -> float:
-    """Mean joint distance in box heights, plus how much the size changed; joints that both saw well count most."""
+    """Return mean joint distance in box heights, plus how much the size changed; joints that both saw well count
+    most."""
     weight = before.score * now.score + 1e-3
     gap = joint_distance(now.xy, predicted)
     old, new = box_size(before.xy), box_size(now.xy)
@@ -91,7 +92,7 @@ def distance(predicted: F32, before: Detection, now: Detection) -> float:
 
 
 def shift(before: Detection, now: Detection) -> F32:
-    """(2,) px: how far the body as a whole moved."""
+    """Return (2,) px: how far the body as a whole moved."""
     weight = before.score * now.score + 1e-3
     return np.asarray(((now.xy - before.xy) * weight[:, None]).sum(0) / weight.sum(), np.float32)
 
@@ -113,7 +114,7 @@ def stands_clear(found: Sequence[Detection], one: Detection) -> bool:
 
 
 def filled(detection: Detection, expected: F32) -> Detection:
-    """Joints that were not found at all (score 0) move with the body."""
+    """Return joints that were not found at all (score 0) move with the body."""
     if detection.score.all():
         return detection
     xy = np.where(detection.score[:, None] > 0, detection.xy, expected)
@@ -121,7 +122,7 @@ def filled(detection: Detection, expected: F32) -> Detection:
 
 
 def distinct(found: list[Detection]) -> list[Detection]:
-    """The same people without doubles, the surest first."""
+    """Return the same people without doubles, the surest first."""
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: -float(d.score.mean())):
         if all(distance(other.xy, other, candidate) > SAME for other in kept):
@@ -130,7 +131,7 @@ def distinct(found: list[Detection]) -> list[Detection]:
 
 
 def sane_detection(detection: Detection) -> Detection:
-    """Finite throughout; what was not has score 0."""
+    """Return finite throughout; what was not has score 0."""
     xy, score = sane(detection.xy, detection.score)
     presence = sane_presence(detection.presence)
     if detection.world is None:

@@ -50,7 +50,8 @@ def choose(rate_hz: float, there: Iterable[str], measure: Measure) -> Choice:
 
 
 def wanted(default_ms: float, rate_hz: float) -> str:
-    """The best model that should be sustained, by what others usually cost beside the default; else the cheapest."""
+    """Return the best model that should be sustained, by what others usually cost beside the default; else the
+    cheapest."""
     likely = {name: default_ms * COSTS[name] / COSTS[DEFAULT] for name in NAMES}
     return best(likely, rate_hz)
 

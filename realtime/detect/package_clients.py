@@ -20,12 +20,12 @@ Offer = tuple[str, list[list[str]]]  # a client's name, the commands to run
 
 
 def clients(package: Package, staging: Path) -> Iterator[Offer]:
-    """Every way to a package that this machine offers, the likeliest first."""
+    """Yield every way to a package that this machine offers, the likeliest first."""
     yield from npm_clients(package, staging) if package.name == TARBALL.name else python_clients(staging)
 
 
 def wanted(package: Package) -> str:
-    """The clients that a package needs one of."""
+    """Return the clients that a package needs one of."""
     return "npm" if package.name == TARBALL.name else "pip, uv"
 
 
@@ -67,7 +67,7 @@ def _uv_install(uv: str, staging: Path) -> list[str]:
 
 
 def run_all(commands: list[list[str]], staging: Path) -> str | None:
-    """None when all went well, else what the client complained about, in one line.
+    """Return None when all went well, else what the client complained about, in one line.
 
     They run in the staging folder: what lies in the user's present one, settings or modules, is not theirs to take.
     """
@@ -92,7 +92,7 @@ def run_all(commands: list[list[str]], staging: Path) -> str | None:
 
 
 def complaint(stderr: str) -> str:
-    """The line that says what went wrong: pip's and uv's last, npm's first."""
+    """Return the line that says what went wrong: pip's and uv's last, npm's first."""
     lines = [line.strip() for line in stderr.splitlines() if line.strip()]
     npm = [line.partition(" ")[2].partition(" ")[2] for line in lines if line.startswith(NPM_PREFIXES)]
     said = [line for line in npm if line and not line.startswith(NPM_NUMBERS)]

@@ -25,7 +25,7 @@ def main(ctx: Context) -> None:
 
 
 def settled(ctx: Context) -> DetectorConfig:
-    """The settings with a model's name; `auto` is measured once a run and told, a restart keeps to it."""
+    """Return the settings with a model's name; `auto` is measured once a run and told, a restart keeps to it."""
     config = ctx.config.detector
     if config.model != AUTO:
         return config
@@ -38,7 +38,8 @@ def settled(ctx: Context) -> DetectorConfig:
 
 
 def at_its_rate(ctx: Context) -> SourceConfig:
-    """The source's settings with the rate that it gives, where capture knows that already, else what was asked for."""
+    """Return the source's settings with the rate that it gives, where capture knows that already, else what was asked
+    for."""
     source = ctx.config.source
     return replace(source, fps=ctx.info().get("camera_hz") or source.fps)
 
@@ -65,7 +66,7 @@ def run(ctx: Context, detector: Detector) -> None:
 
 
 def answer(frame: Frame, pixels: FrameReader, detector: Detector, tracker: Tracker) -> Keypoints2D | None:
-    """None when the picture was overwritten before it could be read."""
+    """Return None when the picture was overwritten before it could be read."""
     began = clock.now_ns()
     image = pixels.image(frame)
     if image is None:

@@ -49,7 +49,7 @@ class Tracker:
     def update(
         self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int, image: Image | None = None
     ) -> Keypoints2D:
-        """Everybody in this frame; `image` (H, W, 3) BGR lets people be known again by their clothes."""
+        """Return everybody in this frame; `image` (H, W, 3) BGR lets people be known again by their clothes."""
         now_ns = stamp.t_capture_ns
         if stamp.stream != self._stream:
             self._tracks, self._glimpses, self._displaced, self._stream = [], [], [], stamp.stream
@@ -80,7 +80,8 @@ class Tracker:
                 track.look(look, now_ns)
 
     def _start(self, detection: Detection, now_ns: int) -> Track:
-        """Whoever follows a first glimpse that came to nothing is the same person: the id that was told goes on."""
+        """Return whoever follows a first glimpse that came to nothing is the same person: the id that was told goes
+        on."""
         glimpse = next((t for t in self._glimpses if now_ns - t.seen_ns <= self._lost_ns), None)
         self._glimpses = [t for t in self._glimpses if t is not glimpse]
         number = self._next_id if glimpse is None else glimpse.id
@@ -101,7 +102,7 @@ class Tracker:
             self._displaced = [t for t in self._displaced if t is not lost]
 
     def _alike(self, newcomer: Track, now_ns: int) -> Track | None:
-        """The one lost person that a newcomer looks like."""
+        """Return the one lost person that a newcomer looks like."""
         others = [t for t in (*self._tracks, *self._displaced) if t.told and t is not newcomer]
         known = [(off, t) for t in others if (off := difference(t.looks, newcomer.looks)) is not None]
         if not known:
@@ -121,7 +122,7 @@ class Tracker:
             track.told |= at_once or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
 
     def _forget(self, now_ns: int) -> None:
-        """Lets go who is lost too long or was hardly there; when there are too many, the longest lost."""
+        """Let go who is lost too long or was hardly there; when there are too many, the longest lost."""
         kept = [t for t in self._tracks if _stays(t, now_ns, self._lost_ns)]
         self._glimpses += [t for t in self._tracks if t.told and not _confirmed(t) and t not in kept]
         newest = sorted(kept, key=lambda t: t.seen_ns, reverse=True)[: self._max_people]

@@ -54,7 +54,7 @@ def findings(config_file: str | None) -> Iterator[Finding]:
 
 
 def speed(config_file: str | None) -> list[Finding]:
-    """Takes seconds, so only where it is asked for."""
+    """Take seconds, so only where it is asked for."""
     from realtime.config.loader import load
     from realtime.doctor.measure import measured
 
@@ -62,7 +62,7 @@ def speed(config_file: str | None) -> list[Finding]:
 
 
 def shared_bytes(config: RunConfig) -> int:
-    """What the rings of pictures and of poses take at this size."""
+    """Return what the rings of pictures and of poses take at this size."""
     from realtime.transport.frame_ring_layout import slots_for, stride_of
     from realtime.transport.pose_ring import SIZE
 
@@ -71,7 +71,7 @@ def shared_bytes(config: RunConfig) -> int:
 
 
 def engines() -> Iterator[Finding]:
-    """Every engine in the store, held against its digests."""
+    """Yield every engine in the store, held against its digests."""
     from engines import store
     from engines.errors import EngineError
 

@@ -42,7 +42,7 @@ def camera(device: Path) -> Finding:
 
 
 def gpu() -> Finding:
-    """What the driver says; a GPU is never needed."""
+    """Return what the driver says; a GPU is never needed."""
     if jetson():
         return Finding(
             "note",
@@ -62,7 +62,7 @@ def gpu() -> Finding:
 
 
 def jetson(board: Path = Path("/proc/device-tree/model")) -> str:
-    """The board's name on an NVIDIA Jetson, else empty."""
+    """Return the board's name on an NVIDIA Jetson, else empty."""
     try:
         name = board.read_bytes()[:200].rstrip(b"\0").decode(errors="replace")
     except OSError:
@@ -71,7 +71,7 @@ def jetson(board: Path = Path("/proc/device-tree/model")) -> str:
 
 
 def shared_memory(needed: int, where: Path = Path("/dev/shm")) -> Finding:
-    """Pictures and poses travel through it."""
+    """Return pictures and poses travel through it."""
     if not where.is_dir():
         return Finding("good", "shared memory", "kept by this system without a limit of its own")
     free = shutil.disk_usage(where).free
@@ -84,7 +84,7 @@ def shared_memory(needed: int, where: Path = Path("/dev/shm")) -> Finding:
 
 
 def port(address: str, purpose: str, flag: str) -> Finding:
-    """Whether tcp HOST:PORT can be bound."""
+    """Return whether tcp HOST:PORT can be bound."""
     host, _, number = address.removeprefix("tcp://").rpartition(":")
     try:
         with socket.create_server((host.strip("[]") or "127.0.0.1", int(number))):
@@ -114,7 +114,7 @@ def machine() -> Finding:
 
 
 def runtime_directory(path: Path) -> Finding:
-    """Where the stages' sockets lie; it must be this user's alone."""
+    """Return where the stages' sockets lie; it must be this user's alone."""
     if not path.exists():
         return Finding("good", "runtime folder", f"{path} (made at the first run)")
     owner, mode = path.stat().st_uid, path.stat().st_mode & 0o777

@@ -65,7 +65,7 @@ def measured(config: RunConfig, opener: Opener = open_chain, seconds: float = SE
 
 
 def there(config: RunConfig) -> list[str]:
-    """The detector's models that can be timed now: a doctor fetches nothing."""
+    """Return the detector's models that can be timed now: a doctor fetches nothing."""
     if config.detector.model in (*NAMES, AUTO):
         return [name for name in NAMES if not fault(model_path(name))]
     return [config.detector.model]
@@ -110,7 +110,7 @@ def too_slow(cost: StageCosts, rate_hz: float) -> bool:
 
 
 def recommended(costs: dict[str, StageCosts], smaller: tuple[str, StageCosts], rate_hz: float) -> Finding:
-    """One line: the best model that keeps up with the camera; where none does, what to run all the same."""
+    """Return one line: the best model that keeps up with the camera; where none does, what to run all the same."""
     fit = [model for model, cost in costs.items() if not too_slow(cost, rate_hz)]
     if fit:
         fix = "" if fit[-1] == DEFAULT else f"realtime run --model {fit[-1]}"

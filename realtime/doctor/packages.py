@@ -33,7 +33,7 @@ FLAVOURS = (  # of one package, the one to keep first
 
 
 def model(name: str, path: Path, fault: str) -> Finding:
-    """One of the detector's models in the cache."""
+    """Return one of the detector's models in the cache."""
     what, fetch = f"detector model {name}", command(name)
     if not fault:
         return Finding("good", what, str(path))
@@ -44,7 +44,7 @@ def model(name: str, path: Path, fault: str) -> Finding:
 
 
 def libraries(names: Iterable[str] = tuple(LIBRARIES)) -> Finding:
-    """A minimal system, a container above all, may lack what the wheels expect of it."""
+    """Return a minimal system, a container above all, may lack what the wheels expect of it."""
     missing = [name for name in names if sys.platform.startswith("linux") and not loads(name)]
     if not missing:
         return Finding("good", "libraries", "of the system: all there")
@@ -61,7 +61,7 @@ def loads(name: str) -> bool:
 
 
 def packages(names: Iterable[str] | None = None) -> list[Finding]:
-    """Two flavours of one package overwrite each other's files."""
+    """Return two flavours of one package overwrite each other's files."""
     installed = {
         _name(n) for n in (names if names is not None else (d.metadata["Name"] or "" for d in distributions()))
     }
@@ -78,7 +78,7 @@ def packages(names: Iterable[str] | None = None) -> list[Finding]:
 
 
 def namesakes(owners: Mapping[str, Iterable[str]] | None = None) -> list[Finding]:
-    """Other distributions that install a package of our names: whoever came last has its files there."""
+    """Return other distributions that install a package of our names: whoever came last has its files there."""
     owners = packages_distributions() if owners is None else owners
     others = {name: sorted(set(owners.get(name, ())) - {DISTRIBUTION}) for name in PACKAGES}
     fix = f"python3 -m venv .venv && .venv/bin/pip install {DISTRIBUTION}  # an environment of its own"
@@ -94,7 +94,7 @@ def _name(name: str) -> str:
 
 
 def backends(installed: Iterable[str] | None = None) -> list[Finding]:
-    """Which runtimes an engine could use; only `onnxruntime` is needed."""
+    """Return which runtimes an engine could use; only `onnxruntime` is needed."""
     present = set(RUNTIMES if installed is None else installed)
     if installed is None:
         present = {module for module in RUNTIMES if find_spec(module)}

@@ -37,7 +37,7 @@ def messages() -> Finding:
 
 
 def samples() -> list[Message]:
-    """One message of each kind that travels."""
+    """Return one message of each kind that travels."""
     stamp, names = Stamp("doctor", 1, 0, 1, 1), ("pelvis", "head")
     flat, solid = np.zeros(2, np.float32), np.zeros((2, 3), np.float32)
     state = np.zeros(2, np.uint8)

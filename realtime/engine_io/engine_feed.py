@@ -38,7 +38,7 @@ Answer = tuple[int, dict[int, LifterOutput]]  # time of the answered frame, peop
 
 
 def interpolate(left: LifterInput, right: LifterInput, part: float) -> LifterInput:
-    """Linear in time; no more reliable than the worse end."""
+    """Return linear in time; no more reliable than the worse end."""
 
     def mix(a: F32, b: F32) -> F32:
         return np.asarray(a + np.float32(part) * (b - a), np.float32)
@@ -68,7 +68,7 @@ class StreamingFeed:
         self.engine.zero_state()
 
     def feed(self, t_ns: int, people: People) -> list[Answer]:
-        """Answers that this frame makes possible; without look-ahead, exactly its own."""
+        """Answer that this frame makes possible; without look-ahead, exactly its own."""
         if not self._grid.goes_on(t_ns):
             self.reset()
         self._slots.settle(people)
@@ -83,7 +83,7 @@ class StreamingFeed:
         return answers
 
     def flush(self) -> list[Answer]:
-        """The frames still waiting for their future, which is taken to stand still."""
+        """Return the frames still waiting for their future, which is taken to stand still."""
         answers, (t_ns, people) = [], self._before
         while self._pending:
             t_ns += TICK_NS
@@ -93,7 +93,7 @@ class StreamingFeed:
         return answers
 
     def _at(self, t_ns: int, now_ns: int, people: People) -> People:
-        """People at a skipped tick, between the frame before and this one."""
+        """Return people at a skipped tick, between the frame before and this one."""
         then_ns, before = self._before
         if t_ns >= now_ns or not then_ns < t_ns:
             return people
@@ -172,7 +172,7 @@ class WindowFeed:
 
 
 def resampled(past: deque[tuple[int, LifterInput]], ticks: list[int]) -> list[LifterInput]:
-    """The person at the ticks; before the first frame and after the last one he stands still."""
+    """Return the person at the ticks; before the first frame and after the last one he stands still."""
     found, place, frames = [], 0, list(past)
     for tick in ticks:
         while place + 1 < len(frames) and frames[place + 1][0] <= tick:

@@ -35,7 +35,7 @@ class TimeGrid:
         return self._origin_ns is not None and 0 <= t_ns - self._kept_ns <= self.max_gap_ns
 
     def steps(self, t_ns: int) -> list[GridStep]:
-        """Calls that answer a frame: skipped ticks first, the frame itself last."""
+        """Call that answer a frame: skipped ticks first, the frame itself last."""
         if self._origin_ns is None or not self.goes_on(t_ns):
             self._origin_ns, self._tick, self._kept_ns = t_ns - TICK_NS // 2, 0, t_ns
             return [GridStep(t_ns, 0.0, True)]

@@ -73,12 +73,13 @@ class ExportClip:
         return self.axis.rate_hz
 
     def kept(self, least: str) -> Real:
-        """(T, J, 3) with NaN for every joint whose state is worse than `least`: observed, inferred or held."""
+        """Return (T, J, 3) with NaN for every joint whose state is worse than `least`: observed, inferred or held."""
         return np.where((self.state <= STATE_BY_NAME[least])[..., None], self.xyz, np.nan)
 
 
 def padded(clip: ExportClip) -> ExportClip:
-    """The clip over the whole axis, ABSENT before and after: for formats that cannot say when somebody begins."""
+    """Return the clip over the whole axis, ABSENT before and after: for formats that cannot say when somebody
+    begins."""
     after = len(clip.axis) - clip.first - len(clip)
 
     def pad(track: NDArray[Any], value: float) -> NDArray[Any]:
@@ -97,7 +98,8 @@ def padded(clip: ExportClip) -> ExportClip:
 
 
 def resampled(clip: ExportClip, rate_hz: float) -> ExportClip:
-    """The clip at a constant rate: linear between neighbouring frames, NaN across gaps; marks from the nearer one."""
+    """Return the clip at a constant rate: linear between neighbouring frames, NaN across gaps; marks from the nearer
+    one."""
     if len(clip) < 2:
         return clip
     axis = even_axis(clip.axis, rate_hz)
@@ -132,7 +134,7 @@ def resampled(clip: ExportClip, rate_hz: float) -> ExportClip:
 
 
 def even_axis(axis: Axis, rate_hz: float) -> Axis:
-    """The same span of time at a constant rate."""
+    """Return the same span of time at a constant rate."""
     count = math.floor((axis.times_s[-1] + 1e-9) * rate_hz) + 1
     if count > MOST_FRAMES:
         raise RecordingError(

@@ -21,7 +21,8 @@ Track = list[tuple[int, Person3D]]  # place on the axis, the person there
 
 
 def clips(hello: Hello, poses: Iterable[Pose3D], align: str = "recording") -> list[ExportClip]:
-    """One clip per person, in order of appearance; `align` "person": each on a time axis and floor of their own."""
+    """Return one clip per person, in order of appearance; `align` "person": each on a time axis and floor of their
+    own."""
     frames = sorted(poses, key=lambda pose: pose.stamp.t_capture_ns)
     check_skeleton(hello, frames)
     tracks: dict[int, Track] = {}
@@ -51,7 +52,7 @@ def check_skeleton(hello: Hello, frames: list[Pose3D]) -> None:
 
 
 def is_tree(parents: tuple[int, ...]) -> bool:
-    """One root, and every joint leads up to it."""
+    """Return one root, and every joint leads up to it."""
     if sum(parent == -1 for parent in parents) != 1 or not all(-1 <= parent < len(parents) for parent in parents):
         return False
     up = np.array(parents)
@@ -70,7 +71,7 @@ def axis_of(frames: list[Pose3D]) -> Axis:
 
 
 def captured_between(a: Stamp, b: Stamp) -> int:
-    """How many frames later `b` was captured; a new stream goes on behind the last one."""
+    """Return how many frames later `b` was captured; a new stream goes on behind the last one."""
     return min(max(b.seq - a.seq, 1), MOST_DROPPED) if a.stream == b.stream else 1
 
 
@@ -100,7 +101,7 @@ def one_person(hello: Hello, start: Stamp, axis: Axis, track: Track, upright: Re
 
 
 def position(person: Person3D | None, j: int, absolute: bool) -> Real:
-    """(J, 3) in camera axes; NaN where there is none."""
+    """Return (J, 3) in camera axes; NaN where there is none."""
     if person is None or (absolute and person.root_cam is None):
         return np.full((j, 3), np.nan)
     root = person.root_cam if absolute and person.root_cam is not None else np.zeros(3)
@@ -115,21 +116,22 @@ def field(person: Person3D | None, name: str, j: int, missing: float) -> Real:
 
 
 def own_axis(clip: ExportClip) -> ExportClip:
-    """The clip on a time axis that begins with its own first frame."""
+    """Return the clip on a time axis that begins with its own first frame."""
     axis = Axis(clip.times_s - clip.times_s[0], clip.frames - clip.frames[0])
     start_ns = clip.start_unix_ns + round(float(clip.times_s[0]) * 1e9)
     return replace(clip, axis=axis, first=0, start_unix_ns=start_ns)
 
 
 def on_floor(found: list[ExportClip]) -> list[ExportClip]:
-    """The clips with y = 0 at the floor that those with a place in the room share; the others stand on their own."""
+    """Return the clips with y = 0 at the floor that those with a place in the room share; the others stand on their
+    own."""
     heights = [lowest(clip) for clip in found if clip.absolute]
     shared = floor_of(np.concatenate(heights)) if heights else 0.0
     return [lowered(clip, shared if clip.absolute else floor_of(lowest(clip))) for clip in found]
 
 
 def lowest(clip: ExportClip) -> NDArray[np.float64]:
-    """Height of the lowest point of each frame that has one: of the soles, where only ankles are known."""
+    """Return height of the lowest point of each frame that has one: of the soles, where only ankles are known."""
     heights = np.array(clip.xyz[..., 1])
     if not any(name.endswith(("heel", "foot_index")) for name in clip.joints):
         heights[:, [name.endswith("ankle") for name in clip.joints]] -= ANKLE_HEIGHT_M

@@ -18,7 +18,7 @@ ROTATED = "a calibration holds for the picture as it comes"
 
 
 def room_sources(config: RunConfig) -> list[SourceConfig]:
-    """Every camera of the room as a source of its own: cam0, cam1, ..."""
+    """Return every camera of the room as a source of its own: cam0, cam1, ..."""
     return [replace(config.source, spec=spec, name=f"cam{k}") for k, spec in enumerate(config.room.sources)]
 
 
@@ -40,7 +40,7 @@ def check_room(config: RunConfig) -> None:
 
 
 def calibrated(config: RunConfig) -> list[CalibratedCamera] | None:
-    """The cameras in the order of the sources; None: live ones that are not calibrated."""
+    """Return the cameras in the order of the sources; None: live ones that are not calibrated."""
     room = config.room
     if room.calibration is None:
         return demo_cameras(config) if all(kind_of(spec) == "demo" for spec in room.sources) else None
@@ -65,7 +65,7 @@ def _names(room: RoomConfig, cameras: list[CalibratedCamera]) -> list[str]:
 
 
 def demo_cameras(config: RunConfig) -> list[CalibratedCamera]:
-    """Where the cameras of `demo@DEGREES` stand."""
+    """Return where the cameras of `demo@DEGREES` stand."""
     from realtime.demo.world import turned_camera
 
     found = []
@@ -80,14 +80,14 @@ def demo_cameras(config: RunConfig) -> list[CalibratedCamera]:
 
 
 def camera_settings(config: CameraConfig, camera: CalibratedCamera, number: int, folder: Path) -> CameraConfig:
-    """What one camera's lifter knows: its lens, in a file of this folder; the tilt is the lead's."""
+    """Return what one camera's lifter knows: its lens, in a file of this folder; the tilt is the lead's."""
     path = folder / f"cam{number}.yaml"
     path.write_text("\n".join(f"{key}: {value}" for key, value in camera.intrinsics().items()) + "\n")
     return replace(config, intrinsics=str(path), fov_deg=None, tilt_deg=config.tilt_deg if number == 0 else None)
 
 
 def live_settings(config: RunConfig, folder: Path) -> list[RunConfig]:
-    """Each camera's run of a live room; lenses lie in this folder."""
+    """Return each camera's run of a live room; lenses lie in this folder."""
     cameras = calibrated(config)
     found = []
     for k, source in enumerate(room_sources(config)):

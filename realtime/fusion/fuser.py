@@ -41,7 +41,7 @@ class Fuser:
         self.people, self._gravity = RoomPeople(self.first_id), Gravity(self.tilt_deg)
 
     def fuse(self, moment: Moment, stamp: Stamp) -> tuple[Pose3D, dict[Member, int]]:
-        """The fused pose, and whom each camera's person became."""
+        """Return the fused pose, and whom each camera's person became."""
         seen: Seen = {
             (number, person.id): CameraView(self.camera(number, (pose.width, pose.height)), person)
             for number, pose in moment.items() for person in pose.people
@@ -61,7 +61,7 @@ class Fuser:
         return pose, {member: group.fused.id for group in groups for member in group.members}
 
     def camera(self, number: int, size: tuple[int, int]) -> CalibratedCamera:
-        """The calibration for pictures of this size; CalibrationError where the shapes differ."""
+        """Return the calibration for pictures of this size; CalibrationError where the shapes differ."""
         if (number, size) not in self._fitted:
             camera = self.cameras[number]
             try:
@@ -120,7 +120,7 @@ class Fuser:
 
 
 def finite(person: Person3D) -> Person3D:
-    """Numbers that may leave; a solution that is none counts as nothing known."""
+    """Return numbers that may leave; a solution that is none counts as nothing known."""
     if all(np.isfinite(values).all() for values in (person.xyz, person.sigma, person.xy)):
         return person
     xyz, sigma, xy = (np.nan_to_num(v, posinf=1.0, neginf=-1.0) for v in (person.xyz, person.sigma, person.xy))

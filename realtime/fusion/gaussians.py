@@ -48,7 +48,7 @@ class FusedJoints:
 
 
 def fuse(sight: Sight, prior: Prior, start: F64) -> FusedJoints:
-    """The most likely joints, from a first guess (J, 3) on; its sigma grows with disagreement."""
+    """Return the most likely joints, from a first guess (J, 3) on; its sigma grows with disagreement."""
     across = np.eye(3) - sight.direction[..., :, None] * sight.direction[..., None, :]  # (V, J, 3, 3)
     anchored = (across @ sight.origin[:, None, :, None])[..., 0]
     known = np.isfinite(prior.sigma)
@@ -71,12 +71,12 @@ def fuse(sight: Sight, prior: Prior, start: F64) -> FusedJoints:
 
 
 def cauchy(deviations: F64) -> F64:
-    """Weight of a claim that lies so many standard deviations off."""
+    """Return weight of a claim that lies so many standard deviations off."""
     return np.asarray(1 / (1 + (deviations / ROBUST) ** 2))
 
 
 def crossings(sight: Sight, narrow: float) -> tuple[F64, NDArray[np.bool_]]:
-    """Where lines of sight meet, weighted by reliability: (J, 3) m, and for which joints that says something.
+    """Return where lines of sight meet, weighted by reliability: (J, 3) m, and for which joints that says something.
 
     `narrow`: angle in rad between two lines of sight below which their crossing is a guess.
     """
@@ -89,7 +89,7 @@ def crossings(sight: Sight, narrow: float) -> tuple[F64, NDArray[np.bool_]]:
 
 
 def _wide(sight: Sight, narrow: float) -> NDArray[np.bool_]:
-    """(J,) two cameras see the joint from directions that differ."""
+    """Return (J,) two cameras see the joint from directions that differ."""
     wide = np.zeros(sight.weight.shape[1], bool)
     for i, j in combinations(range(len(sight.weight)), 2):
         cosine = np.abs((sight.direction[i] * sight.direction[j]).sum(-1))
@@ -98,7 +98,7 @@ def _wide(sight: Sight, narrow: float) -> NDArray[np.bool_]:
 
 
 def gaps(a: Sight, b: Sight) -> F64:
-    """(J,) m between the lines of sight of two single cameras; infinite where one does not see or they part."""
+    """Return (J,) m between the lines of sight of two single cameras; infinite where one does not see or they part."""
     one, other, apart = a.direction[0], b.direction[0], b.origin[0] - a.origin[0]
     normal = np.cross(one, other)
     square = np.maximum((normal * normal).sum(-1), 1e-9)

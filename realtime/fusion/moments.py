@@ -53,7 +53,7 @@ class Moments:
         self._ended.add(number)
 
     def lead(self, now_ns: int) -> int:
-        """The first camera that still speaks."""
+        """Return the first camera that still speaks."""
         return min((k for k in range(self.cameras) if not self._silent(k, now_ns)), default=0)
 
     def _silent(self, number: int, now_ns: int) -> bool:
@@ -61,7 +61,7 @@ class Moments:
         return late or number in self._ended
 
     def ready(self, now_ns: int) -> list[tuple[Pose3D, dict[int, Pose3D]]]:
-        """The lead's frames whose moment is complete, or has waited long enough, in order."""
+        """Return the lead's frames whose moment is complete, or has waited long enough, in order."""
         found = []
         while self._pending:
             came_ns, pose = self._pending[0]
@@ -73,7 +73,8 @@ class Moments:
         return found
 
     def _complete(self, t_ns: int, now_ns: int) -> bool:
-        """Everybody who still speaks has spoken of this time; where waiting costs nothing, of what comes after too."""
+        """Return everybody who still speaks has spoken of this time; where waiting costs nothing, of what comes after
+        too."""
         from_ns = t_ns if self.wait_ns is None else t_ns - self.tolerance_ns
         return all(
             self._silent(k, now_ns) or (len(kept) > 0 and kept[-1].stamp.t_capture_ns >= from_ns)
@@ -87,12 +88,12 @@ class Moments:
 
 
 def follows(last: Stamp, now: Stamp) -> bool:
-    """A later frame of the same stream."""
+    """Return a later frame of the same stream."""
     return now.stream == last.stream and now.t_capture_ns > last.t_capture_ns
 
 
 def at(poses: list[Pose3D], t_ns: int, tolerance_ns: int) -> Pose3D | None:
-    """One camera's pose at a time; None where it has no frame near."""
+    """Return one camera's pose at a time; None where it has no frame near."""
     before = [pose for pose in poses if pose.stamp.t_capture_ns <= t_ns]
     after = [pose for pose in poses if pose.stamp.t_capture_ns > t_ns]
     near = [p for p in (*before[-1:], *after[:1]) if abs(p.stamp.t_capture_ns - t_ns) <= 2 * tolerance_ns]
@@ -103,7 +104,7 @@ def at(poses: list[Pose3D], t_ns: int, tolerance_ns: int) -> Pose3D | None:
 
 
 def between(one: Pose3D, other: Pose3D, t_ns: int) -> Pose3D:
-    """The pose at a time between two frames; people of only one of them are as that one has them."""
+    """Return the pose at a time between two frames; people of only one of them are as that one has them."""
     begin, end = one.stamp.t_capture_ns, other.stamp.t_capture_ns
     share = (t_ns - begin) / (end - begin)
     nearer = one if share < 0.5 else other
@@ -116,7 +117,7 @@ def between(one: Pose3D, other: Pose3D, t_ns: int) -> Pose3D:
 
 
 def mixed(one: Person3D, other: Person3D, share: float) -> Person3D:
-    """Linear; as unsure as the less sure of the two."""
+    """Return linear; as unsure as the less sure of the two."""
     root = other.root_cam
     if one.root_cam is not None and root is not None:
         root = _mix(one.root_cam, root, share)

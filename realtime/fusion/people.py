@@ -47,7 +47,7 @@ class RoomPeople:
         self._ids = count(self.first_id)
 
     def update(self, seen: Seen) -> list[RoomPerson]:
-        """Everybody in view, after this frame's people were joined and parted."""
+        """Return everybody in view, after this frame's people were joined and parted."""
         self._forget(seen)
         for group in list(self.groups):
             self._doubt(group, seen)
@@ -98,7 +98,8 @@ class RoomPeople:
 
 
 def gap(a: CameraView, b: CameraView) -> float:
-    """Median distance of two cameras' lines of sight to the same joints, m; infinite where it is not the same body."""
+    """Return median distance of two cameras' lines of sight to the same joints, m; infinite where it is not the same
+    body."""
     both = a.observed & b.observed
     if np.count_nonzero(both) < FEWEST_JOINTS:
         return float("inf")

@@ -39,7 +39,7 @@ class Past:
     t_ns: int = 0
 
     def expected(self, t_ns: int) -> Expected | None:
-        """Where the joints should be now, and how unsure that is; None where the past is too old."""
+        """Return where the joints should be now, and how unsure that is; None where the past is too old."""
         dt = (t_ns - self.t_ns) * 1e-9
         if self.xyz is None or self.sigma is None or self.speed is None or not 0 < dt <= REMEMBERED_S:
             return None
@@ -64,7 +64,7 @@ class FusedPerson:
     past: Past = field(default_factory=Past)
 
     def fuse(self, views: dict[int, CameraView], lead: CalibratedCamera, joints: JointSet, t_ns: int) -> Person3D:
-        """The person in the axes of the lead, camera 0."""
+        """Return the person in the axes of the lead, camera 0."""
         expected = self.past.expected(t_ns)
         views = aligned(views, joints, None if expected is None else expected[0])
         found, root = self._joints(views, expected), joints.parents.index(-1)
@@ -95,7 +95,7 @@ class FusedPerson:
         return fuse(sight, prior, np.where(twice[:, None], crossed, _mean(prior.mean, prior.sigma)))
 
     def _place(self, number: int, view: CameraView, onto: F64, weight: F64) -> F64:
-        """One camera's pose in the room: onto the joints that are known there, else where it says itself."""
+        """Return one camera's pose in the room: onto the joints that are known there, else where it says itself."""
         fitted = moved(view.shape, onto, weight)
         if fitted is None:
             return view.placed(self._scale(number))
@@ -113,13 +113,13 @@ def _nothing(joints: int) -> tuple[F64, NDArray[np.bool_]]:
 
 
 def _mean(places: F64, sigmas: F64) -> F64:
-    """(J, 3) of the cameras' poses; of joints absent everywhere the plain mean."""
+    """Return (J, 3) of the cameras' poses; of joints absent everywhere the plain mean."""
     weight = np.where(np.isfinite(sigmas), 1 / np.where(np.isfinite(sigmas), sigmas, 1.0) ** 2, 1e-6)
     return np.asarray((places * weight[..., None]).sum(0) / weight.sum(0)[:, None])
 
 
 def _in_picture(xyz: F64, lead: CalibratedCamera, view: CameraView | None) -> NDArray[np.float32]:
-    """(J, 2) px in the lead's picture: its own keypoints where it sees, else where the pose projects."""
+    """Return (J, 2) px in the lead's picture: its own keypoints where it sees, else where the pose projects."""
     with np.errstate(all="ignore"):
         projected = np.nan_to_num(lead.pixels(xyz)).clip(-FARTHEST_PX, FARTHEST_PX)
     if view is not None:

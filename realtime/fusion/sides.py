@@ -39,7 +39,7 @@ class BodyPart:
 
 @cache
 def parts(joints: JointSet) -> tuple[BodyPart, ...]:
-    """Legs and upper body."""
+    """Return legs and upper body."""
     lower = [any(word in name for word in LOWER) for name in joints.joints]
     mirror = joints.mirror()
     masks = (np.array(lower), ~np.array(lower))
@@ -48,7 +48,7 @@ def parts(joints: JointSet) -> tuple[BodyPart, ...]:
 
 
 def aligned(views: dict[int, CameraView], joints: JointSet, last: F64 | None) -> dict[int, CameraView]:
-    """The same views with sides that agree; `last` (J, 3) m: where the person was a moment ago."""
+    """Return the same views with sides that agree; `last` (J, 3) m: where the person was a moment ago."""
     if not 1 < len(views) <= MOST_CAMERAS:
         return views
     for part in parts(joints):
@@ -63,7 +63,7 @@ def exchanged(view: CameraView, part: BodyPart) -> CameraView:
 
 
 def _swapped(views: list[CameraView], part: BodyPart, last: F64 | None) -> tuple[bool, ...]:
-    """Which views to exchange."""
+    """Return which views to exchange."""
     as_they_are = (False,) * len(views)
     tried = list(product((False, True), repeat=len(views)))
     if last is not None:
@@ -81,7 +81,7 @@ def _swapped(views: list[CameraView], part: BodyPart, last: F64 | None) -> tuple
 
 
 def _pairs(views: list[CameraView], part: BodyPart, cross: bool) -> dict[tuple[int, int], float]:
-    """Mean gap of the part's joints, m, between each two views, one of them exchanged or none."""
+    """Return mean gap of the part's joints, m, between each two views, one of them exchanged or none."""
     found = {}
     for a, b in combinations(range(len(views)), 2):
         other = exchanged(views[b], part) if cross else views[b]
@@ -93,12 +93,12 @@ def _pairs(views: list[CameraView], part: BodyPart, cross: bool) -> dict[tuple[i
 
 
 def _believed(views: list[CameraView], part: BodyPart, swaps: tuple[bool, ...]) -> float:
-    """How reliable those are who would be wrong."""
+    """Return how reliable those are who would be wrong."""
     return sum(float(view.person.reliability[part.joints].mean()) for view, wrong in zip(views, swaps) if wrong)
 
 
 def _jump(views: list[CameraView], part: BodyPart, swaps: tuple[bool, ...], last: F64) -> float:
-    """How far the part would have jumped, m; nothing where too little of it is seen."""
+    """Return how far the part would have jumped, m; nothing where too little of it is seen."""
     tried = [exchanged(view, part) if wrong else view for view, wrong in zip(views, swaps)]
     x, known = crossings(stacked([view.sight for view in tried]), NARROW)
     at = part.joints[known[part.joints]]

@@ -184,7 +184,7 @@ def run(ctx: Context, room: Room, readers: list[Reader]) -> None:
 
 
 def info_of(hello: Hello) -> dict[str, Any]:
-    """What the fused Hello says, and the terminal shows."""
+    """Return what the fused Hello says, and the terminal shows."""
     return {
         "joints": hello.joints, "parents": hello.parents, "joints2d": hello.joints2d, "parents2d": hello.parents2d,
         "reliability_source": hello.reliability_source, "threshold": hello.threshold,

@@ -47,14 +47,14 @@ class Synchrony:
 
 
 def _stacked(sights: Iterable[Sight]) -> Sight:
-    """(T, J) frames of one camera, every second joint."""
+    """Return (T, J) frames of one camera, every second joint."""
     frames = list(sights)
     direction = np.concatenate([s.direction[:, ::EVERY] for s in frames])
     return Sight(frames[0].origin, direction, np.concatenate([s.weight[:, ::EVERY] for s in frames]), frames[0].angle)
 
 
 def _gap(lead: Sight, other: Sight, delay: int) -> float:
-    """Mean gap, m, between what the lead saw and what the other saw so many frames later."""
+    """Return mean gap, m, between what the lead saw and what the other saw so many frames later."""
     count = len(lead.weight) - abs(delay)
     apart = gaps(_row(lead, max(0, -delay), count), _row(other, max(0, delay), count))
     known = np.isfinite(apart)

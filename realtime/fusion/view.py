@@ -47,23 +47,24 @@ class CameraView:
         return np.asarray(self.person.xyz.astype(np.float64) @ self.camera.R)
 
     def placed(self, scale: float) -> F64:
-        """(J, 3) m in the room, as far as one camera knows: where its root is, for a body of this scale."""
+        """Return (J, 3) m in the room, as far as one camera knows: where its root is, for a body of this scale."""
         root = np.zeros(3) if self.person.root_cam is None else self.person.root_cam.astype(np.float64)
         return np.asarray(self.camera.centre + scale * (self.shape + root @ self.camera.R))
 
     def sigma(self) -> F64:
-        """(J,) m; infinite where the joint is absent."""
+        """Return (J,) m; infinite where the joint is absent."""
         said = np.maximum(self.person.sigma.astype(np.float64), FLOOR_M)
         return np.where(self.person.state == ABSENT, np.inf, said)
 
 
 def stacked(sights: list[Sight]) -> Sight:
-    """All cameras' lines of sight."""
+    """Return all cameras' lines of sight."""
     return Sight(*(np.concatenate([getattr(s, f) for s in sights]) for f in ("origin", "direction", "weight", "angle")))
 
 
 def moved(shape: F64, onto: F64, weight: F64) -> tuple[F64, float] | None:
-    """A pose (J, 3) turned, scaled and moved onto joints (J, 3) by weights (J,), and its scale; None: too few."""
+    """Return a pose (J, 3) turned, scaled and moved onto joints (J, 3) by weights (J,), and its scale; None: too
+    few."""
     count = int((weight > 0).sum())
     if count < FEWEST_TO_MOVE:
         return None
@@ -80,7 +81,7 @@ def moved(shape: F64, onto: F64, weight: F64) -> tuple[F64, float] | None:
 
 
 def _turn(covariance: F64) -> F64:
-    """The rotation that brings the first set of directions nearest to the second (Kabsch), for row vectors."""
+    """Return the rotation that brings the first set of directions nearest to the second (Kabsch), for row vectors."""
     u, _, v = np.linalg.svd(covariance)
     flip = np.diag([1.0, 1.0, np.sign(np.linalg.det(u @ v))])
     return np.asarray(u @ flip @ v)

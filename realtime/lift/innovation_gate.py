@@ -36,7 +36,8 @@ class InnovationGate:
     def is_outlier(
         self, t_ns: int, xy: F32, reliable: NDArray[np.bool_], height_px: float, bone_px: F32
     ) -> NDArray[np.bool_]:
-        """(J,) claims to doubt now.  height_px: of the person; bone_px (J,): each bone at full length, 0 unknown."""
+        """Return (J,) claims to doubt now.  height_px: of the person; bone_px (J,): each bone at full length, 0
+        unknown."""
         doubt = np.zeros(len(self.joints), bool)
         if self.tolerance <= 0 or height_px <= 0:
             return doubt

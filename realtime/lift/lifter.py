@@ -63,7 +63,7 @@ class Lifter:
         self._size = (0, 0)
 
     def info(self) -> dict[str, Any]:
-        """What Hello says about this lifter."""
+        """Return what Hello says about this lifter."""
         return {
             "joints": self.joints.joints,
             "parents": self.joints.parents,

@@ -87,7 +87,8 @@ class PersonLifter:
         return PersonObservation(LifterInput(camera.rays(xy), reliable, world), joints, reliability)
 
     def _without_outliers(self, reliable: F32, joints: F32, t_ns: int, camera: CameraModel) -> F32:
-        """(J,) after lowering the sources' reliability, in place, where the last pose does not allow the claim."""
+        """Return (J,) after lowering the sources' reliability, in place, where the last pose does not allow the
+        claim."""
         mapped = self._mapped
         reliability = mapped.reliability(reliable)
         counted = reliability >= mapped.threshold
@@ -108,7 +109,7 @@ class PersonLifter:
         return 0.0 if self._root is None else float(TALL_M * camera.fy / max(self._root[2], 0.1))
 
     def _bone_px(self, camera: CameraModel) -> F32:
-        """(J,) each bone at full length at its nearest depth, px; 0 unknown."""
+        """Return (J,) each bone at full length at its nearest depth, px; 0 unknown."""
         if self._root is None or self._xyz is None:
             return np.zeros(len(self._mapped.joints), np.float32)
         parents = parents_of(self._mapped.joints)
@@ -144,7 +145,7 @@ def in_picture(xy: F32, observed: NDArray[np.bool_], xyz: F32, root: F32 | None,
 
 
 def sane_claims(xy: F32, reliability: F32) -> tuple[F32, F32]:
-    """Keypoints and a copy of their reliabilities, finite: what cannot be lies at 0 and counts for nothing."""
+    """Return keypoints and a copy of their reliabilities, finite: what cannot be lies at 0 and counts for nothing."""
     if within_bounds(xy, -FAR_PX, FAR_PX) and within_bounds(reliability, 0, 1):
         return xy, reliability.copy()
     good = np.isfinite(xy).all(-1) & (np.abs(xy) < FAR_PX).all(-1) & np.isfinite(reliability)

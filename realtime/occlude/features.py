@@ -92,7 +92,7 @@ def joint_features(
     past: FeatureMemory | None, seen: JointObservation, flow: Flow | None, dt: float, joints: JointSet,
     measures: Measures | None = None,
 ) -> tuple[F32, FeatureMemory]:  # fmt: skip
-    """(J, F) in the order of FEATURES, and the past for the next frame.
+    """Return (J, F) in the order of FEATURES, and the past for the next frame.
 
     `past` None starts a track.  `flow` traces `past.xy` into this frame; None when the pixels were lost.
     """
@@ -126,12 +126,12 @@ def residual(xy: F32, flow: Flow, size: float) -> F32:
 
 
 def acceleration(past: FeatureMemory, now: FeatureMemory, size: float) -> F32:
-    """(J,) box heights: change of the step of one tick."""
+    """Return (J,) box heights: change of the step of one tick."""
     return np.asarray(distance(now.velocity, past.velocity) * TICK_S / size, np.float32)
 
 
 def border_distance(xy: F32, width: int, height: int) -> F32:
-    """(J,) px to the nearest border of the picture, negative outside."""
+    """Return (J,) px to the nearest border of the picture, negative outside."""
     return np.asarray(np.minimum.reduce(np.minimum(xy, np.array([width, height], np.float32) - xy), 1), np.float32)
 
 
@@ -185,7 +185,7 @@ def _motion(table: F32, past: FeatureMemory, now: FeatureMemory, size: float) ->
 
 
 def median(values: F32) -> F32:
-    """(N, C) -> (C,); an odd N, as joints are, needs no mean."""
+    """Map (N, C) -> (C,); an odd N, as joints are, needs no mean."""
     middle, even = len(values) // 2, len(values) % 2 == 0
     return np.median(values, 0) if even else np.sort(values, 0)[middle]
 

@@ -35,7 +35,7 @@ class LearnedReliability:
         self.engine.zero_state()
 
     def judge(self, t_ns: int, rows: Rows) -> dict[int, F32]:
-        """id -> (J,) in [0, 1]; whoever finds no slot is missing."""
+        """Map id -> (J,) in [0, 1]; whoever finds no slot is missing."""
         if not self._grid.goes_on(t_ns):
             self.reset()
         self._slots.settle(rows)
@@ -66,14 +66,14 @@ class LearnedReliability:
 
 
 def sane_reliability(answer: F32) -> F32:
-    """A copy in [0, 1]; what is not a number is 0."""
+    """Return a copy in [0, 1]; what is not a number is 0."""
     if within_bounds(answer, 0, 1):
         return np.array(answer, np.float32)
     return np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)
 
 
 def check(engine: Engine, joints: JointSet) -> None:
-    """Refuses an engine made for other cues, joints or another task, naming both."""
+    """Refuse an engine made for other cues, joints or another task, naming both."""
     contract = engine.contract
     for field, found, expected in (
         ("task", contract.task, "reliability"),

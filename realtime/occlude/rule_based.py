@@ -46,14 +46,14 @@ def gather(
 
 
 def flow_residual(joints: int, flow: Flow | None, measures: Measures) -> F32:
-    """(J,) box heights; -1 where the pixels could not be traced."""
+    """Return (J,) box heights; -1 where the pixels could not be traced."""
     if flow is None or measures.residual is None:
         return np.full(joints, NOWHERE)
     return np.where(flow.known, measures.residual, NOWHERE)
 
 
 def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
-    """Product of the cues in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
+    """Return product of the cues in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
     factors = np.ones_like(seen.score)
     if used.confidence:
         factors = factors * seen.score
@@ -70,7 +70,7 @@ def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
 
 
 def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
-    """Reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
+    """Return reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
     if told == wanted or not 0 < told < 1:
         return reliability
     low = reliability * (wanted / told)
@@ -84,7 +84,7 @@ def within(values: F32, border: F32) -> F32:
 
 
 def unexplained(seen: Evidence) -> F32:
-    """Acceleration that the pixels did not make, too."""
+    """Return acceleration that the pixels did not make, too."""
     both = np.minimum(seen.acceleration, seen.residual)
     return np.asarray(np.where(seen.residual >= 0, both, seen.acceleration), np.float32)
 

@@ -55,11 +55,11 @@ class Chain:
         return [self._answered(pose, took) for pose in poses]
 
     def flush(self) -> list[Answer]:
-        """What still waited for frames that will not come."""
+        """Return what still waited for frames that will not come."""
         return [self._answered(pose, 0) for pose in self.lifter.flush()]
 
     def find(self, picture: Picture) -> Keypoints2D:
-        """Keypoints with their reliabilities."""
+        """Return keypoints with their reliabilities."""
         image, stamp = picture.image, picture.stamp
         people, detect_us = _timed(lambda: self.detector.detect(image, stamp.t_capture_ns // clock.NS_PER_MS))
         found = self.tracker.update(people, stamp, image.shape[1], image.shape[0], image)
@@ -73,7 +73,7 @@ class Chain:
         return Answer(keypoints, replace(pose, stage_us=keypoints.stage_us | {"lift": lift_us}, live=False), truth)
 
     def info(self) -> dict[str, Any]:
-        """What Hello says about detector and lifter."""
+        """Return what Hello says about detector and lifter."""
         joints = self.detector.joints
         seen = {"detector": self.detector.name, "joints2d": joints.joints, "parents2d": joints.parents}
         return seen | self.lifter.info()
@@ -83,7 +83,7 @@ class Chain:
 
 
 def open_chain(config: RunConfig, first_id: int = 1) -> Chain:
-    """All cores, opened and warm."""
+    """Return all cores, opened and warm."""
     from realtime.detect.mediapipe_detector import open_detector
     from realtime.lift.lifter import open_lifter
     from realtime.occlude.occlusion_filter import open_filter
@@ -99,7 +99,7 @@ def pictures(source: Source) -> Iterator[Picture]:
 
 
 def answers(source: Source, chain: Chain) -> Iterator[Answer]:
-    """One for every picture, in order."""
+    """Yield one for every picture, in order."""
     with closing(ahead(pictures(source))) as coming:
         for picture in coming:
             yield from chain.answer(picture)
@@ -109,7 +109,7 @@ def answers(source: Source, chain: Chain) -> Iterator[Answer]:
 def process(
     source: str | Path | Source | Sequence[str | Path], config: RunConfig | str | Path | None = None, **settings: Any
 ) -> Iterator[Pose3D]:
-    """Poses of a video file, one for every frame, in order: `for pose in process("clip.mp4", people=2): ...`
+    """Return poses of a video file, one for every frame, in order: `for pose in process("clip.mp4", people=2): ...`
 
     Nothing else runs: no server, no socket, no other process.
 
@@ -153,7 +153,7 @@ def _poses(source: Source | None, config: RunConfig) -> Iterator[Pose3D]:
 
 
 def _timed(work: Callable[[], Answered]) -> tuple[Answered, int]:
-    """What it answers, and the microseconds it took."""
+    """Return what it answers, and the microseconds it took."""
     began_ns = clock.now_ns()
     answered = work()
     return answered, (clock.now_ns() - began_ns) // 1000

@@ -90,14 +90,14 @@ class RoomChain:
 
 
 def fused_engine(engine: str) -> str:
-    """How Hello names what fused poses are made with."""
+    """Return how Hello names what fused poses are made with."""
     return f"{engine}, fused"
 
 
 def open_room(
     config: RunConfig, opener: Callable[[RunConfig, int], Chain] = open_chain, first_id: int = 1
 ) -> RoomChain:
-    """All chains, opened and warm."""
+    """Return all chains, opened and warm."""
     cameras = calibrated(config)
     assert cameras is not None
     with TemporaryDirectory() as folder:  # lenses are read when a chain opens
@@ -112,7 +112,7 @@ def open_room(
 
 
 def open_films(config: RunConfig, stream: int | None = None) -> list[Source]:
-    """Every film of the room; refused where they cannot show the same moments."""
+    """Return every film of the room; refused where they cannot show the same moments."""
     check_room(config)
     films = [open_source(replace(config, source=s), stream and stream + k) for k, s in enumerate(room_sources(config))]
     lengths = [getattr(film, "frames", 0) / film.fps if film.fps > 0 else 0.0 for film in films]
@@ -129,7 +129,7 @@ def open_films(config: RunConfig, stream: int | None = None) -> list[Source]:
 def answers(
     films: Sequence[Source], chain: RoomChain, pace: Callable[[Picture], Picture | None] = lambda picture: picture
 ) -> Iterator[RoomAnswer]:
-    """One for every picture of every film, in the order of time; times count from each film's first picture.
+    """Yield one for every picture of every film, in the order of time; times count from each film's first picture.
 
     `pace` waits, moves a picture in time, or ends it all by answering None.
     """

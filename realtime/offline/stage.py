@@ -53,7 +53,7 @@ def run(ctx: Context, opener: Callable[[], Chain]) -> None:
 
 
 def film(config: SourceConfig, source: Source) -> dict[str, int]:
-    """What the terminal needs to show progress: how many frames the file declares, 0 where it does not know."""
+    """Return what the terminal needs to show progress: how many frames the file declares, 0 where it does not know."""
     return {"frames_total": getattr(source, "frames", 0)} if config.every_frame else {}
 
 
@@ -79,7 +79,7 @@ class ShownPictures:
             self.close()
 
     def referred(self, answer: Answer) -> Answer:
-        """The same answer, with the place of its picture."""
+        """Return the same answer, with the place of its picture."""
         frame = self._frames.pop(answer.keypoints.stamp, None)
         if frame is None:
             return answer

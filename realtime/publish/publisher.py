@@ -43,7 +43,7 @@ def _age_ms(plain: dict[str, Any], now: int) -> float:
 
 
 def stale(pose: Pose3D) -> Pose3D:
-    """The same frame, without anybody in it."""
+    """Return the same frame, without anybody in it."""
     return replace(pose, status="STALE", people=())
 
 

@@ -55,7 +55,7 @@ class Damage:
 
 
 def type_of(wire: bytes) -> int | None:
-    """The record type of a wire message; None: recordings do not keep this topic."""
+    """Return the record type of a wire message; None: recordings do not keep this topic."""
     return TYPE_OF_TOPIC.get(wire[: wire.find(b"\0")].split(b"/")[0])
 
 
@@ -70,7 +70,7 @@ def pack(kind: int, payload: bytes) -> bytes:
 
 
 def check_target(path: str | Path) -> Path:
-    """The path, if a new recording can begin there; else an error that says why not."""
+    """Return the path, if a new recording can begin there; else an error that says why not."""
     path = Path(path)
     if path.exists() and (not path.is_file() or path.stat().st_size > 0):
         raise RecordingError(f"{path} exists; a recording is never written over: choose another name or remove it")
@@ -202,7 +202,7 @@ def last_messages(path: Path) -> LastMessages:
 
 
 def read_at(data: mmap.mmap, at: int) -> Record | None:
-    """The record that begins at this offset, or None where none does, whole and unharmed."""
+    """Return the record that begins at this offset, or None where none does, whole and unharmed."""
     header = data[at : at + HEADER.size]
     if len(header) < HEADER.size:
         return None
@@ -222,7 +222,7 @@ class Search:
         self._false_marks = 0
 
     def next_whole(self, data: mmap.mmap, at: int) -> int:
-        """Offset of the next whole record at or behind `at`; the end where there is none."""
+        """Return offset of the next whole record at or behind `at`; the end where there is none."""
         while (at := data.find(SYNC, at)) >= 0 and self._false_marks < MOST_FALSE_MARKS:
             if read_at(data, at) is not None:
                 return at

@@ -72,7 +72,7 @@ class Recorded:
 
 
 def hello_and_poses(recorded: Recorded) -> tuple[Hello, list[Pose3D]]:
-    """The joints and every pose of a recording that has both."""
+    """Return the joints and every pose of a recording that has both."""
     hello, poses = None, []
     for message in recorded:
         if isinstance(message, Hello):

@@ -80,7 +80,7 @@ class Copier:
         self._before, self._seam = pose, not found
 
     def turn(self) -> int:
-        """How many messages were written."""
+        """Return how many messages were written."""
         came = self.intake.drain()
         if self.intake.lost > self._lost:
             self.writer.write_lost(self.intake.lost - self._lost)

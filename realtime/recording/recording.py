@@ -73,7 +73,7 @@ def load_recording(path: str | Path) -> Recording:
 
 
 def named(messages: Sequence[object], hello: Hello) -> tuple[Pose3D, ...]:
-    """Each pose with the names of the Hello before it; the first ones with those of the first Hello."""
+    """Return each pose with the names of the Hello before it; the first ones with those of the first Hello."""
     poses = []
     for message in messages:
         if isinstance(message, Hello):

@@ -14,7 +14,7 @@ from realtime.wire.messages import Hello, Keypoints2D, Pose3D, encode, replace
 
 
 def people_and_hello(path: Path) -> tuple[int, Hello]:
-    """The most people in one frame, and who published them."""
+    """Return the most people in one frame, and who published them."""
     most, hello = 0, None
     for message in Recorded(path):
         if isinstance(message, Keypoints2D):
@@ -38,7 +38,7 @@ def check_joints(lifter: Lifter, hello: Hello) -> None:
 
 
 def new_hello(hello: Hello, lifter: Lifter, config: RunConfig) -> Hello:
-    """The same source, lifted by another engine."""
+    """Return the same source, lifted by another engine."""
     info = lifter.info()
     return replace(
         hello,
@@ -53,7 +53,7 @@ def new_hello(hello: Hello, lifter: Lifter, config: RunConfig) -> Hello:
 
 
 def lifted(messages: Iterable[Held], lifter: Lifter) -> Iterator[Keypoints2D | Pose3D]:
-    """Every frame of keypoints and, as soon as the look-ahead allows, its new pose."""
+    """Yield every frame of keypoints and, as soon as the look-ahead allows, its new pose."""
     stream: int | None = None
     for message in messages:
         if not isinstance(message, Keypoints2D):
@@ -73,7 +73,7 @@ def finished(pose: Pose3D) -> Pose3D:
 
 
 def relift(recorded: Recorded, out: Path, hello: Hello, lifter: Lifter) -> int:
-    """Writes the new recording; answers the number of poses."""
+    """Write the new recording; answers the number of poses."""
     poses = 0
     with RecordingWriter(out) as writer:
         writer.write(encode("hello", hello.source, hello))

@@ -43,7 +43,7 @@ def moments(messages: Iterable[Held]) -> Iterator[Moment]:
 
 
 def when(pose: Pose3D) -> int:
-    """Its place in time: when it was published; for what came from a file, media time."""
+    """Return its place in time: when it was published; for what came from a file, media time."""
     return pose.t_publish_ns if pose.live else pose.stamp.t_capture_ns
 
 
@@ -63,12 +63,12 @@ class Restamper:
         return replace(pose, stamp=stamp, t_publish_ns=now_ns, live=False)
 
     def keypoints(self, found: Keypoints2D, pose: Pose3D, now_ns: int, unix_ns: int) -> Keypoints2D:
-        """Those that came with `pose`; the pixels of then are gone."""
+        """Return those that came with `pose`; the pixels of then are gone."""
         stamp = self._stamp(found.stamp, pose, now_ns, unix_ns)
         return replace(found, stamp=stamp, slot=-1, generation=-1, ring="")
 
     def _age(self, pose: Pose3D) -> int:
-        """How old the frame was when its pose was published; a film's says nothing."""
+        """Return how old the frame was when its pose was published; a film's says nothing."""
         return max(0, min(pose.t_publish_ns - pose.stamp.t_capture_ns, self._most_ns)) if pose.live else 0
 
     def _stamp(self, stamp: Stamp, pose: Pose3D, now_ns: int, unix_ns: int) -> Stamp:

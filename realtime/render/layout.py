@@ -39,7 +39,7 @@ class FrameLayout:
         return self.width + self._view.width, self.height
 
     def draw(self, image: Image | None, pose: Pose3D | None, time_s: float) -> Image:
-        """The frame; without a picture the skeletons stand on a plain ground."""
+        """Return the frame; without a picture the skeletons stand on a plain ground."""
         frame = empty_picture(self.width, self.height) if image is None else self._fitted(image)
         draw_people(frame, self.hello, pose, self.feet)
         caption(frame, time_s, pose)

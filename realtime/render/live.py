@@ -41,7 +41,7 @@ class Pairing:
             self.poses[pose.stamp] = pose
 
     def ready(self, all_of_them: bool = False) -> Iterator[tuple[Stamp, Image | None, Pose3D | None]]:
-        """Frames in order whose pose is there, or will not come any more."""
+        """Yield frames in order whose pose is there, or will not come any more."""
         while self.waiting:
             stamp, image = self.waiting[0]
             overtaken = any(is_later(other, stamp) for other in self.poses)
@@ -101,7 +101,7 @@ class Following:
 def at_a_constant_rate(
     frames: Iterator[tuple[Stamp, Image | None, Pose3D | None]], fps: float
 ) -> Iterator[tuple[Moment, int]]:
-    """Each frame with how often it is shown, so that the film runs in the stream's own time."""
+    """Yield each frame with how often it is shown, so that the film runs in the stream's own time."""
     start_ns, shown = None, 0
     for stamp, image, pose in frames:
         start_ns = stamp.t_capture_ns if start_ns is None else start_ns

@@ -55,7 +55,7 @@ def label(image: Image, text: str, skeleton: DrawnSkeleton) -> None:
 
 
 def empty_picture(width: int, height: int) -> Image:
-    """What stands in for a picture that was not kept."""
+    """Return what stands in for a picture that was not kept."""
     image = np.empty((max(height, 2), max(width, 2), 3), np.uint8)
     image[:] = BACKGROUND
     return image

@@ -71,7 +71,7 @@ class RoomView:
         self._floor += (floor - self._floor) * (part if floor > self._floor else min(1.0, 4 * part))
 
     def _project(self, points: Real) -> tuple[Real, Real]:
-        """(..., 3) m -> px (..., 2) and depth (...,) m."""
+        """Return (..., 3) m -> px (..., 2) and depth (...,) m."""
         assert self._centre is not None
         seen = (points - self._centre) @ self._rotation.T
         depth = self._reach_m / np.sin(FOV / 2) - seen[..., 2]
@@ -112,7 +112,7 @@ class RoomView:
 
 
 def in_room(person: Person3D, up: tuple[float, float, float]) -> Real:
-    """(J, 3) upright; NaN for ABSENT joints."""
+    """Return (J, 3) upright; NaN for ABSENT joints."""
     root = np.zeros(3) + [0, 0, UNKNOWN_PLACE_M] if person.root_cam is None else person.root_cam
     xyz = np.where((person.state != ABSENT)[:, None], person.xyz + root, np.nan)
     return np.asarray(xyz @ y_up(np.asarray(up, np.float64)).T, np.float64)

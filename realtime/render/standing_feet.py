@@ -32,7 +32,7 @@ def mark_standing(image: Image, skeleton: DrawnSkeleton, standing: tuple[bool, b
 
 
 def sole(skeleton: DrawnSkeleton, side: str) -> np.ndarray | None:
-    """(2, 2) px: heel and toes; None where the foot is not known."""
+    """Return (2, 2) px: heel and toes; None where the foot is not known."""
     names = [f"{side}_{part}" for part in ("heel", "foot_index")]
     if not all(name in skeleton.joints for name in names):
         names = [f"{side}_ankle"] * 2

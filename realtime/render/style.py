@@ -84,7 +84,7 @@ def halo(image: Image, at: NDArray[np.floating], radius_px: float, colour: Colou
 
 
 def write_text(image: Image, text: str, at: tuple[int, int], size: float, colour: Colour = TEXT) -> int:
-    """One line of ASCII on a dark strip; `at` is the left end of its baseline.  Answers its width in px."""
+    """Return one line of ASCII on a dark strip; `at` is the left end of its baseline.  Answers its width in px."""
     plain = text.encode("ascii", "replace").decode("ascii")
     (width, height), below = cv2.getTextSize(plain, FONT, size, 1)
     strip(image, (at[0] - 5, at[1] - height - 5), (at[0] + width + 5, at[1] + below + 3))

@@ -16,7 +16,7 @@ MOST_MOMENTS = 1_000_000
 
 
 def on_film(images: Iterable[tuple[int, float, Image]], poses: list[Pose3D]) -> Iterator[Moment]:
-    """A film's pictures (number, seconds, picture) with the pose of the same number."""
+    """Yield a film's pictures (number, seconds, picture) with the pose of the same number."""
     of_number = {pose.stamp.seq: pose for pose in poses}
     for number, time_s, image in images:
         yield image, of_number.get(number), time_s
@@ -47,7 +47,7 @@ def without_film(poses: list[Pose3D], fps: float) -> Iterator[Moment]:
 
 
 def rate_of(poses: list[Pose3D]) -> float:
-    """Frames a second, from the median distance of the poses."""
+    """Return frames a second, from the median distance of the poses."""
     steps = np.diff([pose.stamp.t_capture_ns for pose in poses]) * 1e-9
     steps = steps[steps > 0]
     return float(np.clip(1 / np.median(steps), 1.0, 240.0)) if len(steps) else 30.0

@@ -38,7 +38,7 @@ class VideoFile(Protocol):
 
 
 def open_video(path: Path, size: tuple[int, int], fps: float, ffmpeg: str | None = None) -> VideoFile:
-    """A file for pictures of this size (width, height), both even."""
+    """Return a file for pictures of this size (width, height), both even."""
     program = ffmpeg if ffmpeg is not None else shutil.which("ffmpeg")
     encoder = h264_encoder(program) if program else None
     if program and encoder:
@@ -47,7 +47,7 @@ def open_video(path: Path, size: tuple[int, int], fps: float, ffmpeg: str | None
 
 
 def h264_encoder(program: str) -> str | None:
-    """The first H.264 encoder that this ffmpeg has."""
+    """Return the first H.264 encoder that this ffmpeg has."""
     try:
         asked = subprocess.run(
             [program, "-hide_banner", "-encoders"], capture_output=True, text=True, timeout=LIST_TIMEOUT_S, check=False

@@ -71,7 +71,7 @@ class Endurance:
         self.witness.undisturbed = False
 
     def harm(self) -> str:
-        """One kill or stop, and the time until a pose of a frame that was captured after it."""
+        """Return one kill or stop, and the time until a pose of a frame that was captured after it."""
         pids = self.program.pids()
         harm = choose(self.draw, pids)
         pid = pids[harm.process]

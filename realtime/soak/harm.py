@@ -25,7 +25,7 @@ class Harm:
 
 
 def choose(draw: random.Random, processes: Mapping[str, int | None]) -> Harm:
-    """One of the processes that run, killed or stopped."""
+    """Return one of the processes that run, killed or stopped."""
     process = draw.choice(sorted(name for name, pid in processes.items() if pid))
     return Harm(process, "kill") if draw.random() < KILLS else Harm(process, "stop", draw.uniform(*STOP_S))
 

@@ -37,7 +37,7 @@ class Promise:
 
 
 def promises(endured: Endured, counts: Counts, end: ShutdownResult) -> list[Promise]:
-    """What must hold; the first ones are zero whatever is done to the run."""
+    """Return what must hold; the first ones are zero whatever is done to the run."""
     return [
         Promise("old poses that passed for current, on the wire", counts.passed_for_current, 0),
         Promise("old poses that a client gave for current", endured.served_old, 0),
@@ -54,7 +54,7 @@ def promises(endured: Endured, counts: Counts, end: ShutdownResult) -> list[Prom
 
 
 def figures(endured: Endured, counts: Counts, end: ShutdownResult) -> dict[str, Any]:
-    """The JSON object that is printed last."""
+    """Return the JSON object that is printed last."""
     kept = promises(endured, counts, end)
     public = {name: value for name, value in asdict(counts).items() if name not in ("last", "heard_ns")}
     return {
@@ -75,7 +75,7 @@ def spread(values: Sequence[float]) -> dict[str, float]:
 
 
 def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
-    """The table as plain text."""
+    """Return the table as plain text."""
     harms = ", ".join(f"{name} {times}x" for name, times in sorted(endured.harms.items())) or "none"
     text = [
         f"{endured.seconds / 60:.1f} min, {counts.poses} answers in {counts.streams} streams, {counts.dropped} frames"

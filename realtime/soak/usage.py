@@ -60,7 +60,7 @@ def resident(process: psutil.Process) -> int:
 
 
 def segments(bind: str) -> list[str]:
-    """Names of shared memory that a run with this address made."""
+    """Return names of shared memory that a run with this address made."""
     return [name for name in memory_names(bind) if (SHM / name).exists()]
 
 

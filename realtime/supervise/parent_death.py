@@ -37,7 +37,8 @@ def obey(control: Connection, stop: threading.Event) -> None:
 
 @contextmanager
 def kill_children_with_this_process() -> Iterator[None]:
-    """Windows: this process and all it starts share a job that dies with its last handle, which only we hold."""
+    """Provide windows: this process and all it starts share a job that dies with its last handle, which only we
+    hold."""
     job = _join_job(ctypes.WinDLL("kernel32", use_last_error=True)) if sys.platform == "win32" else None  # type: ignore[attr-defined,unused-ignore]
     try:
         yield

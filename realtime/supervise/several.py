@@ -33,7 +33,7 @@ Settings = Callable[[RunConfig, Path], list[RunConfig]]  # a run's settings, a p
 def run_several(
     config: RunConfig, settings: Settings, report: Report, layout: Callable[[Table], Table] = lambda table: table
 ) -> int:
-    """The whole run; the first camera that is refused ends it with its line."""
+    """Return the whole run; the first camera that is refused ends it with its line."""
     table = pipeline.ROOM | (pipeline.RECORD if config.record.file else {})
     with run_directory(config.publish.bind) as directory, ExitStack() as stack:
         stack.callback((directory / ADDRESSES).unlink, missing_ok=True)
@@ -53,7 +53,7 @@ def run_several(
 
 
 def placed(cameras: list[RunConfig], directory: Path) -> list[RunConfig]:
-    """Each camera's run at a free address of this machine, written down for the fuse stage."""
+    """Return each camera's run at a free address of this machine, written down for the fuse stage."""
     ports = free_ports([one.source.name for one in cameras])
     addresses = [f"tcp://127.0.0.1:{ports[one.source.name]}" for one in cameras]
     (directory / ADDRESSES).write_text(json.dumps(addresses), encoding="utf-8")
@@ -61,7 +61,7 @@ def placed(cameras: list[RunConfig], directory: Path) -> list[RunConfig]:
 
 
 def inner(config: RunConfig, address: str) -> RunConfig:
-    """Settings of one camera's run: nothing of it is shown, recorded, or heard beyond this machine."""
+    """Return settings of one camera's run: nothing of it is shown, recorded, or heard beyond this machine."""
     public = replace(config.publish, bind=address, insecure=False, keys=None)
     quiet = replace(config.terminal, seconds=None, quiet=True)
     return replace(config, publish=public, room=RoomConfig(), record=RecordConfig(), view=ViewConfig(), terminal=quiet)
@@ -125,7 +125,7 @@ def started(runs: list[CameraRun]) -> Iterator[None]:
 
 
 def together(outer: Snapshot, runs: list[CameraRun]) -> Snapshot:
-    """The whole run as the terminal shows it: every camera's stages by its name."""
+    """Return the whole run as the terminal shows it: every camera's stages by its name."""
     shots = [(run.name, run.shot) for run in runs if run.shot is not None]
     stages = [replace(one, stage=f"{name} {one.stage}") for name, shot in shots for one in shot.stages]
     pids = {f"{name} {process}": pid for name, shot in shots for process, pid in shot.pids.items()}

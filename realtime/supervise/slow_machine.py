@@ -24,7 +24,7 @@ def slow(stage: Health) -> bool:
 
 
 def remedy(stages: Sequence[Health], info: Mapping[str, Any]) -> str:
-    """What a frame costs on this machine, and what to do about it; empty where nothing lags.
+    """Return what a frame costs on this machine, and what to do about it; empty where nothing lags.
 
     `info`: `detector`, its name; `picture`, "WxH" px, of a source that can be asked for another size; `max_age_ms`.
     """
@@ -65,7 +65,8 @@ def larger(picture: str) -> bool:
 
 
 def max_age_ms(named: Mapping[str, Health]) -> int:
-    """A limit that nearly all of this machine's poses meet: by their age when published, else by the work on them."""
+    """Return a limit that nearly all of this machine's poses meet: by their age when published, else by the work on
+    them."""
     whole = named["publish"].p99_ms if "publish" in named else 0.0
     slowest = whole or sum(stage.p99_ms for name, stage in named.items() if name in WORK)
     return math.ceil(AGE_MARGIN * slowest / AGE_STEP_MS) * AGE_STEP_MS

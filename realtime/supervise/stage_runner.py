@@ -224,7 +224,8 @@ def run_stages(plan: Plan, stop: threading.Event, fail: Callable[[ExitReport], N
 
 
 def load(path: str) -> Callable[..., Any]:
-    """The function behind `module:function`; one thread imports at a time, or their import locks may deadlock."""
+    """Return the function behind `module:function`; one thread imports at a time, or their import locks may
+    deadlock."""
     module, _, function = path.partition(":")
     with _IMPORTING:
         return getattr(importlib.import_module(module), function)  # type: ignore[no-any-return]

@@ -52,14 +52,14 @@ class StatusBoard:
         return StatusBoard, (self.stages, self.memory)
 
     def row(self, stage: str) -> np.void:
-        """A view: writing to its fields writes to shared memory."""
+        """Return a view: writing to its fields writes to shared memory."""
         return self._rows[self.stages.index(stage)]  # type: ignore[no-any-return]
 
     def health(self) -> list[Health]:
         return [_health(name, row) for name, row in zip(self.stages, self._rows)]
 
     def info(self) -> dict[str, Any]:
-        """What the stages told, as one dict."""
+        """Return what the stages told, as one dict."""
         merged: dict[str, Any] = {}
         for row in self._rows:
             merged |= read_info(row)
@@ -71,7 +71,7 @@ def open_board(stages: tuple[str, ...], context: SpawnContext) -> StatusBoard:  
 
 
 def read_info(row: np.void) -> dict[str, Any]:
-    """Facts of one row; empty while they are being rewritten."""
+    """Return facts of one row; empty while they are being rewritten."""
     try:
         info = json.loads(bytes(row["info"]) or b"{}")
     except ValueError:

@@ -63,7 +63,8 @@ class End:
 
 
 def run(config: RunConfig, table: Table | None = None, report: Report | None = None) -> int:
-    """The whole run, from the first process to the last; answers the exit code.  Says what is wrong in one line."""
+    """Return the whole run, from the first process to the last; answers the exit code.  Says what is wrong in one
+    line."""
     chosen = table or table_for(config)
     if config.record.file:
         chosen = chosen | RECORD
@@ -76,7 +77,7 @@ def run(config: RunConfig, table: Table | None = None, report: Report | None = N
 
 
 def table_for(config: RunConfig) -> Table:
-    """The stages of this run and the processes that hold them."""
+    """Return the stages of this run and the processes that hold them."""
     if config.remote.to:
         return pipeline.SEND
     if source_spec.is_file_run(config.source):
@@ -142,7 +143,7 @@ class Supervisor:
         return End(ENDED) if self._time_is_up(now) else None
 
     def _classify_exit(self, worker: Worker, words: ExitReport) -> End | None:
-        """None: start it again."""
+        """Return None: start it again."""
         if words.kind == "refused":
             return End(words.code, f"realtime: {words.text}")
         if words.kind == "lost":

@@ -33,7 +33,7 @@ COLOURS = {"STARTING": "cyan", "READY": "green", "DEGRADED": "yellow", "DOWN": "
 
 @contextmanager
 def terminal(config: RunConfig, newest: Newest) -> Iterator[Report]:
-    """The report for `supervisor.run`; whatever was shown stays readable after the end."""
+    """Provide the report for `supervisor.run`; whatever was shown stays readable after the end."""
     if config.terminal.quiet:
         yield lambda _snapshot: None
     elif config.terminal.json:
@@ -51,7 +51,7 @@ def where(config: RunConfig) -> str:
 
 
 def json_lines(newest: Newest) -> Report:
-    """One line a second from the first answer on: before it there is nothing to read."""
+    """Return one line a second from the first answer on: before it there is nothing to read."""
 
     def report(snapshot: Snapshot) -> None:
         if snapshot.answered:
@@ -61,7 +61,7 @@ def json_lines(newest: Newest) -> Report:
 
 
 def plain_lines(newest: Newest) -> Report:
-    """One line a second, but never the same one twice in a row."""
+    """Return one line a second, but never the same one twice in a row."""
     last, choice = [""], [""]
 
     def report(snapshot: Snapshot) -> None:
@@ -82,7 +82,7 @@ def viewer(config: RunConfig) -> str:
 
 
 def as_json(snapshot: Snapshot, pose: Pose3D | None) -> dict[str, Any]:
-    """One second of a run; numbers in the units of their names."""
+    """Return one second of a run; numbers in the units of their names."""
     plain = asdict(snapshot)
     stages = {stage.pop("stage"): stage for stage in plain.pop("stages")}
     info = {k: v for k, v in plain.pop("info").items() if isinstance(v, (str, int, float))}
@@ -110,7 +110,7 @@ def people_lines(pose: Pose3D | None, joints: Sequence[str]) -> list[str]:
 
 
 def late(pose: Pose3D | None) -> list[str]:
-    """How old a pose was when it was published, where that is more than a fast machine would let pass."""
+    """Return how old a pose was when it was published, where that is more than a fast machine would let pass."""
     return [f"{age_ms(pose):.0f} ms old"] if pose and pose.live and age_ms(pose) > LEAST_AGE_MS else []
 
 
@@ -156,7 +156,7 @@ def duration(seconds: float) -> str:
 
 
 def person_line(person: Person3D, joints: Sequence[str]) -> str:
-    """id, how many joints are in which state, and where a few of them are."""
+    """Return id, how many joints are in which state, and where a few of them are."""
     counts = np.bincount(person.state, minlength=len(JOINT_STATES))
     states = " ".join(f"{n} {name.lower()}" for n, name in zip(counts, JOINT_STATES) if n)
     known = [(name, list(joints).index(name)) for name in SHOWN if name in joints]

@@ -121,7 +121,7 @@ class Worker:
         return declared.max_silence_s if self._rows[stage]["ready"] else declared.start_grace_s
 
     def _bury(self) -> ExitReport | None:
-        """None: it ended as it should."""
+        """Return None: it ended as it should."""
         code = self._process.exitcode
         words = self._read_last_words()
         self._process.close()
@@ -168,7 +168,7 @@ class Worker:
         return wait_s
 
     def _after_crash(self, now: float) -> float:
-        """Seconds to wait: none for the first crash in a while."""
+        """Return seconds to wait: none for the first crash in a while."""
         self._crashes.append(now)
         again = self.crashes_last_minute() - 2
         return 0.0 if again < 0 else min(PACING_S * 2**again, PACING_MAX_S)
@@ -204,7 +204,7 @@ def _cause(code: int) -> str:
 
 @contextmanager
 def signals_blocked() -> Iterator[None]:
-    """A child inherits the block: Ctrl-C in the terminal never reaches one, not even while Python starts."""
+    """Provide a child inherits the block: Ctrl-C in the terminal never reaches one, not even while Python starts."""
     if sys.platform == "win32":
         yield
         return

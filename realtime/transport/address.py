@@ -51,18 +51,18 @@ def user() -> str:
 
 
 def memory_key(bind: str) -> str:
-    """What the names of this run's shared memory start with."""
+    """Return what the names of this run's shared memory start with."""
     return f"steadypose-{user()}-{parse(bind).port}"
 
 
 def memory_names(bind: str) -> list[str]:
-    """Every name that this run can give to a segment: to find what a dead one left behind."""
+    """Return every name that this run can give to a segment: to find what a dead one left behind."""
     key = memory_key(bind)
     return [f"{key}-poses", *(f"{key}-frames-{n}" for n in range(FRAME_SEGMENTS))]
 
 
 def free_ports(topics: list[str]) -> dict[str, int]:
-    """A free loopback port for each, none twice."""
+    """Return a free loopback port for each, none twice."""
     holders = [socket.create_server(("127.0.0.1", 0)) for _ in topics]
     ports = {topic: int(holder.getsockname()[1]) for topic, holder in zip(topics, holders)}
     for holder in holders:

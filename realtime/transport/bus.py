@@ -62,16 +62,17 @@ class TopicReader:
         self._connect()
 
     def get(self, timeout_ms: float) -> Any:
-        """The next good message, or None when time is up; a flood of bad ones takes no longer."""
+        """Return the next good message, or None when time is up; a flood of bad ones takes no longer."""
         message, _ = self.get_with_bytes(timeout_ms)
         return message
 
     def get_with_bytes(self, timeout_ms: float) -> tuple[Any, bytes]:
-        """The message and exactly what was published, to write down or pass on."""
+        """Return the message and exactly what was published, to write down or pass on."""
         return self._next(timeout_ms, partial(decode, self._row.message))
 
     def get_plain(self, timeout_ms: float) -> tuple[dict[str, Any] | None, bytes]:
-        """The message as a map whose fields are not looked at, and its bytes: to pass on what this run has encoded."""
+        """Return the message as a map whose fields are not looked at, and its bytes: to pass on what this run has
+        encoded."""
         return self._next(timeout_ms, plain)
 
     def _next(self, timeout_ms: float, read: Callable[[bytes], Any]) -> tuple[Any, bytes]:
@@ -170,7 +171,7 @@ class Bus:
         return self._keep(TopicPublisher(self._own_context(), endpoint(self._directory, topic), topic))
 
     def public(self, bind: str, insecure: bool = False, keys: str | None = None) -> PublicPort:
-        """Where clients connect; beyond this machine only with a folder of keys, or when told so."""
+        """Return where clients connect; beyond this machine only with a folder of keys, or when told so."""
         if not keys and not insecure and not is_loopback(bind):
             raise BadPlace(f"{bind} is open to other machines: --keys DIR, or --insecure for everybody")
         try:

@@ -57,7 +57,7 @@ class Pixels:
 
 
 def grey_copy(image: Image) -> tuple[Image, float]:
-    """The picture as flow wants it, and its scale; the offline chain uses the same."""
+    """Return the picture as flow wants it, and its scale; the offline chain uses the same."""
     grey: Image = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2GRAY), np.uint8)
     height, width = grey.shape
     if width <= GREY_WIDTH:
@@ -130,7 +130,7 @@ class FrameWriter:
         raise ValueError(f"a ring has at least {FEWEST} slots, asked for {self._wanted}")
 
     def _after_predecessors(self) -> int:
-        """What a killed one left is removed; the next name differs from the last one."""
+        """Return what a killed one left is removed; the next name differs from the last one."""
         last = -1
         for number in range(FRAME_SEGMENTS):
             last = number if shared_memory.unlink(f"{self._key}-frames-{number}", self._kind) else last
@@ -153,7 +153,7 @@ class FrameReader:
         self._ring: Slots | None = None
 
     def read(self, reference: PixelReference) -> Pixels | None:
-        """A copy of the picture and its small grey one, or None when it is no longer there."""
+        """Return a copy of the picture and its small grey one, or None when it is no longer there."""
         image = self.image(reference)
         return None if image is None else Pixels(image, *grey_copy(image))
 
@@ -165,7 +165,7 @@ class FrameReader:
         return self._use(reference, grey_copy)
 
     def _use(self, reference: PixelReference, use: Callable[[Image], Made]) -> Made | None:
-        """What is made of the picture, which has to be whole until it is made."""
+        """Return what is made of the picture, which has to be whole until it is made."""
         ring = self._ring_of(reference)
         if ring is None:
             self.missing += 1

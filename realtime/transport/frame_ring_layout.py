@@ -28,7 +28,7 @@ def grey_size(width: int, height: int) -> tuple[int, int]:
 
 
 def stride_of(width: int, height: int) -> int:
-    """Bytes of one slot, whole pages."""
+    """Return bytes of one slot, whole pages."""
     return -(-width * height * 3 // 4096) * 4096
 
 
@@ -57,7 +57,7 @@ class Slots:
         return self
 
     def picture(self, slot: int, mark: Any) -> Image:
-        """A view (H, W, 3), valid while the mark is."""
+        """Return a view (H, W, 3), valid while the mark is."""
         width, height = int(mark["width"]), int(mark["height"])
         if width * height * 3 > self.stride:
             raise ValueError(f"{width}x{height} does not fit a slot of {self.stride} bytes")

@@ -34,7 +34,7 @@ class HandshakeMonitor:
         self._events.connect(address)
 
     def failures(self) -> Iterator[Failure]:
-        """What failed since the last look."""
+        """Yield what failed since the last look."""
         for _ in range(AT_ONCE):
             if not self._events.poll(0):
                 return
@@ -47,7 +47,7 @@ class HandshakeMonitor:
 
 
 def kind_of(event: int, value: int) -> Failure | None:
-    """None: no matter of keys, such as a scan of ports."""
+    """Return None: no matter of keys, such as a scan of ports."""
     if event == zmq.EVENT_HANDSHAKE_FAILED_AUTH:
         return "unlisted"
     if event == zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL:
@@ -56,7 +56,7 @@ def kind_of(event: int, value: int) -> Failure | None:
 
 
 def client_says(failure: Failure, address: str, keys: ClientKeys | None) -> str:
-    """What a client can tell its user; empty where a failure may be an accident."""
+    """Return what a client can tell its user; empty where a failure may be an accident."""
     if failure == "no_keys":
         return (
             f"{address} has no keys; leave --keys out, or start it with --keys"

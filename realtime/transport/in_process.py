@@ -49,7 +49,7 @@ class Slot:
         return bool(self._held)
 
     def get(self, timeout_ms: float) -> Any:
-        """The newest unread message, or None when time is up."""
+        """Return the newest unread message, or None when time is up."""
         if not self._held and timeout_ms > 0:
             self.bell.wait(timeout_ms)
         try:
@@ -97,7 +97,7 @@ class GroupBus:
 
 
 def slots(table: Table, process: str) -> dict[str, Slot]:
-    """One for each topic handed over in a process, with the bell of the stage that consumes it."""
+    """Return one for each topic handed over in a process, with the bell of the stage that consumes it."""
     inside = handed_over(table, process)
     found: dict[str, Slot] = {}
     for stage in (stage for stage in table.values() if stage.process == process):

@@ -72,7 +72,7 @@ def client_keys(folder: str | Path) -> ClientKeys:
 
 
 def own_publisher(folder: Path) -> str:
-    """The public key of a publisher whose secret lies in this folder."""
+    """Return the public key of a publisher whose secret lies in this folder."""
     return _pair(private_folder(folder), "publisher", "realtime keys new DIR makes a publisher's folder").public
 
 
@@ -119,7 +119,7 @@ def private_folder(path: Path) -> Path:
 
 
 def _read(path: Path, hint: str, secret: bool = False) -> str:
-    """One key, from a file whose owner and mode were looked at through the same handle that is read."""
+    """Return one key, from a file whose owner and mode were looked at through the same handle that is read."""
     try:
         handle = os.open(path, os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0))
     except OSError as error:

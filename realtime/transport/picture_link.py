@@ -77,7 +77,7 @@ class CameraEnd:
         self._connect()
 
     def send(self, note: Note, jpeg: bytes = b"") -> bool:
-        """False: there is no connection, or it takes no more."""
+        """Return False: there is no connection, or it takes no more."""
         try:
             self._socket.send_multipart(write_note(note) + ([jpeg] if jpeg else []), zmq.NOBLOCK)
         except zmq.Again:
@@ -85,7 +85,7 @@ class CameraEnd:
         return True
 
     def receive(self) -> Note | None:
-        """The next note that has come, without waiting."""
+        """Return the next note that has come, without waiting."""
         while self._socket.poll(0):
             parts = self._socket.recv_multipart(zmq.NOBLOCK)
             try:
@@ -122,7 +122,7 @@ class PosesEnd:
             raise unbindable(bind, OSError(error.errno, str(error))) from error
 
     def receive(self, timeout_ms: int) -> Arrived | None:
-        """The next note of anybody, or None when time is up."""
+        """Return the next note of anybody, or None when time is up."""
         self._watch()
         if not self._socket.poll(timeout_ms):
             return None

@@ -55,7 +55,7 @@ class PoseRingWriter:
         self._ring = self._create()
 
     def write(self, data: bytes) -> bool:
-        """False where it does not fit a slot: counted, and still published."""
+        """Return False where it does not fit a slot: counted, and still published."""
         if len(data) > CAPACITY:
             self.too_large += 1
             return False
@@ -103,7 +103,7 @@ class PoseRingReader:
         return self._ring is not None
 
     def drain(self) -> list[bytes]:
-        """All that is new; once lapped, the newest one only."""
+        """Return all that is new; once lapped, the newest one only."""
         ring = self._current()
         if ring is None:
             return []
@@ -149,7 +149,7 @@ class PoseRingReader:
         return data if int(slot["before"]) == number else None
 
     def _current(self) -> _Ring | None:
-        """The ring, or its successor once the writer was started anew."""
+        """Return the ring, or its successor once the writer was started anew."""
         quiet = self._ring is None or self._ring.written() == self._read
         if quiet and self._look.due() and not (self._ring and self._ring.segment.exists()):
             successor = self._attach()
@@ -176,7 +176,7 @@ class PoseRingReader:
 
 
 def people_that_fit(joints2d: int, joints: int) -> int:
-    """How many people one slot holds, with the detector's own 3D; more are refused at start."""
+    """Return how many people one slot holds, with the detector's own 3D; more are refused at start."""
     stamp = Stamp("s" * 32, 2**53, 2**53, 2**62, 2**62)
     times = {f"stage {n}": 2**31 for n in range(8)}
     flat, solid = np.zeros(joints2d, np.float32), np.zeros((joints2d, 3), np.float32)

@@ -62,7 +62,7 @@ class Publisher:
         """Before it binds."""
 
     def send_on(self, topic: str, source: str, message: Message) -> bytes:
-        """What was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
+        """Return what was sent; nothing where a number was not finite: such a message never leaves, it is counted."""
         try:
             data = encode(topic, source, message)
         except MessageError as error:
@@ -74,7 +74,7 @@ class Publisher:
         return data
 
     def send_plain(self, topic: str, source: str, body: bytes | memoryview) -> bytes:
-        """A message that was encoded before, under another topic's name."""
+        """Return a message that was encoded before, under another topic's name."""
         data = prefix(topic, source) + body
         self.send_bytes(data)
         return data

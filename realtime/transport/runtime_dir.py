@@ -55,7 +55,7 @@ def private_directory(path: Path) -> Path:
 
 @contextmanager
 def run_directory(bind: str, transport: Transport = TRANSPORT, published: bool = True) -> Iterator[Path]:
-    """The directory of one run, locked for as long as it lasts; nothing of an earlier run is left in it."""
+    """Provide the directory of one run, locked for as long as it lasts; nothing of an earlier run is left in it."""
     directory = private_directory(private_directory(base_directory()) / str(parse(bind).port))
     with lock(directory):
         clear(directory, bind)
@@ -73,7 +73,7 @@ def run_directory(bind: str, transport: Transport = TRANSPORT, published: bool =
 
 
 def boot_id(directory: Path) -> str:
-    """Names this run; the same for all its processes, restarted or not."""
+    """Return names this run; the same for all its processes, restarted or not."""
     return (directory / "boot").read_text()
 
 
@@ -86,7 +86,7 @@ def clear(directory: Path, bind: str) -> None:
 
 
 def endpoint(directory: Path, topic: str) -> str:
-    """Where a topic travels between the processes of a run."""
+    """Return where a topic travels between the processes of a run."""
     ports = directory / "ports"
     if ports.exists():
         return f"tcp://127.0.0.1:{json.loads(ports.read_text())[topic]}"
@@ -120,7 +120,7 @@ def _locked_by_flock(directory: Path) -> Iterator[None]:
 
 @contextmanager
 def _locked_by_sqlite(directory: Path) -> Iterator[None]:
-    """The same promise on every system: SQLite locks a file of its own until the process ends."""
+    """Provide the same promise on every system: SQLite locks a file of its own until the process ends."""
     import sqlite3
 
     with closing(sqlite3.connect(directory / "lock.db", timeout=0, isolation_level=None)) as database:

@@ -56,7 +56,8 @@ class SharedSegment(Protocol):
 
 
 def create(name: str, size: int, kind: Kind = KIND) -> SharedSegment:
-    """A new zeroed segment for this user alone; FileExistsError, or NameTaken by another user, where there is one."""
+    """Return a new zeroed segment for this user alone; FileExistsError, or NameTaken by another user, where there is
+    one."""
     return FileSegment(name, size) if kind == "file" else NamedSegment(name, size)
 
 
@@ -85,7 +86,7 @@ def _unlink_file(path: Path) -> None:
 
 
 def taken(path: Path) -> NameTaken:
-    """Who has the name, and the way around."""
+    """Return who has the name, and the way around."""
     return NameTaken(
         f"shared memory: the name {path} belongs to user {path.lstat().st_uid}; only they (or root) can remove it. "
         "Run beside it: realtime run --bind tcp://127.0.0.1:PORT"
@@ -100,7 +101,7 @@ def _unlink_named(shared: SharedMemory) -> None:
 
 
 def checked(name: str) -> str:
-    """Names arrive in messages: only ours are ever opened, and no path is one."""
+    """Return names arrive in messages: only ours are ever opened, and no path is one."""
     if not NAME.fullmatch(name):
         raise ValueError(f"{name[:80]!r} is no name of a segment")
     return name

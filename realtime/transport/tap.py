@@ -31,7 +31,7 @@ class Tap:
         self._readers = [TopicReader(self._context, address, topic, source, False, keys) for topic in topics]
 
     def read(self, timeout_ms: float) -> Iterator[TappedMessage]:
-        """What comes until time is up."""
+        """Yield what comes until time is up."""
         deadline = Deadline(timeout_ms)
         while not deadline.passed():
             wait_any(self._readers, min(TURN_MS, deadline.left_ms()))
@@ -54,7 +54,7 @@ class Tap:
 
 
 def waiting(reader: TopicReader) -> Iterator[TappedMessage]:
-    """What one reader has in its queue."""
+    """Yield what one reader has in its queue."""
     while True:
         message, data = reader.get_with_bytes(0)
         if message is None:

@@ -42,7 +42,7 @@ class Page:
     video: int = 0  # px that its picture is wide; 0: it shows none
 
     async def send_on(self) -> None:
-        """Hands over whatever waits, until the page closes."""
+        """Hand over whatever waits, until the page closes."""
         while True:
             await self.wake.wait()
             self.wake.clear()

@@ -29,7 +29,7 @@ class Outbox:
         self._waiting[kind] = data
 
     def take(self) -> bytes | None:
-        """The message to send now, oldest first; None where nothing waits or too much is on its way."""
+        """Return the message to send now, oldest first; None where nothing waits or too much is on its way."""
         if not self._waiting or self.room <= 0:
             return None
         kind = next(iter(self._waiting))

@@ -21,7 +21,8 @@ class Pictures:
         self.missed = 0  # no longer in the ring when it was looked for
 
     def encode(self, keypoints: Keypoints2D, wanted: int) -> bytes | None:
-        """A message of the topic `picture`, `wanted` px wide or more; None where it is gone or was never there."""
+        """Return a message of the topic `picture`, `wanted` px wide or more; None where it is gone or was never
+        there."""
         if not keypoints.ring:
             return None
         image = self._frames.image(keypoints)
@@ -49,7 +50,7 @@ def jpeg(image: Image, wanted: int) -> bytes:
 
 
 def narrowed(image: Image, wanted: int) -> Image:
-    """Half the size where that is enough, as exact halving is quick; never wider than WIDEST."""
+    """Return half the size where that is enough, as exact halving is quick; never wider than WIDEST."""
     height, width = image.shape[:2]
     wanted = min(max(wanted, NARROWEST), WIDEST)
     if width < 2 * wanted and width <= WIDEST:

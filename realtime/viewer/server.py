@@ -90,7 +90,7 @@ class Viewer:
         await self.hub.serve(Page(socket))
 
     def _request(self, socket: ServerConnection, request: Request) -> Response | None:
-        """Answers everything but a stream that is let in."""
+        """Answer everything but a stream that is let in."""
         headers, path = single(request.headers), request.path.split("?")[0]
         if headers is None:
             return answer(400, "one Host, one Origin, one Cookie")

@@ -85,13 +85,13 @@ class Access:
         return f"steadypose-{self.listen.port}"
 
     def page(self, path: str, headers: Mapping[str, str]) -> Verdict:
-        """A request for the page."""
+        """Return a request for the page."""
         if self.listen.loopback and host_of(headers.get("Host", "")) not in HERE:
             return Verdict(403, "localhost only")
         return self._token(path, headers)
 
     def stream(self, path: str, headers: Mapping[str, str]) -> Verdict:
-        """A request to open the stream: the page's own origin, and no other site's."""
+        """Return a request to open the stream: the page's own origin, and no other site's."""
         verdict = self.page(path, headers)
         if verdict.status != 200:
             return verdict

@@ -11,7 +11,7 @@ class CannotServe(Exception):
 
 
 def single(headers: Headers) -> dict[str, str] | None:
-    """The headers that decide; None where one of them comes twice."""
+    """Return the headers that decide; None where one of them comes twice."""
     try:
         return {name: headers.get(name, "") for name in ("Host", "Origin", "Cookie")}
     except MultipleValuesError:

@@ -74,7 +74,7 @@ def array_coder(hint: Any, notes: tuple[Any, ...]) -> Coder:
 
 
 def _stacked(row: Coder, shape: Shape, dtype: Any) -> Coder:
-    """Arrays of shape[1:] in a list: what a leading symbol beside a second one becomes."""
+    """Return arrays of shape[1:] in a list: what a leading symbol beside a second one becomes."""
 
     def write(value: Any, sizes: Sizes) -> list[bytes]:
         _agree(shape[:1], np.shape(value)[:1], sizes)

@@ -31,7 +31,7 @@ def dumps(plain: dict[str, Any]) -> bytes:
 
 
 def loads(data: bytes | memoryview) -> Any:
-    """One msgpack value within bounds and nothing behind it."""
+    """Return one msgpack value within bounds and nothing behind it."""
     if len(data) > MAX_BYTES:
         refuse("size", f"{len(data)} bytes; a message has at most {MAX_BYTES}")
     try:
@@ -53,7 +53,8 @@ def _without_twins(pairs: list[tuple[Any, Any]]) -> dict[Any, Any]:
 
 
 def pack(message: Any, sizes: Sizes | None = None) -> dict[str, Any]:
-    """A plain map, ready for msgpack.  A field marked `flat` joins its parent's map; one marked `wire: False` stays."""
+    """Return a plain map, ready for msgpack.  A field marked `flat` joins its parent's map; one marked `wire: False`
+    stays."""
     sizes = {} if sizes is None else sizes
     plain: dict[str, Any] = {}
     kind: Any = type(message)
@@ -64,7 +65,7 @@ def pack(message: Any, sizes: Sizes | None = None) -> dict[str, Any]:
 
 
 def unpack(kind: type, plain: Any, sizes: Sizes | None = None) -> Any:
-    """The dataclass again.  A key this version does not know is passed over; a missing one is an error."""
+    """Return the dataclass again.  A key this version does not know is passed over; a missing one is an error."""
     if type(plain) is not dict:
         refuse("type", f"{kind.__name__} is a map, found {type(plain).__name__}")
     sizes = {} if sizes is None else sizes
@@ -109,7 +110,7 @@ def coder(hint: Any) -> Coder:
 
 
 def bounded_coder(hint: Any, bounds: Within) -> Coder:
-    """A number that is held against its bounds when it arrives."""
+    """Return a number that is held against its bounds when it arrives."""
     inner = coder(hint)
 
     def read(value: Any, sizes: Sizes) -> Any:

@@ -9,7 +9,7 @@ from realtime.wire.messages import Stamp
 
 
 def starts_anew(last: Stamp | None, now: Stamp) -> bool:
-    """Another stream, or the first: forget all state."""
+    """Return another stream, or the first: forget all state."""
     return last is None or last.stream != now.stream
 
 

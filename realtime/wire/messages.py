@@ -112,7 +112,7 @@ class Person3D:
     joints: tuple[str, ...] = field(default=(), metadata={"wire": False})  # names, from Hello; they do not travel here
 
     def __getitem__(self, name: str) -> Joint:
-        """One joint by its name.
+        """Return one joint by its name.
 
         Args:
             name: as in `joints`, such as "right_wrist".
@@ -155,7 +155,7 @@ class Pose3D:
     live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
 
     def with_joints(self, names: tuple[str, ...]) -> Pose3D:
-        """The same pose, whose people know their joints' names; unchanged where their number differs."""
+        """Return the same pose, whose people know their joints' names; unchanged where their number differs."""
         fits = all(len(person.state) == len(names) for person in self.people)
         return replace(self, people=tuple(replace(one, joints=names) for one in self.people)) if fits else self
 
@@ -221,12 +221,12 @@ Kind = TypeVar("Kind")
 
 
 def prefix(topic: str, source: str) -> bytes:
-    """What a message of this topic starts with, and what to subscribe to."""
+    """Return what a message of this topic starts with, and what to subscribe to."""
     return f"{topic}/{source}\0".encode()
 
 
 def encode(topic: str, source: str, message: Message) -> bytes:
-    """The bytes of one message; MessageError where a shape is wrong or a number is not finite."""
+    """Return the bytes of one message; MessageError where a shape is wrong or a number is not finite."""
     return prefix(topic, source) + codec.dumps({"v": VERSION} | codec.pack(message))
 
 
@@ -242,7 +242,7 @@ def split(data: bytes) -> tuple[str, str, memoryview]:
 
 
 def plain(data: bytes) -> dict[str, Any]:
-    """The map in these bytes, of this version and within bounds; its fields are not looked at."""
+    """Return the map in these bytes, of this version and within bounds; its fields are not looked at."""
     found: Any = codec.loads(split(data)[2])
     version = found.get("v") if type(found) is dict else None
     if version != VERSION:
@@ -251,7 +251,7 @@ def plain(data: bytes) -> dict[str, Any]:
 
 
 def decode(kind: type[Kind], data: bytes) -> Kind:
-    """The message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
+    """Return the message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
     message: Kind = codec.unpack(kind, plain(data))
     if isinstance(message, Pose3D):
         check_pose(message)

@@ -61,7 +61,7 @@ NAMES = {kind: name for name, kind in NOTES.items()}
 
 
 def write_note(note: Note) -> list[bytes]:
-    """Its two parts: which kind, and its fields."""
+    """Return its two parts: which kind, and its fields."""
     return [NAMES[type(note)], codec.dumps(codec.pack(note))]
 
 

@@ -71,7 +71,7 @@ def stretches(shape: tuple[int, ...], share: Tensor | float, memory_ticks: float
 
 
 def keypoints(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
-    """Rays with the errors of a detector; hidden joints are invented."""
+    """Return rays with the errors of a detector; hidden joints are invented."""
     shape = (*view.rays.shape,)
     low, high = torch.tensor(limits.quality).log().tolist()
     quality = uniform(low, high, (shape[0], 1, 1, 1), g).exp()
@@ -83,7 +83,7 @@ def keypoints(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Ge
 
 
 def astray(hidden: Tensor, limits: NoiseRange, hz: float = 30.0) -> Tensor:
-    """How much of its final error a hidden keypoint (B, T, 17) has, by the time it has been hidden: 0 to 1."""
+    """Return how much of its final error a hidden keypoint (B, T, 17) has, by the time it has been hidden: 0 to 1."""
     ticks = torch.arange(1, hidden.shape[1] + 1, device=hidden.device)[:, None]
     last_seen = torch.where(hidden, torch.zeros_like(ticks), ticks).cummax(1).values
     age = (ticks - last_seen).to(torch.float32) / hz
@@ -91,7 +91,7 @@ def astray(hidden: Tensor, limits: NoiseRange, hz: float = 30.0) -> Tensor:
 
 
 def doubts(hidden: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0) -> Tensor:
-    """Reliability (B, T, 17) in [0, 1]: mostly right about `hidden`, wrong in stretches."""
+    """Return reliability (B, T, 17) in [0, 1]: mostly right about `hidden`, wrong in stretches."""
     shape, memory = (*hidden.shape,), limits.stretch_s * hz
     skill = uniform(0.0, 2.0, (shape[0], 1, 1), g)
     believed = stretches(shape, (limits.believed * skill).clamp(1e-3, 0.9), memory, g)
@@ -102,7 +102,8 @@ def doubts(hidden: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 3
 
 
 def own_3d(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
-    """The detector's 3D: along the person's ray, root-relative, biased, invented where hidden; zeros if missing."""
+    """Return the detector's 3D: along the person's ray, root-relative, biased, invented where hidden; zeros if
+    missing."""
     look = toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
     pose = view.pose @ look  # (B, T, 17, 3)
     batch, device = len(pose), pose.device
@@ -142,7 +143,7 @@ def swap_sides(
 def degrade_reliability(
     reliability: Tensor, hidden: Tensor, more: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
 ) -> Tensor:
-    """A judge's reliability (B, T, J) on people it never saw: `more` is hidden too, and it errs more often."""
+    """Return a judge's reliability (B, T, J) on people it never saw: `more` is hidden too, and it errs more often."""
     shape = (*reliability.shape,)
     other = doubts(more, limits, g, hz)
     fooled = hidden & stretches(shape, limits.believed / 2, limits.stretch_s * hz, g)
@@ -151,6 +152,7 @@ def degrade_reliability(
 
 
 def observe(view: VirtualView, hidden: Tensor, limits: NoiseRange, order: Tensor, g: torch.Generator) -> Detections:
-    """A whole clip as the pipeline would hand it to the lifter.  hidden (B, T, 17) bool includes out of frame."""
+    """Return a whole clip as the pipeline would hand it to the lifter.  hidden (B, T, 17) bool includes out of
+    frame."""
     found = Detections(keypoints(view, limits, hidden, g), doubts(hidden, limits, g), own_3d(view, limits, hidden, g))
     return swap_sides(found, order, limits, g)

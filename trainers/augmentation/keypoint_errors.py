@@ -12,7 +12,7 @@ MIRROR = torch.from_numpy(H36M_17.mirror())
 
 
 def shifted(x: Tensor, metres: Tensor, share: float, by_m: float, g: Generator) -> Tensor:
-    """Some keypoints moved by a fixed distance in any direction; `metres` (B, T) is rays per metre."""
+    """Return some keypoints moved by a fixed distance in any direction; `metres` (B, T) is rays per metre."""
     away = normal((*x.shape,), g)
     away = by_m * away / away.norm(dim=-1, keepdim=True).clamp_min(1e-6) * metres[..., None, None]
     chosen = torch.rand(x.shape[:3], generator=g, device=g.device) < share
@@ -20,7 +20,7 @@ def shifted(x: Tensor, metres: Tensor, share: float, by_m: float, g: Generator) 
 
 
 def side_swapped(x: Tensor, reliability: Tensor, share: float, g: Generator) -> tuple[Tensor, Tensor]:
-    """Some pairs of keypoints, each by itself, exchange left and right."""
+    """Return some pairs of keypoints, each by itself, exchange left and right."""
     order = MIRROR.to(x.device)
     first = torch.minimum(order, torch.arange(len(order), device=x.device))  # both of a pair share one draw
     chosen = torch.rand(x.shape[:3], generator=g, device=g.device)[..., first] < share

@@ -54,7 +54,7 @@ class Augmentation:
 
 
 def augment(xyz: Tensor, how: Augmentation, generator: Generator) -> Tensor:
-    """All parts in the order that keeps them independent: whose motion, which angles, whose body, which side."""
+    """Return all parts in the order that keeps them independent: whose motion, which angles, whose body, which side."""
     xyz = exchange_halves(xyz, how.exchange_halves, generator)
     for arm in (L_ARM, R_ARM):
         xyz = exchange_arm(xyz, arm, how.exchange_arms, generator)
@@ -69,12 +69,12 @@ def augment(xyz: Tensor, how: Augmentation, generator: Generator) -> Tensor:
 
 
 def exchange_halves(xyz: Tensor, share: float, generator: Generator) -> Tensor:
-    """The upper half of another clip, turned to this one's heading, on this one's bones and legs."""
+    """Return the upper half of another clip, turned to this one's heading, on this one's bones and legs."""
     return _exchange(xyz, UPPER, heading_frame, share, generator)
 
 
 def exchange_arm(xyz: Tensor, arm: Sequence[int], share: float, generator: Generator) -> Tensor:
-    """One arm of another clip, as it stands to that clip's chest."""
+    """Return one arm of another clip, as it stands to that clip's chest."""
     return _exchange(xyz, arm, chest_frame, share, generator)
 
 
@@ -93,7 +93,7 @@ def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float,
 
 
 def _mixed(mine: Tensor, other: Tensor, part: Sequence[int], frame_of: FrameOf) -> Tensor:
-    """The other's part on this one's bones, as it stands to its frame."""
+    """Return the other's part on this one's bones, as it stands to its frame."""
     turn = frame_of(mine) @ frame_of(other).mT  # (B, T, 3, 3)
     turned = unit(bones(other)[..., list(part), :] @ turn.mT)
     mixed = bones(mine)
@@ -102,13 +102,14 @@ def _mixed(mine: Tensor, other: Tensor, part: Sequence[int], frame_of: FrameOf) 
 
 
 def deeper_inside(new: Tensor, old: Tensor) -> Tensor:
-    """(B,) bool: an elbow or wrist comes nearer to the trunk's middle than its radius, and nearer than it ever was."""
+    """Return (B,) bool: an elbow or wrist comes nearer to the trunk's middle than its radius, and nearer than it ever
+    was."""
     near_new, near_old = (_trunk_distance(x).amin((1, 2)) for x in (new, old))
     return (near_new < TRUNK_RADIUS_M) & (near_new < near_old)
 
 
 def _trunk_distance(xyz: Tensor) -> Tensor:
-    """(B, T, 17, 3) -> (B, T, 4): elbows and wrists from the line pelvis-thorax."""
+    """Map (B, T, 17, 3) -> (B, T, 4): elbows and wrists from the line pelvis-thorax."""
     points, low, high = xyz[..., [*L_ARM, *R_ARM], :], xyz[..., :1, :], xyz[..., 8:9, :]
     axis = high - low
     along = ((points - low) * axis).sum(-1, keepdim=True) / (axis * axis).sum(-1, keepdim=True).clamp_min(1e-6)
@@ -119,7 +120,7 @@ def _trunk_distance(xyz: Tensor) -> Tensor:
 
 
 def slow_noise(batch: int, frames: int, channels: int, generator: Generator, waves: int = 3) -> Tensor:
-    """(B, T, channels), about unit deviation: a constant and a few waves no faster than one in 40 frames."""
+    """Return (B, T, channels), about unit deviation: a constant and a few waves no faster than one in 40 frames."""
     device = generator.device
     time = torch.arange(frames, device=device, dtype=torch.float32)[None, :, None, None]
     rate = torch.rand(batch, 1, channels, waves, device=device, generator=generator) / 40
@@ -129,7 +130,8 @@ def slow_noise(batch: int, frames: int, channels: int, generator: Generator, wav
 
 
 def perturb_angles(xyz: Tensor, arms_deg: float, legs_deg: float, generator: Generator) -> Tensor:
-    """Every limb swung at its root and bent at its hinge by slow noise; hinges stay within limits, stance feet put."""
+    """Return every limb swung at its root and bent at its hinge by slow noise; hinges stay within limits, stance feet
+    put."""
     bone = bones(xyz)
     for limb, deg in ((L_ARM, arms_deg), (R_ARM, arms_deg), (L_LEG, legs_deg), (R_LEG, legs_deg)):
         noise = torch.deg2rad(deg * slow_noise(xyz.shape[0], xyz.shape[1], 4, generator))
@@ -160,7 +162,8 @@ def _bend(bone: Tensor, limb: Sequence[int], noise: Tensor) -> Tensor:
 
 
 def warped_times(batch: int, frames: int, rate_hz: float, low: float, high: float, generator: Generator) -> Tensor:
-    """(B, T) rising seconds of motion to show at `rate_hz`: a tempo a clip in [low, high] that drifts by a tenth."""
+    """Return (B, T) rising seconds of motion to show at `rate_hz`: a tempo a clip in [low, high] that drifts by a
+    tenth."""
     device = generator.device
     tempo = low * (high / low) ** torch.rand(batch, 1, device=device, generator=generator)
     drift = 1 + 0.05 * slow_noise(batch, frames, 1, generator)[..., 0].clamp(-2, 2)

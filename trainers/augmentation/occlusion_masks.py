@@ -64,7 +64,7 @@ def frame_runs(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (2, 
 
 
 def boards(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (3, 45)) -> Tensor:
-    """A turned rectangle drifts over the person, then is gone: about a limb's to half a body's size."""
+    """Return a turned rectangle drifts over the person, then is gone: about a limb's to half a body's size."""
     batch, time = xy.shape[:2]
     low, high = xy.amin((1, 2)), xy.amax((1, 2))  # (B, 2)
     size = (high - low).amax(-1)
@@ -83,18 +83,18 @@ def boards(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (3, 45))
 
 
 def limbs(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (3, 45)) -> Tensor:
-    """One or two limbs, or parts of them, each for one run."""
+    """Return one or two limbs, or parts of them, each for one run."""
     first, second = (_group_run(xy, LIMBS, lengths, generator) for _ in range(2))
     return first | (second & _coin((len(xy), 1, 1), 0.5, generator))
 
 
 def halves(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (15, 120)) -> Tensor:
-    """Legs, upper body, left or right half for one run."""
+    """Return legs, upper body, left or right half for one run."""
     return _group_run(xy, HALVES, lengths, generator)
 
 
 def legs_out(xy: Tensor, generator: Generator) -> Tensor:
-    """The whole clip: everything below a level between hips and ankles lies outside the picture."""
+    """Return the whole clip: everything below a level between hips and ankles lies outside the picture."""
     level = _uniform(len(xy), 0.0, 1.0, generator)[:, None]
     hips, ankles = xy[..., [J("left_hip"), J("right_hip")], 1].mean(-1), xy[..., _joints("ankle"), 1].amax(-1)
     border = hips + level * (ankles - hips)
@@ -115,7 +115,7 @@ def last_gaps(xy: Tensor, generator: Generator, lengths: tuple[int, int] = (1, 3
 
 
 def outside(xy: Tensor, width: Tensor | float, height: Tensor | float) -> Tensor:
-    """Keypoints beyond the picture; width and height in the unit of xy, numbers or (B, 1, 1)."""
+    """Return keypoints beyond the picture; width and height in the unit of xy, numbers or (B, 1, 1)."""
     return (xy[..., 0] < 0) | (xy[..., 1] < 0) | (xy[..., 0] >= width) | (xy[..., 1] >= height)
 
 
@@ -134,7 +134,7 @@ MASKS: dict[str, Mask] = {
 
 
 def mixed(xy: Tensor, generator: Generator, shares: Mapping[str, float]) -> Tensor:
-    """Keypoints xy (B, T, J, 2) -> hidden (B, T, J): each named mask falls on its share of the clips."""
+    """Map keypoints xy (B, T, J, 2) -> hidden (B, T, J): each named mask falls on its share of the clips."""
     unknown = set(shares) - set(MASKS)
     if unknown:
         raise ValueError(f"unknown masks {', '.join(sorted(unknown))}; known: {', '.join(MASKS)}")
@@ -164,7 +164,7 @@ def _integers(batch: int, low: int, high: int, generator: Generator, channels: i
 
 
 def _runs(xy: Tensor, channels: int, lengths: tuple[int, int], generator: Generator) -> Tensor:
-    """(B, T, channels): one run each, of random length, wholly inside the clip where it fits."""
+    """Return (B, T, channels): one run each, of random length, wholly inside the clip where it fits."""
     batch, time = xy.shape[:2]
     length = _integers(batch, *lengths, generator, channels)
     room = (time - length).clamp_min(0)
@@ -174,7 +174,7 @@ def _runs(xy: Tensor, channels: int, lengths: tuple[int, int], generator: Genera
 
 
 def _member(groups: tuple[tuple[int, ...], ...], joints: int, device: torch.device) -> Tensor:
-    """(G, J) bool."""
+    """Return (G, J) bool."""
     table = torch.zeros(len(groups), joints, dtype=torch.bool)
     for row, group in zip(table, groups):
         row[list(group)] = True
@@ -190,7 +190,7 @@ def _group_run(
 
 
 def _place(xy: Tensor, frame: Tensor, generator: Generator) -> Tensor:
-    """(B, 2): where a random joint is in the given frame (B,)."""
+    """Return (B, 2): where a random joint is in the given frame (B,)."""
     batch, _, joints = xy.shape[:3]
     joint = torch.randint(joints, (batch,), device=xy.device, generator=generator)
     return xy[torch.arange(batch, device=xy.device), frame, joint]

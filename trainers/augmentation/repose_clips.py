@@ -50,7 +50,7 @@ def another(pose: Tensor, how: Change, g: Generator) -> tuple[Tensor, Tensor]:
 
 
 def rays(pose: Tensor, root: Tensor) -> Tensor:
-    """Root (B, T, 3) m in camera axes."""
+    """Return root (B, T, 3) m in camera axes."""
     xyz = pose + root.unsqueeze(2)
     return xyz[..., :2] / xyz[..., 2:].clamp_min(NEAREST)
 

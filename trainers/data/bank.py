@@ -59,13 +59,14 @@ def sample(
 
 
 def reflect(position: Tensor, last: Tensor) -> Tensor:
-    """Positions folded into [0, last]: forwards, backwards, forwards."""
+    """Return positions folded into [0, last]: forwards, backwards, forwards."""
     last = last.clamp_min(1e-6)
     return last - (torch.remainder(position, 2 * last) - last).abs()
 
 
 def gather(source: Bank, which: Tensor, position: Tensor) -> Tensor:
-    """Poses (B, T, J, 3) of segments (B,) at fractional frames (B, T): cubic between frames, never past the ends."""
+    """Return poses (B, T, J, 3) of segments (B,) at fractional frames (B, T): cubic between frames, never past the
+    ends."""
     last = (source.length[which] - 1)[:, None]
     whole = position.floor().long().clamp_min(0).minimum(last)
     part = (position - whole)[..., None, None]
@@ -77,7 +78,7 @@ def gather(source: Bank, which: Tensor, position: Tensor) -> Tensor:
 
 
 def catmull_rom(before: Tensor, left: Tensor, right: Tensor, after: Tensor, part: Tensor) -> Tensor:
-    """The cubic through left (part 0) and right (part 1) with the slopes of its neighbours."""
+    """Return the cubic through left (part 0) and right (part 1) with the slopes of its neighbours."""
     slope_left, slope_right = (right - before) / 2, (after - left) / 2
     rise = right - left
     cubic = slope_left + slope_right - 2 * rise

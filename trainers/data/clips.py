@@ -32,7 +32,7 @@ class Clips:
 
 
 def varied(clips: Clips, g: Generator, roll: float = 0.3, zoom: float = 0.15) -> Clips:
-    """Half of the clips in a mirror, each turned about the optical axis and seen with another focal length."""
+    """Return half of the clips in a mirror, each turned about the optical axis and seen with another focal length."""
     batch, device = len(clips.x), clips.x.device
 
     def drawn(spread: float) -> Tensor:
@@ -83,7 +83,7 @@ class Footage:
         return Footage(*(getattr(self, f.name).to(device) for f in fields(Footage)))
 
     def sample(self, clips: int, ticks: int, g: Generator, repose: Repose | None = None) -> Clips:
-        """Windows at random places; those that outlast their clip repeat its end, which does not count.
+        """Return windows at random places; those that outlast their clip repeat its end, which does not count.
 
         With `repose` other bodies in other poses, seen with the same errors.
         """

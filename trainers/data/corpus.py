@@ -19,7 +19,7 @@ class Corpus:
 
 
 def held_out(motion: MotionSet) -> tuple[MotionSet, MotionSet | None]:
-    """The project's or the papers' test subjects where the folder has them, else its last one, else nobody."""
+    """Return the project's or the papers' test subjects where the folder has them, else its last one, else nobody."""
     theirs = set(motion.subjects)
     known = {*VALIDATION, *PUBLISHED_TEST}
     if theirs & known and theirs - known:

@@ -70,7 +70,7 @@ class MotionSet:
         return MotionSet(tuple(s for s in self.segments if s.subject in wanted), self.name)
 
     def clip(self, name: str) -> MotionSet:
-        """The segments of one clip; an error that names the nearest clips when there is none."""
+        """Return the segments of one clip; an error that names the nearest clips when there is none."""
         from difflib import get_close_matches
 
         found = tuple(s for s in self.segments if name in (s.clip, take(s.clip)))
@@ -86,7 +86,7 @@ def take(clip: str) -> str:
 
 
 def companions(subjects: Iterable[str]) -> set[str]:
-    """The subjects and everyone who is the same person or the same take."""
+    """Return the subjects and everyone who is the same person or the same take."""
     names = set(subjects)
     for group in SAME_PEOPLE:
         if names & set(group):
@@ -108,7 +108,7 @@ def split(motion: MotionSet, validation: Iterable[str] = (*VALIDATION, *PUBLISHE
 
 
 def load(folder: str | Path) -> MotionSet:
-    """Every segment of a folder, by subject, then as stored."""
+    """Return every segment of a folder, by subject, then as stored."""
     folder = Path(folder)
     files = sorted(folder.glob("subject_*.npz"))
     if not files:

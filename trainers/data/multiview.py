@@ -61,7 +61,8 @@ class CalibratedFilms:
 
 
 def load_views(folder: Path) -> CalibratedFilms:
-    """All of a folder, checked: films are there, have the calibration's shape and as many frames as the reference."""
+    """Return all of a folder, checked: films are there, have the calibration's shape and as many frames as the
+    reference."""
     if not folder.is_dir():
         raise UserError(f"--views {folder}: no such folder; {MAKE}")
     cameras, reference = read_calibration(folder / CALIBRATION), read_reference(folder / REFERENCE)
@@ -101,7 +102,7 @@ def film_of(folder: Path, name: str) -> CalibratedFilm:
 
 
 def probe(path: Path) -> CalibratedFilm:
-    """Size, frames and rate of a film that opens."""
+    """Return size, frames and rate of a film that opens."""
     capture = cv2.VideoCapture(str(path))
     width, height, fps, frames = (capture.get(key) for key in (3, 4, cv2.CAP_PROP_FPS, cv2.CAP_PROP_FRAME_COUNT))
     good = capture.isOpened() and min(width, height, frames) > 0
@@ -112,7 +113,7 @@ def probe(path: Path) -> CalibratedFilm:
 
 
 def pictures(film: CalibratedFilm, last: int) -> Iterator[Image]:
-    """The film's first frames, BGR, in order."""
+    """Yield the film's first frames, BGR, in order."""
     capture = cv2.VideoCapture(str(film.path))
     try:
         for _ in range(last):
@@ -125,7 +126,7 @@ def pictures(film: CalibratedFilm, last: int) -> Iterator[Image]:
 
 
 def read_calibration(path: Path) -> list[CalibratedCamera]:
-    """Cameras of a calibration.json."""
+    """Return cameras of a calibration.json."""
     try:
         return read_json(path)
     except CalibrationError as error:

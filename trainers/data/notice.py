@@ -10,7 +10,7 @@ LIMIT = 4000  # characters of one notice
 
 
 def notice_of(folders: Iterable[str | Path]) -> str:
-    """The notices of these folders in one paragraph, each once; of a folder without one, that it has none."""
+    """Return the notices of these folders in one paragraph, each once; of a folder without one, that it has none."""
     return " ".join(dict.fromkeys(words(Path(folder)) for folder in folders)) or "no data"
 
 

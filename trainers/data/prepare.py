@@ -79,7 +79,7 @@ def prepare_cmu(root: Path, out: Path, jobs: int = 1) -> list[str]:
 
 
 def read_take(take: cmu.Take) -> tuple[list[MotionSegment], str]:
-    """Segments of a take, or why there are none."""
+    """Return segments of a take, or why there are none."""
     try:
         xyz, fps = cmu.read(take)
         parts = clean(xyz, fps, str(take.path))
@@ -119,7 +119,7 @@ def done(out: Path, takes: Iterable[cmu.Take], subject: str, entries: dict[str, 
 
 
 def workers(jobs: int) -> Any:
-    """A pool of processes, or none."""
+    """Return a pool of processes, or none."""
     return ProcessPoolExecutor(jobs, mp_context=get_context("spawn")) if jobs > 1 else nullcontext()
 
 

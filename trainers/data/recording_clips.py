@@ -48,7 +48,7 @@ class RecordingClip:
 
 
 def gathered(path: Path, fov: float) -> list[RecordingClip]:
-    """The people of a recording that have poses and keypoints; either may stand first in the file."""
+    """Return the people of a recording that have poses and keypoints; either may stand first in the file."""
     poses, keypoints = read(path, fov)
     open_clips: dict[tuple[int, int], RecordingClip] = {}
     clips: list[RecordingClip] = []
@@ -84,7 +84,7 @@ def read(path: Path, fov: float) -> tuple[list[Pose3D], dict[Key, Viewed]]:
 
 
 def decoded(record: Any) -> Any:
-    """None for a record that holds no message of this version."""
+    """Return None for a record that holds no message of this version."""
     try:
         return messages.decode(KINDS[record.type], record.payload) if record.type in KINDS else None
     except MessageError:
@@ -92,7 +92,7 @@ def decoded(record: Any) -> Any:
 
 
 def check_joints(path: Path, hello: Hello) -> str:
-    """The joint set of the keypoints."""
+    """Return the joint set of the keypoints."""
     if hello.joints not in (H36M_17.joints, BODY_37.joints):
         raise UserError(
             f"{path}: poses of {len(hello.joints)} joints ({hello.joints[0]}, ...), expected {H36M_17.name} or body37"

@@ -52,7 +52,7 @@ def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S, hz: float
 
 
 def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
-    """Whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
+    """Return whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
     takes: dict[tuple[str, str], list[RecordedView]] = {}
     for view in found.views:
         takes.setdefault((view.subject, view.clip), []).append(view)
@@ -77,17 +77,20 @@ def unbroken(views: list[RecordedView]) -> list[MotionSegment]:
 
 
 def sample(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> tuple[Clips, Tensor]:
-    """Windows at `times` (B, T) s of any of the cameras, half in a mirror, and the pelvis (B, T, 3) m in its axes."""
+    """Return windows at `times` (B, T) s of any of the cameras, half in a mirror, and the pelvis (B, T, 3) m in its
+    axes."""
     return sample_views(source, times, g, mirrors)[0]
 
 
 def sample_views(source: RecordedBank, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
-    """The same windows as every camera saw them, mirrored for all or for none; which camera comes first is drawn."""
+    """Return the same windows as every camera saw them, mirrored for all or for none; which camera comes first is
+    drawn."""
     return as_seen(banks.sample(source.points, times, g, whole=source.native), source.as_ticks(times), g, mirrors)
 
 
 def as_seen(points: Tensor, times: Tensor, g: Generator, mirrors: bool = True) -> list[tuple[Clips, Tensor]]:
-    """Windows of points (B, T, 34 a camera, 3) as every camera saw them; times (B, T) s of the runtime's ticks."""
+    """Return windows of points (B, T, 34 a camera, 3) as every camera saw them; times (B, T) s of the runtime's
+    ticks."""
     found = points.unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
     order = torch.rand(found.shape[0], found.shape[2], generator=g, device=g.device).argsort(1)
     found = found.take_along_dim(order[:, None, :, None, None], 2)
@@ -107,13 +110,13 @@ def as_seen(points: Tensor, times: Tensor, g: Generator, mirrors: bool = True) -
 
 
 def true_rays(clips: Clips, root: Tensor) -> Tensor:
-    """(B, T, 17, 2) where the true joints project."""
+    """Return (B, T, 17, 2) where the true joints project."""
     place = clips.pose + root.unsqueeze(2)
     return place[..., :2] / place[..., 2:].clamp_min(NEAREST)
 
 
 def between(first: Tensor, second: Tensor) -> Tensor:
-    """Rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
+    """Return rotation (N, 3, 3) from the first camera's axes to the second's, of the same people's poses in both."""
     u, _, v = torch.linalg.svd((second.flatten(1, 2).mT @ first.flatten(1, 2)).double())
     sign = torch.ones_like(u[:, 0])
     sign[:, 2] = torch.linalg.det(u @ v)

@@ -47,7 +47,8 @@ class RecordedView:
         return focal / (self.size[0] / 2)
 
     def rays(self) -> Array:
-        """(T, 17, 2) as the runtime computes them, with given or guessed intrinsics; without the lens's distortion."""
+        """Return (T, 17, 2) as the runtime computes them, with given or guessed intrinsics; without the lens's
+        distortion."""
         focal, centre = np.array(self.focal), np.array(self.centre)
         if not self.calibrated:
             focal, centre = np.full(2, guessed_focal(self.size)), np.array(self.size) / 2
@@ -55,7 +56,7 @@ class RecordedView:
 
 
 def guessed_focal(size: tuple[float, float]) -> float:
-    """px, of a camera that nobody calibrated."""
+    """Return px, of a camera that nobody calibrated."""
     return float(max(size) / 2 / np.tan(np.radians(GUESSED_FOV_DEG / 2)))
 
 

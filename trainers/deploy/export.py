@@ -87,7 +87,7 @@ class TorchEngine:
 
 
 def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float], about: str = "") -> None:
-    """Writes the folder whole or not at all."""
+    """Write the folder whole or not at all."""
     model = model.eval().float().cpu()
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as made:

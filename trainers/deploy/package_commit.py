@@ -10,7 +10,7 @@ WRITTEN = HERE / "commit.txt"  # by setup.py, into wheels and source distributio
 
 
 def package_commit(here: Path = HERE) -> str:
-    """A short hash, with "+" where files of the checkout have changed since; "unknown" outside any of them."""
+    """Return a short hash, with "+" where files of the checkout have changed since; "unknown" outside any of them."""
     if (here / WRITTEN.name).is_file():
         return (here / WRITTEN.name).read_text(encoding="utf-8").strip() or "unknown"
     if not git(here, "ls-files", "package_commit.py"):

@@ -28,7 +28,7 @@ Answer = tuple[Array, Array | None]  # xyz (T, 17, 3) m, sigma (T, 17) m or noth
 
 @contextmanager
 def exported(model: str) -> Iterator[str]:
-    """An engine's name or folder; of a checkpoint its export, gone afterwards."""
+    """Provide an engine's name or folder; of a checkpoint its export, gone afterwards."""
     path = Path(model)
     if not (path.is_file() or (path.is_dir() and not (path / MANIFEST).exists())):
         yield model
@@ -51,7 +51,7 @@ def opened(folder: str, batch: int = BATCH) -> Engine:
 
 
 def predict(engine: Engine, trials: Iterable[TestClip], flip: bool = False) -> Iterator[tuple[TestClip, Answer]]:
-    """Every trial with its answers, several at a time; `flip`: the mean of the clip and its mirror image."""
+    """Yield every trial with its answers, several at a time; `flip`: the mean of the clip and its mirror image."""
     for group in groups(trials, engine.batch):
         answers = lift(engine, group)
         if flip:
@@ -60,7 +60,7 @@ def predict(engine: Engine, trials: Iterable[TestClip], flip: bool = False) -> I
 
 
 def groups(trials: Iterable[TestClip], size: int) -> Iterator[list[TestClip]]:
-    """Clips that may share a batch: of one frame rate, of about one length."""
+    """Yield clips that may share a batch: of one frame rate, of about one length."""
     waiting = sorted(trials, key=lambda t: (t.fps, t.joints, len(t.x)))
     while waiting:
         first = waiting[0]
@@ -84,7 +84,7 @@ def lift(engine: Engine, group: list[TestClip]) -> list[Answer]:
 
 
 def given(trial: TestClip, joints: str) -> list[LifterInput]:
-    """The clip frame by frame, in the engine's joint set."""
+    """Return the clip frame by frame, in the engine's joint set."""
     x, reliability, world = trial.x, trial.reliability, trial.world
     if trial.joints != joints:
         if trial.joints != H36M_17.name:
@@ -100,7 +100,7 @@ def _stacked(found: list[LifterOutput]) -> Answer:
 
 
 def mirrored(engine: Engine, group: list[TestClip]) -> list[Answer]:
-    """Answers to the mirror images, mirrored back."""
+    """Answer to the mirror images, mirrored back."""
     order = JOINT_SETS[group[0].joints].mirror()
     back, sign = H36M_17.mirror(), np.array([-1, 1, 1], np.float32)
     found = lift(engine, [flipped(t, order) for t in group])

@@ -22,7 +22,7 @@ Files = dict[str, bytes]
 def predicted_by_cluster(
     folder: str, trials: list[TestClip], flip: bool, address: str
 ) -> Iterator[tuple[TestClip, Answer]]:
-    """Every clip with its answers, in order."""
+    """Yield every clip with its answers, in order."""
     shards = [(trials[k : k + CLIPS], flip) for k in range(0, len(trials), CLIPS)]
     found = dict(results(answer_clips, shards, address, common=files_of(Path(locate(folder)))))
     for number, (clips, _) in enumerate(shards):
@@ -30,7 +30,7 @@ def predicted_by_cluster(
 
 
 def files_of(folder: Path) -> Files:
-    """An engine's files by name."""
+    """Return an engine's files by name."""
     return {path.name: path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()}
 
 

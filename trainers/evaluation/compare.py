@@ -69,7 +69,7 @@ def row(engine: Engine, trials: list[TestClip]) -> dict[str, Any]:
 
 
 def figures(scores: Scores) -> dict[str, Any]:
-    """What decides, over all frames and apart by whether the picture shows every limb joint."""
+    """Return what decides, over all frames and apart by whether the picture shows every limb joint."""
     found = report(scores)
     parts = {name: columns(part) for name, part in found["pictures"].items() if part["frames"]}
     return columns(found) | {PICTURES: parts}
@@ -81,7 +81,7 @@ def columns(found: dict[str, Any]) -> dict[str, float]:
 
 
 def own_3d(trial: TestClip) -> tuple[Array, NDArray[np.bool_]]:
-    """(T, 17, 3) m root-relative, as the detector says, and which joints are believed."""
+    """Return (T, 17, 3) m root-relative, as the detector says, and which joints are believed."""
     if trial.joints == H36M_17.name:
         world, reliability = trial.world, trial.reliability
     else:

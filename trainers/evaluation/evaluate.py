@@ -99,7 +99,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def with_distance_given(model: str, trials: list[TestClip], args: argparse.Namespace) -> dict[str, Any]:
-    """The report of a trained model that is told the distance, or answers with its lifting network alone."""
+    """Return the report of a trained model that is told the distance, or answers with its lifting network alone."""
     from trainers.evaluation.true_distance import lifted, with_distance
 
     if args.boards:
@@ -113,7 +113,7 @@ def settings(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def gather(args: argparse.Namespace) -> Iterator[TestClip]:
-    """The trials of a folder, whatever made it."""
+    """Return the trials of a folder, whatever made it."""
     subjects = tuple(s for s in args.subjects.split(",") if s)
     if any(args.data.glob("shard_*.npz")):
         from trainers.test_clips.from_detections import from_shards
@@ -129,7 +129,7 @@ def gather(args: argparse.Namespace) -> Iterator[TestClip]:
 
 
 def evaluate(engine: Engine, trials: list[TestClip], flip: bool = False) -> Scores:
-    """Answers to every frame of every trial, measured."""
+    """Answer to every frame of every trial, measured."""
     return measured(predict(engine, trials, flip), len(trials))
 
 

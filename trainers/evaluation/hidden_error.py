@@ -98,7 +98,7 @@ def joined(found: Iterator[HiddenKeypoints]) -> HiddenKeypoints:
 
 
 def by_age(found: HiddenKeypoints) -> list[float]:
-    """Mean error in each column, then over all; NaN where nothing was hidden so long."""
+    """Return mean error in each column, then over all; NaN where nothing was hidden so long."""
     column = np.digitize(found.age, AGES_S) - 1
     each = [found.error[column == k] for k in range(len(AGES_S))]
     return [float(e.mean()) if len(e) else float("nan") for e in (*each, found.error)]

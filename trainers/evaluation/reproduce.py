@@ -60,7 +60,8 @@ def train_words(args: argparse.Namespace, out: Path) -> list[str]:
 
 
 def evaluate_words(config: TrainConfig, data: Path, out: Path) -> dict[str, list[str]]:
-    """Folder of the report -> what `trainers evaluate` is told: as it ships, and as the paper tests if that differs."""
+    """Map folder of the report -> what `trainers evaluate` is told: as it ships, and as the paper tests if that
+    differs."""
     native = ["--native"] if config.settings.hz != TICK_HZ else []
     common = [str(out), "--data", str(data), "--occlusion", "none", "--flip", *native]
     found: dict[str, list[str]] = {"report": []} | (
@@ -76,6 +77,6 @@ def called(command: object, words: list[str]) -> None:
 
 
 def published(name: str) -> str:
-    """One more row of the table of actions."""
+    """Return one more row of the table of actions."""
     means = ", ".join(f"protocol {n}: {mm:g}" for n, mm in PUBLISHED.get(name, {}).items())
     return f"\nPublished means over actions, mm: {means or 'none for this variant'}.\n"

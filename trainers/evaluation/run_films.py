@@ -42,13 +42,13 @@ class Observed:
     world: F64  # (T, 33, 3) m, the detector's own 3D before the filter mends swapped sides; NaN before anybody is found
 
     def reliability(self, joints: tuple[str, ...]) -> F64:
-        """(T, J) of the detector's joints by name; 0 where nobody is followed."""
+        """Return (T, J) of the detector's joints by name; 0 where nobody is followed."""
         at = [BLAZEPOSE_33.index(name) for name in joints]
         return np.stack([_reliability(frame)[at] for frame in self.keypoints])
 
 
 def observe(images: Iterable[Image], fps: float, detector: Detector, config: RunConfig) -> Observed:
-    """A film from its first picture on, as a new stream."""
+    """Return a film from its first picture on, as a new stream."""
     detector.reset()
     tracker, occlusion = Tracker(PEOPLE, config.tracking.lost_s, 1), opened_filter(config.occlusion)
     keypoints, world = [], []
@@ -69,7 +69,7 @@ def opened_filter(config: OcclusionConfig) -> OcclusionFilter:
 
 
 def _world(frame: Keypoints2D) -> F64:
-    """(33, 3) of the first person; NaN without one."""
+    """Return (33, 3) of the first person; NaN without one."""
     if not frame.people or frame.people[0].world is None:
         return np.full((len(BLAZEPOSE_33), 3), np.nan)
     return np.asarray(frame.people[0].world, np.float64)
@@ -82,14 +82,14 @@ def _reliability(frame: Keypoints2D) -> F64:
 
 
 def lifted(observed: Observed, engine: Engine, config: RunConfig) -> tuple[list[Pose3D], JointSet]:
-    """A pose a frame, and its joints."""
+    """Return a pose a frame, and its joints."""
     lifter = Lifter(engine, config.lift, config.camera, config.occlusion.source())
     lifter.reset()
     return [pose for frame in observed.keypoints for pose in lifter.lift(frame)] + lifter.flush(), lifter.joints
 
 
 def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> F64:
-    """(T, J, 3) m of joints by name, camera axes; NaN where the lifter has no answer or no such joint."""
+    """Return (T, J, 3) m of joints by name, camera axes; NaN where the lifter has no answer or no such joint."""
     poses, of = lifted(observed, engine, config)
     xyz = np.full((len(observed.keypoints), len(joints), 3), np.nan)
     there = [(k, of.index(name)) for k, name in enumerate(joints) if name in of.joints]
@@ -110,7 +110,8 @@ def detector_3d(observed: Observed, joints: tuple[str, ...]) -> F64:
 
 
 def last_observed(observed: Observed, joints: tuple[str, ...]) -> F64:
-    """(T, J, 3) m: the detector's own 3D, an occluded joint where it was last observed, from the middle of the hips."""
+    """Return (T, J, 3) m: the detector's own 3D, an occluded joint where it was last observed, from the middle of the
+    hips."""
     at = [BLAZEPOSE_33.index(name) for name in joints]
     mended = np.stack([_world(frame)[at] for frame in observed.keypoints])
     seen = observed.reliability(joints) >= SEEN
@@ -122,7 +123,7 @@ def last_observed(observed: Observed, joints: tuple[str, ...]) -> F64:
 
 @contextmanager
 def calibrated(config: RunConfig, camera: CalibratedCamera) -> Iterator[RunConfig]:
-    """The run's settings with this camera's lens, given as a user gives it: in a file of intrinsics."""
+    """Provide the run's settings with this camera's lens, given as a user gives it: in a file of intrinsics."""
     (fx, fy), (cx, cy) = np.diag(camera.K)[:2].tolist(), camera.K[:2, 2].tolist()
     lens = {"fx": fx, "fy": fy, "cx": cx, "cy": cy, "width": camera.size[0], "height": camera.size[1]}
     with tempfile.TemporaryDirectory() as folder:

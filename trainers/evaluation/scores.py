@@ -69,7 +69,7 @@ def _padded(values: Tensor, missing: int) -> Tensor:
 
 
 def report(scores: Scores) -> dict[str, Any]:
-    """Every figure, ready for JSON."""
+    """Return every figure, ready for JSON."""
     counts, hidden = scores.flags(lambda t: t.counts), scores.flags(lambda t: t.hidden)
     own = scores.flags(lambda t: t.own)
     deep = np.concatenate([metrics.inner(torch.from_numpy(t.hidden)[None])[0].numpy() for t, _, _ in scores.clips])
@@ -112,14 +112,14 @@ def condition(name: str) -> Callable[[TestClip], str]:
 
 
 def absent(trial: TestClip) -> Mask:
-    """(T, 17): hidden for more than 2 s, or never seen: a live run says so and promises nothing."""
+    """Return (T, 17): hidden for more than 2 s, or never seen: a live run says so and promises nothing."""
     frames = np.arange(len(trial.hidden))[:, None]
     seen = np.maximum.accumulate(np.where(trial.hidden, -1, frames), 0)
     return np.asarray(trial.hidden & ((seen < 0) | (frames - seen > ABSENT_S * trial.fps)))
 
 
 def pictures(scores: Scores) -> dict[str, NDArray[np.bool_]]:
-    """(N,) frames that show all limb joints, and those that cut some off; nothing where a clip does not say."""
+    """Return (N,) frames that show all limb joints, and those that cut some off; nothing where a clip does not say."""
     if any(trial.outside is None for trial, _, _ in scores.clips):
         return {}
     edges = [trial.outside[:, LIMBS] for trial, _, _ in scores.clips if trial.outside is not None]
@@ -128,7 +128,7 @@ def pictures(scores: Scores) -> dict[str, NDArray[np.bool_]]:
 
 
 def figures(scores: Scores, where: Mask, aligned_by_limbs: bool) -> dict[str, float]:
-    """The papers' measures over chosen frames and joints (N, 17)."""
+    """Return the papers' measures over chosen frames and joints (N, 17)."""
     error = torch.from_numpy(scores.column("error")[where] / 1000)
     if not len(error):
         return {"joints": 0}
@@ -153,7 +153,7 @@ def _only(joint: int) -> Mask:
 def _by(
     scores: Scores, key: Callable[[TestClip], str], where: Mask, aligned_by_limbs: bool = False
 ) -> dict[str, dict[str, float]]:
-    """Figures of the clips that share a word, over chosen frames and joints."""
+    """Return figures of the clips that share a word, over chosen frames and joints."""
     words = np.concatenate([np.full(len(t.counts), key(t)) for t, _, _ in scores.clips])
     return {
         str(w): figures(scores, where & (words == w)[:, None], aligned_by_limbs) for w in np.unique(words)
@@ -166,7 +166,7 @@ def verb(action: str) -> str:
 
 
 def after_reset(scores: Scores) -> dict[str, float]:
-    """Mean error of limbs in the answer to the n-th frame of a clip."""
+    """Return mean error of limbs in the answer to the n-th frame of a clip."""
     firsts = {}
     for n in metrics.SEEN_FRAMES:
         rows = [e[n - 1, LIMBS] for e in scores.columns["error"] if len(e) >= n]
@@ -176,7 +176,7 @@ def after_reset(scores: Scores) -> dict[str, float]:
 
 
 def sides_exchanged(scores: Scores) -> Array:
-    """(N,) 1 for frames in which left and right are exchanged."""
+    """Return (N,) 1 for frames in which left and right are exchanged."""
     flags = [
         metrics.sides_exchanged(*(torch.from_numpy(values) for values in (xyz, trial.pose, trial.counts)))
         for trial, xyz, _ in scores.clips

@@ -63,13 +63,13 @@ def draw(segment: MotionSegment, cameras: int, seed: int, out: Path) -> None:
 
 
 def views(segment: MotionSegment, moments: Array, cameras: int, seed: int) -> VirtualView:
-    """The same moments from several cameras: a batch of one clip each."""
+    """Return the same moments from several cameras: a batch of one clip each."""
     clip = torch.from_numpy(segment.xyz[moments]).expand(cameras, -1, -1, -1)
     return sample_views(clip, CameraRange(), Generator().manual_seed(seed))
 
 
 def hidden(view: VirtualView) -> Tensor:
-    """(B, T, 17) bool: behind the own body, or outside the picture."""
+    """Return (B, T, 17) bool: behind the own body, or outside the picture."""
     return ~visible(facing(view)) | ~view.inside
 
 

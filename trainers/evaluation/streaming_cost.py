@@ -66,7 +66,7 @@ def field_of(blocks: int) -> int:
 
 
 def costs(blocks: int, people: int, seconds: float) -> dict[str, float]:
-    """Median ms of one tick for so many people, each way; the ways in turns would share their caches."""
+    """Return median ms of one tick for so many people, each way; the ways in turns would share their caches."""
     torch.manual_seed(0)
     model = LiveLifter(CHANNELS, blocks).eval()
     ways = {
@@ -115,7 +115,7 @@ def inputs_of(contract: Any, people: int) -> dict[str, Any]:
 
 
 def window(model: LiveLifter, people: int) -> Tick:
-    """The newest answer from the whole receptive field, as live demos of clip networks do."""
+    """Return the newest answer from the whole receptive field, as live demos of clip networks do."""
     ticks = model.receptive_field()
     g = torch.Generator().manual_seed(0)
     x, world = torch.randn(people, ticks, JOINTS, 2, generator=g), torch.randn(people, ticks, JOINTS, 3, generator=g)
@@ -129,7 +129,7 @@ def window(model: LiveLifter, people: int) -> Tick:
 
 
 def exponents(rows: dict[int, dict[str, float]]) -> dict[str, float]:
-    """How cost grows: the slope of log ms over log of what grows."""
+    """Return how cost grows: the slope of log ms over log of what grows."""
     if len(rows) < 2:
         return {}
     grows = np.log(list(rows))

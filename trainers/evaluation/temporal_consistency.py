@@ -109,12 +109,12 @@ def bone_variation(pose: Array, believed: Flags) -> Array:
 
 
 def trembling(pose: Array, present: Flags) -> Array:
-    """Acceleration of every joint that is there for three frames, metres a frame squared."""
+    """Return acceleration of every joint that is there for three frames, metres a frame squared."""
     return np.asarray(np.linalg.norm(np.diff(pose, n=2, axis=0), axis=-1)[present[2:] & present[1:-1] & present[:-2]])
 
 
 def turns(pose: Array) -> int:
-    """Frames in which hips or shoulders face elsewhere than one frame ago."""
+    """Return frames in which hips or shoulders face elsewhere than one frame ago."""
     turned = np.zeros(len(pose) - 1, bool)
     for left, right in ACROSS:
         across = pose[:, left] - pose[:, right]

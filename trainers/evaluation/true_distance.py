@@ -25,7 +25,7 @@ Model = Roy2024 | Zhang2021
 
 
 def with_distance(name: str, lifted_only: bool) -> Model:
-    """The trained model of a run, if it is one that lifts with a known distance."""
+    """Return the trained model of a run, if it is one that lifts with a known distance."""
     model, _, _ = load_trained(name)
     if lifted_only and not isinstance(model, Roy2024):
         raise UserError(f"--lifted-only: {name} has no lifting network of its own; of runs of recipe roy2024 alone")
@@ -37,7 +37,7 @@ def with_distance(name: str, lifted_only: bool) -> Model:
 def lifted(
     model: Model, trials: Iterable[TestClip], true_root: bool, lifted_only: bool, flip: bool
 ) -> Iterator[tuple[TestClip, Answer]]:
-    """Every clip with its answers."""
+    """Yield every clip with its answers."""
     for trial in trials:
         answer = clip(model, trial, true_root, lifted_only)
         if flip:
@@ -48,7 +48,7 @@ def lifted(
 
 
 def clip(model: Model, trial: TestClip, true_root: bool, lifted_only: bool) -> Answer:
-    """(T, 17, 3) m and sigma of one clip of Human3.6M's joints, one frame a tick."""
+    """Return (T, 17, 3) m and sigma of one clip of Human3.6M's joints, one frame a tick."""
     if trial.joints != H36M_17.name or trial.fps != TICK_HZ:
         raise UserError(
             f"{trial.clip}: {trial.joints} at {trial.fps:g} Hz, expected {H36M_17.name} at {TICK_HZ:g} Hz; frames of "

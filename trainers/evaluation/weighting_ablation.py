@@ -89,7 +89,7 @@ def better(
     critic: Any,
     calibration: tuple[float, float],
 ) -> Array:
-    """The clip's poses (T, 17, 3) after optimisation against what the detector said of it."""
+    """Return the clip's poses (T, 17, 3) after optimisation against what the detector said of it."""
     if how is None:
         return xyz
     pose, x, confidence = (filled(torch.from_numpy(np.asarray(v))) for v in (xyz, trial.x, trial.reliability))
@@ -103,7 +103,7 @@ def better(
 
 
 def figures(answers: list[tuple[TestClip, Array]]) -> dict[str, float]:
-    """mm on limbs: all, aligned, open and hidden; frames after the first half second."""
+    """Return mm on limbs: all, aligned, open and hidden; frames after the first half second."""
     pose = torch.from_numpy(np.concatenate([xyz[15:] for _, xyz in answers]))
     truth = torch.from_numpy(np.concatenate([t.pose[15:] for t, _ in answers]))
     hidden = torch.from_numpy(np.concatenate([t.hidden[15:] for t, _ in answers]))[:, LIMBS]

@@ -19,7 +19,7 @@ SKULL = ("eye", "ear", "mouth")
 
 
 def spread(points: Array, joints: str) -> Array:
-    """(..., 17, d) -> (..., J, d) of the named joint set."""
+    """Return (..., 17, d) -> (..., J, d) of the named joint set."""
     if joints == H36M_17.name:
         return points
     out = np.matmul(_copies(joints), points).astype(np.float32)
@@ -35,7 +35,7 @@ def spread(points: Array, joints: str) -> Array:
 
 
 def spread_reliability(reliability: Array, joints: str) -> Array:
-    """(..., 17) -> (..., J): what lies on a joint shares its fate; the skull is as sure as nose and head."""
+    """Return (..., 17) -> (..., J): what lies on a joint shares its fate; the skull is as sure as nose and head."""
     if joints == H36M_17.name:
         return reliability
     out = np.matmul(_copies(joints), reliability[..., None])[..., 0].astype(np.float32)
@@ -47,7 +47,7 @@ def spread_reliability(reliability: Array, joints: str) -> Array:
 
 
 def _copies(joints: str) -> Array:
-    """(J, 17): one 1 in every row."""
+    """Return (J, 17): one 1 in every row."""
     names = JOINT_SETS[joints].joints
     table = np.zeros((len(names), len(H36M_17)), np.float32)
     for i, name in enumerate(names):

@@ -11,7 +11,7 @@ PELVIS, THORAX = H36M_17.index("pelvis"), H36M_17.index("thorax")
 
 
 def toward(centre: Tensor) -> Tensor:
-    """Smallest rotation that takes the optical axis to the ray (x, y, 1): (…, 2) -> (…, 3, 3)."""
+    """Return smallest rotation that takes the optical axis to the ray (x, y, 1): (…, 2) -> (…, 3, 3)."""
     ray = torch.cat([centre, torch.ones_like(centre[..., :1])], -1)
     u = ray / ray.square().sum(-1, keepdim=True).sqrt()
     aside, ahead = u[..., :2], u[..., 2:]

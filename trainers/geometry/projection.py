@@ -28,7 +28,7 @@ class LensModel:
 
 
 def project(xyz: Tensor, lens: LensModel) -> Tensor:
-    """Points (B, ..., 3) in camera axes -> (B, ..., 2)."""
+    """Return points (B, ..., 3) in camera axes -> (B, ..., 2)."""
     lift = (slice(None), *[None] * (xyz.dim() - 2))
     focal, centre, radial, tangential = (
         value[lift] for value in (lens.focal, lens.centre, lens.radial, lens.tangential)

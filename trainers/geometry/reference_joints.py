@@ -30,7 +30,7 @@ class Triangulated:
 def triangulate_joints(
     xy: F64, weight: F64, cameras: list[CalibratedCamera], tolerance: float = TOLERANCE
 ) -> Triangulated:
-    """Keypoints (V, T, J, 2) px with weights (V, T, J) >= 0; 0: not seen."""
+    """Return keypoints (V, T, J, 2) px with weights (V, T, J) >= 0; 0: not seen."""
     origin, direction = _lines(xy, cameras)
     seen = torch.from_numpy(weight)
     points, _ = triangulate(origin, direction, seen)
@@ -53,7 +53,7 @@ def _lines(xy: F64, cameras: list[CalibratedCamera]) -> tuple[Any, Any]:
 
 
 def _errors(points: F64, xy: F64, cameras: list[CalibratedCamera]) -> F64:
-    """(V, T, J) px; infinite behind a camera."""
+    """Return (V, T, J) px; infinite behind a camera."""
     gap = np.stack([np.linalg.norm(camera.pixels(points) - seen, axis=-1) for camera, seen in zip(cameras, xy)])
     before = np.stack([camera.to_camera(points)[..., 2] > 0 for camera in cameras])
     return np.where(before, gap, np.inf)
@@ -64,7 +64,7 @@ def _limits(cameras: list[CalibratedCamera], tolerance: float) -> F64:
 
 
 def _wide_enough(direction: F64, agrees: Mask) -> Mask:
-    """(T, J): two agreeing views look at the point from directions that differ."""
+    """Return (T, J): two agreeing views look at the point from directions that differ."""
     wide = np.zeros(agrees.shape[1:], bool)
     for i, j in combinations(range(len(agrees)), 2):
         cosine = np.abs((direction[i] * direction[j]).sum(-1))

@@ -29,7 +29,8 @@ KEEP = math.exp(-TICK_S / MEMORY_S)  # state lives on the grid of ticks, so one 
 
 
 def from_bone(rays: Tensor, depth: Tensor, bone: tuple[int, int], length: Tensor | float) -> tuple[Tensor, Tensor]:
-    """rays (..., 17, 2), depth (..., 17) m -> root depth (...,) that makes the bone so long, and how much it says."""
+    """Return rays (..., 17, 2), depth (..., 17) m -> root depth (...,) that makes the bone so long, and how much it
+    says."""
     near, far = (torch.cat([rays[..., j, :], torch.ones_like(rays[..., j, :1])], -1) for j in bone)
     u = near - far  # grows with the root's depth
     v = depth[..., bone[0], None] * near - depth[..., bone[1], None] * far
@@ -57,7 +58,8 @@ class RootDepth(nn.Module):
         self.length.copy_((pose[:, near] - pose[:, far]).norm(dim=-1).mean(0))
 
     def evidence(self, rays: Tensor, depth: Tensor, seen: Tensor) -> Tensor:
-        """(..., 2): sum of weight * log depth, sum of weights; unseen bones say nothing.  seen (..., 17) 0 or 1."""
+        """Return (..., 2): sum of weight * log depth, sum of weights; unseen bones say nothing.  seen (..., 17) 0 or
+        1."""
         total = torch.zeros_like(depth[..., :2])
         for bone, length in zip(self.bones, self.length):
             root, weight = from_bone(rays, depth, bone, length)
@@ -67,18 +69,18 @@ class RootDepth(nn.Module):
 
     @staticmethod
     def estimate(summed: Tensor) -> Tensor:
-        """(..., 2) -> (...,) m."""
+        """Return (..., 2) -> (...,) m."""
         usual = USUAL_WEIGHT * math.log(USUAL_M)
         return ((summed[..., 0] + usual) / (summed[..., 1] + USUAL_WEIGHT)).exp()
 
     def step(self, rays: Tensor, depth: Tensor, seen: Tensor, state: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
-        """One tick, state (B, 2) -> root depth (B,), state."""
+        """Map one tick, state (B, 2) -> root depth (B,), state."""
         past = torch.where(start[:, None], torch.zeros_like(state), KEEP * state)
         now = past + self.evidence(rays, depth, seen)
         return self.estimate(now), now
 
     def clip(self, rays: Tensor, depth: Tensor, seen: Tensor) -> Tensor:
-        """(B, T, 17, ...) -> (B, T)."""
+        """Return (B, T, 17, ...) -> (B, T)."""
         ticks = torch.arange(rays.shape[1], device=rays.device, dtype=rays.dtype)
         lag = ticks[:, None] - ticks[None]
         memory = torch.where(lag >= 0, KEEP ** lag.clamp_min(0), torch.zeros_like(lag))

@@ -61,7 +61,7 @@ class Rectangles:
     radius: Tensor  # (..., P)
 
     def corners(self) -> Tensor:
-        """(..., P, 4, 3): A, B, C, D around the rectangle."""
+        """Return (..., P, 4, 3): A, B, C, D around the rectangle."""
         side = self.radius[..., None] * self.across
         end = self.origin + self.axis
         return torch.stack([self.origin - side, self.origin + side, end + side, end - side], -2)
@@ -89,7 +89,8 @@ def radii(pose: Tensor) -> Tensor:
 
 
 def depths(pose: Tensor) -> tuple[Tensor, Tensor]:
-    """How far inside each rectangle's picture and how far behind its plane every joint lies, (..., J, P) metres."""
+    """Return how far inside each rectangle's picture and how far behind its plane every joint lies, (..., J, P)
+    metres."""
     cut = rectangles(pose)
     offset = pose[..., :, None, :] - cut.origin[..., None, :, :]  # (..., J, P, 3)
     span = cut.axis[..., :2].norm(dim=-1)
@@ -101,7 +102,7 @@ def depths(pose: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def others(device: torch.device) -> Tensor:
-    """(J, P) bool: parts that a joint does not belong to."""
+    """Return (J, P) bool: parts that a joint does not belong to."""
     table = torch.ones(len(H36M_17), len(PARTS), dtype=torch.bool)
     for k, part in enumerate(PARTS):
         table[list(part.own), k] = False
@@ -109,13 +110,13 @@ def others(device: torch.device) -> Tensor:
 
 
 def visible(pose: Tensor) -> Tensor:
-    """(..., 17) bool: Eq. 7."""
+    """Return (..., 17) bool: Eq. 7."""
     inside, behind = depths(pose)
     return ~((inside > 0) & (behind > 0) & others(pose.device)).any(-1)
 
 
 def visibility(pose: Tensor, sharpness_m: float = SHARPNESS_M) -> Tensor:
-    """(..., 17) in [0, 1]: Eq. 7 with sigmoids for the brackets; differentiable in the pose."""
+    """Return (..., 17) in [0, 1]: Eq. 7 with sigmoids for the brackets; differentiable in the pose."""
     inside, behind = depths(pose)
     hidden = torch.sigmoid(4 * inside / sharpness_m) * torch.sigmoid(4 * behind / sharpness_m)
     return (1 - hidden * others(pose.device)).prod(-1)

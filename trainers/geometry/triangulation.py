@@ -17,7 +17,8 @@ PARALLEL = 1e-4  # squared sine between two lines: below, their crossing says no
 
 
 def lines(rays: Tensor, rotation: Tensor, centre: Tensor) -> tuple[Tensor, Tensor]:
-    """Rays (V, ..., 2), cameras X_cam = rotation (V, 3, 3) X + centre (V, 3) -> origins, directions (V, ..., 3)."""
+    """Return rays (V, ..., 2), cameras X_cam = rotation (V, 3, 3) X + centre (V, 3) -> origins, directions (V, ...,
+    3)."""
     shape = [len(rays)] + [1] * (rays.dim() - 2) + [3]
     origin = -(centre[:, None] @ rotation)[:, 0]  # (V, 3): -R^T c
     direction = torch.cat([rays, torch.ones_like(rays[..., :1])], -1).flatten(1, -2) @ rotation
@@ -26,7 +27,7 @@ def lines(rays: Tensor, rotation: Tensor, centre: Tensor) -> tuple[Tensor, Tenso
 
 
 def crossing(origin: Tensor, direction: Tensor, weight: Tensor) -> Tensor:
-    """The point (..., 3) nearest to lines (V, ..., 3) by weights (V, ...)."""
+    """Return the point (..., 3) nearest to lines (V, ..., 3) by weights (V, ...)."""
     across = torch.eye(3, device=origin.device) - direction.unsqueeze(-1) * direction.unsqueeze(-2)
     across = across * weight[..., None, None]
     total = across.sum(0) + 1e-9 * torch.eye(3, device=origin.device)
@@ -40,7 +41,7 @@ def distance(points: Tensor, origin: Tensor, direction: Tensor) -> Tensor:
 
 
 def agreement(origin: Tensor, direction: Tensor, weight: Tensor) -> Tensor:
-    """(V, ...) in [0, 1]: how near each view passes to the place that most views, by weight, pass near to."""
+    """Return (V, ...) in [0, 1]: how near each view passes to the place that most views, by weight, pass near to."""
     best = torch.full_like(weight[0], -1.0)
     near = torch.zeros_like(weight)
     even = torch.ones(2, *weight.shape[1:], device=weight.device)
@@ -55,7 +56,7 @@ def agreement(origin: Tensor, direction: Tensor, weight: Tensor) -> Tensor:
 
 
 def triangulate(origin: Tensor, direction: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
-    """Lines (V, ..., 3), weights (V, ...) such as reliabilities -> points (..., 3), final weights (V, ...)."""
+    """Return lines (V, ..., 3), weights (V, ...) such as reliabilities -> points (..., 3), final weights (V, ...)."""
     if len(origin) < 2:
         raise ValueError(f"{len(origin)} view, expected at least 2 to triangulate")
     final = weight * agreement(origin, direction, weight) + 1e-6

@@ -54,7 +54,7 @@ def uniform(low: float | Tensor, high: float | Tensor, shape: tuple[int, ...], g
 
 
 def rotation(yaw: Tensor, pitch: Tensor, roll: Tensor) -> Tensor:
-    """(B, 3, 3) world (Y up) -> camera: turn about the vertical, look down by pitch, tilt by roll."""
+    """Map (B, 3, 3) world (Y up) -> camera: turn about the vertical, look down by pitch, tilt by roll."""
     zero, one = torch.zeros_like(yaw), torch.ones_like(yaw)
 
     def rows(*values: Tensor) -> Tensor:
@@ -79,7 +79,7 @@ def orient(batch: int, limits: CameraRange, g: torch.Generator) -> Tensor:
 
 
 def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> VirtualView:
-    """One camera for each clip of motion (B, T, 17, 3)."""
+    """Return one camera for each clip of motion (B, T, 17, 3)."""
     batch, device = len(motion), motion.device
     turn = orient(batch, limits, g)
     middle = motion[:, :, 0].mean(1)  # (B, 3)
@@ -108,7 +108,7 @@ def sample_views(motion: Tensor, limits: CameraRange, g: torch.Generator) -> Vir
 
 
 def mirrored(view: VirtualView, flip: Tensor) -> VirtualView:
-    """Clips where flip (B,) is true are seen in a mirror; left and right change names."""
+    """Return clips where flip (B,) is true are seen in a mirror; left and right change names."""
     order = torch.from_numpy(H36M_17.mirror()).to(view.xyz.device)
     sign3 = torch.tensor([-1.0, 1, 1], device=view.xyz.device)
     pick = flip[:, None, None, None]
@@ -124,7 +124,7 @@ def mirrored(view: VirtualView, flip: Tensor) -> VirtualView:
 
 
 def tick_times(batch: int, ticks: int, g: torch.Generator, jitter: float = 0.5, hz: float = 30.0) -> Tensor:
-    """(B, T) s: the nominal grid, half of the clips with every tick moved by up to half an interval."""
+    """Return (B, T) s: the nominal grid, half of the clips with every tick moved by up to half an interval."""
     grid = torch.arange(ticks, device=g.device, dtype=torch.float32).expand(batch, -1)
     move = uniform(-jitter / 2, jitter / 2, (batch, ticks), g) * 2
     steady = torch.rand(batch, 1, generator=g, device=g.device) < 0.5

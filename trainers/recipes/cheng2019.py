@@ -182,7 +182,7 @@ class Cheng2019Recipe:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs after two seconds of history; sigma is fitted first."""
+        """Return mm on limbs after two seconds of history; sigma is fitted first."""
         at, answers = CHECKED, {}
         for name, check in (("fitted", self.fitted), ("judged", self.judged)):
             frames = torch.arange(check.clips.x.shape[1], device=self.device)[at]
@@ -194,7 +194,7 @@ class Cheng2019Recipe:
 
 
 def begun(count: int, share: float, g: Generator) -> Tensor:
-    """(N, 128) frames to take: some windows begin inside, and what was before is a copy."""
+    """Return (N, 128) frames to take: some windows begin inside, and what was before is a copy."""
     first = torch.randint(WINDOW, (count, 1), generator=g, device=g.device)
     first = torch.where(torch.rand(count, 1, generator=g, device=g.device) < share, first, 0)
     return torch.arange(WINDOW, device=g.device).maximum(first)

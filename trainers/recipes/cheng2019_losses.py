@@ -44,7 +44,7 @@ def judged(judge: nn.Module, real: Tensor, made: Tensor, every: int = 1) -> Tens
 
 
 def fooled(judge: nn.Module, made: Tensor, every: int = 1) -> Tensor:
-    """What the lifter wants of the judge: that made poses pass for real."""
+    """Return what the lifter wants of the judge: that made poses pass for real."""
     said = judge(sparse(made, every))
     return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
 

@@ -101,7 +101,7 @@ def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor])
 
 
 def judges(run: str) -> tuple[Critic | None, tuple[float, float]]:
-    """A finished run's critic and calibration of confidences: what inference stage optimisation needs of it."""
+    """Return a finished run's critic and calibration of confidences: what inference stage optimisation needs of it."""
     path = Path(run) / checkpoint.FILE if Path(run).is_dir() else Path(run)
     meta = checkpoint.metadata(path)
     if meta.get("recipe") != "cheng2020":
@@ -155,7 +155,7 @@ class Cheng2020Recipe:
         return TwoCameraClips(x, reliability, time, pose, view_bank.between(first, second), plane, shown)
 
     def _looks(self, source: PeopleSource, clips: int, cameras: int, g: Generator) -> list[PeopleSeen]:
-        """The same people by so many cameras at once."""
+        """Return the same people by so many cameras at once."""
         times = source.ticks(clips, FRAMES - 1 + self.settings.run, g)
         return source.seen_at_once(times, self.settings, g, cameras)
 
@@ -163,7 +163,7 @@ class Cheng2020Recipe:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
 
     def _given(self, seen: PeopleSeen, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
-        """What the network is given: the detector's words, then the paper's own errors and gaps."""
+        """Return what the network is given: the detector's words, then the paper's own errors and gaps."""
         s, clips = self.settings, seen.clips
         x = shifted(clips.x, seen.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
@@ -208,7 +208,8 @@ class Cheng2020Recipe:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage optimisation."""
+        """Return mm on limbs; first sigma is fitted, and what a confidence is worth, for inference stage
+        optimisation."""
         clips = self.fitted.clips
         cast(Tensor, self.model.calibration).copy_(fit_calibration(clips.reliability, ~clips.hidden))
         fit_by_age(self.lifter, self.fitted)

@@ -90,12 +90,12 @@ class CorrectorRecipe:
         return [AdamW(self.model.corrector.parameters(), lr=s.rate, weight_decay=s.decay, fused=True)]
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to a fiftieth."""
+        """Return linear warm-up, then half a cosine down to a fiftieth."""
         part = step / max(self.steps, 1)
         return min(1.0, (step + 1) / self.settings.warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
     def batch(self, step: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
-        """rays, world, reliability, truth and weight of each joint."""
+        """Return rays, world, reliability, truth and weight of each joint."""
         s, g = self.settings, generator
         index = torch.randint(len(self.train), (s.batch,), generator=g, device=g.device)
         frames = turned(self.train.at(index), s.roll, g)
@@ -122,7 +122,7 @@ class CorrectorRecipe:
         return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
 
     def _member_losses(self, xyz: Tensor, log_sigma: Tensor, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:
-        """Every member learns by itself: the mean of networks that differ errs less."""
+        """Return every member learns by itself: the mean of networks that differ errs less."""
         counts = weight.unsqueeze(-1)
         scale = (counts * xyz * truth).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
         square = (xyz.detach() - truth).square().mean(-1)
@@ -172,14 +172,14 @@ class CorrectorRecipe:
         self.model.lean.copy_(torch.tensor(steepest))
 
     def _error(self, frames: Bursts, reliability: Tensor, who: str) -> float:
-        """mm, aligned: the mean of people seen whole and the mean of others count the same."""
+        """Return mm, aligned: the mean of people seen whole and the mean of others count the same."""
         whole, limbs = ~frames.outside[:, :17].any(1), list(LIMB_JOINTS)
         xyz = self._answers(frames, reliability, who)[0][:, limbs]
         each = joint_errors(align_similarity(xyz, frames.xyz[:, limbs]), frames.xyz[:, limbs]).mean(1)
         return float(sum(each[part].mean() for part in (whole, ~whole) if part.any()))
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
+        """Return mm on limbs, people wholly inside the picture and cut off apart; the detector's own 3D beside it."""
         frames, reliability = self.check, self._judged(self.check)
         whole = ~frames.outside[:, :17].any(1)
         poses = {
@@ -217,20 +217,20 @@ class CorrectorRecipe:
 
 
 def as_good(errors: dict[Choice, float]) -> list[Choice]:
-    """All whose error the least one does not beat by more than the tolerance."""
+    """Return all whose error the least one does not beat by more than the tolerance."""
     least = min(errors.values())
     return [choice for choice, error in errors.items() if error <= TOLERANCE * least]
 
 
 def sigma_factor(ratio: Tensor) -> Tensor:
-    """What makes 68 % of errors over sigma lie within 1 and 95 % within 1.96: the mean of the two factors."""
+    """Return what makes 68 % of errors over sigma lie within 1 and 95 % within 1.96: the mean of the two factors."""
     ordered = ratio.sort().values
     factors = torch.stack([ordered[int(share * len(ratio))] / times for share, times in PROMISED])
     return factors.log().mean().exp()
 
 
 def turned(frames: Bursts, roll: float, g: Generator) -> Bursts:
-    """Half of the frames mirrored, all of them seen by a camera that is tilted otherwise."""
+    """Return half of the frames mirrored, all of them seen by a camera that is tilted otherwise."""
     count, device = len(frames), frames.rays.device
     flip = torch.rand(count, 1, 1, generator=g, device=device) < 0.5
     sign = torch.tensor([-1.0, 1.0, 1.0], device=device)
@@ -251,7 +251,7 @@ def turned(frames: Bursts, roll: float, g: Generator) -> Bursts:
 
 
 def doubted(covered: Tensor, believed: float, doubts: float, g: Generator) -> Tensor:
-    """(B, 33) bool -> reliability in [0, 1] of a judge who errs, more in some frames than in others."""
+    """Map (B, 33) bool -> reliability in [0, 1] of a judge who errs, more in some frames than in others."""
     skill = 2 * torch.rand(len(covered), 1, generator=g, device=covered.device)
     chance = torch.rand(covered.shape, generator=g, device=covered.device)
     seen = torch.where(covered, chance < believed * skill, chance >= doubts * skill)
@@ -260,7 +260,7 @@ def doubted(covered: Tensor, believed: float, doubts: float, g: Generator) -> Te
 
 
 def own_3d(view: PersonView) -> Tensor:
-    """The detector's own 3D as 37 joints from the pelvis, camera axes."""
+    """Return the detector's own 3D as 37 joints from the pelvis, camera axes."""
     pose = torch.matmul(TO_JOINTS.to(view.world.device), view.world)
     return (pose - pose[:, :1]) @ view.rotation.transpose(1, 2)
 
@@ -274,7 +274,7 @@ def limb_errors(pose: Tensor, truth: Tensor) -> tuple[float, float]:
 
 
 def distance(pose: Tensor, truth: Tensor) -> Tensor:
-    """(B, J) m, differentiable at 0."""
+    """Return (B, J) m, differentiable at 0."""
     return ((pose - truth).square().sum(-1) + 1e-6).sqrt()
 
 

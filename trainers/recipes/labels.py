@@ -25,7 +25,8 @@ def divided(motion: MotionSet, labelled: tuple[str, ...]) -> tuple[MotionSet, Mo
 
 
 def windows(source: banks.Bank, times: Tensor, target: int, every: int, g: Generator, whole: bool = False) -> Tensor:
-    """(B, T, 17, 3) seen at `times` (B, T) s; frame `target` of each is one of the bank's every `every`-th frames."""
+    """Return (B, T, 17, 3) seen at `times` (B, T) s; frame `target` of each is one of the bank's every `every`-th
+    frames."""
     if every <= 1:
         return banks.sample(source, times, g, whole=whole)
     weight = source.length / source.fps

@@ -107,7 +107,7 @@ class LiveRecipe:
         return [AdamW(self.model.parameters(), lr=self.settings.rate, weight_decay=self.settings.decay)]
 
     def learning_rate(self, step: int) -> float:
-        """Linear warm-up, then half a cosine down to a hundredth."""
+        """Return linear warm-up, then half a cosine down to a hundredth."""
         part = step / max(self.steps, 1)
         return min(1.0, (step + 1) / self.settings.warm_up) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
 
@@ -146,7 +146,7 @@ class LiveRecipe:
         }
 
     def _weights(self, batch: Clips) -> Tensor:
-        """(B, T, 17): what counts how much."""
+        """Return (B, T, 17): what counts how much."""
         s = self.settings
         seen = batch.reliability >= 0.5
         index, since = unseen_for(seen, batch.time)
@@ -183,7 +183,7 @@ class LiveRecipe:
 
 
 def figures(xyz: Tensor, log_sigma: Tensor, clips: Clips, after: int = 15) -> dict[str, float]:
-    """mm on limbs, open and hidden (at most 1 s), after half a second; the detector's own 3D beside it."""
+    """Return mm on limbs, open and hidden (at most 1 s), after half a second; the detector's own 3D beside it."""
     limbs = list(LIMB_JOINTS)
     valid = clips.valid[:, after:, None].expand(-1, -1, len(limbs))
     seen, age = unseen_for(~clips.hidden, clips.time)

@@ -87,7 +87,7 @@ class PavlloRecipe:
         fit_by_age(self.model, self.fitted)
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs, open and hidden, and with the mean of the clip and its mirror image."""
+        """Return mm on limbs, open and hidden, and with the mean of the clip and its mirror image."""
         found = self.judged.clips
         plain, log_sigma = self.model.clip(found.x, found.reliability, found.time)
         other, _ = self.model.clip(flip(found.x), found.reliability[:, :, ORDER], found.time)
@@ -97,14 +97,14 @@ class PavlloRecipe:
 
 
 def flip(points: Tensor) -> Tensor:
-    """(..., 17, 2 or 3) as in a mirror."""
+    """Return (..., 17, 2 or 3) as in a mirror."""
     sign = torch.ones(points.shape[-1], device=points.device)
     sign[0] = -1
     return points[..., ORDER.to(points.device), :] * sign
 
 
 def cut(clips: Clips, share: float, answered: int, g: Generator) -> Clips:
-    """Some clips begin at a random frame up to the answered one; what was before is a copy of it."""
+    """Return some clips begin at a random frame up to the answered one; what was before is a copy of it."""
     count, frames = clips.x.shape[:2]
     begin = (torch.rand(count, generator=g, device=g.device) * (answered + 1)).long()
     begin = torch.where(torch.rand(count, generator=g, device=g.device) < share, begin, 0)

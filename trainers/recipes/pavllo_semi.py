@@ -159,7 +159,7 @@ class SemiRecipe:
         fit_by_age(self.pose, self.fitted)
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs, open and hidden, and of all joints after scaling (protocol 3)."""
+        """Return mm on limbs, open and hidden, and of all joints after scaling (protocol 3)."""
         clips = self.judged.clips
         pose, log_sigma = self.pose.clip(clips.x, clips.reliability, clips.time)
         scaled = joint_errors(align_scale(pose, clips.pose), clips.pose)

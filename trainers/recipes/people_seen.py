@@ -70,4 +70,4 @@ class PeopleSource(Protocol):
     def calibrated(
         self, times: Tensor, settings: PeopleSettings, g: Generator, cameras: int
     ) -> tuple[Clips, Tensor, Tensor]:
-        """Clips of several calibrated cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""
+        """Return clips of several calibrated cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""

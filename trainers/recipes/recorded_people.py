@@ -51,7 +51,7 @@ class RecordedPeople:
     def calibrated(
         self, times: Tensor, settings: PeopleSettings, g: Generator, cameras: int
     ) -> tuple[Clips, Tensor, Tensor]:
-        """Clips of several cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""
+        """Return clips of several cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""
         return calibrated(view_bank.sample_views(self.bank, times, g))
 
     def _seen(self, clips: Clips, root: Tensor) -> PeopleSeen:

@@ -49,7 +49,7 @@ def recipe(settings: ReliabilitySettings, data: list[str], device: str, steps: i
 
 
 def tracks_in(data: list[str]) -> list[DetectionTrack]:
-    """Every track of folders of shards, all of one detector model."""
+    """Return every track of folders of shards, all of one detector model."""
     one_detector(data)
     return [track for folder in data for clip in read_clips(Path(folder)) for track in tracks(clip)]
 
@@ -146,7 +146,7 @@ class ReliabilityRecipe:
 
 
 def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
-    """Reliability (N, J) of every frame of every track."""
+    """Return reliability (N, J) of every frame of every track."""
     parts = []
     for first, length in zip(cues.start.tolist(), cues.length.tolist()):
         clip = cues.features[first : first + length].float()[None].to(next(model.parameters()).device)
@@ -155,7 +155,8 @@ def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
 
 
 def telling(reliability: Tensor, covered: Tensor, wrong: Tensor) -> dict[str, float]:
-    """How well low reliability tells covered joints (and wrong ones): area under ROC, precision and recall at 0.5."""
+    """Return how well low reliability tells covered joints (and wrong ones): area under ROC, precision and recall at
+    0.5."""
     flagged = reliability < 0.5
     return {
         "AUC covered": area_under_roc(-reliability, covered),

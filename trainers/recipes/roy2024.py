@@ -142,7 +142,7 @@ class RoyRecipe:
         return seen.clips.x, seen.clips.reliability, seen.clips.pose, seen.distance
 
     def _triangulated(self, people: int, g: Generator) -> tuple[Tensor, ...]:
-        """The same people in several calibrated cameras; labels come from the detector's keypoints alone."""
+        """Return the same people in several calibrated cameras; labels come from the detector's keypoints alone."""
         assert self.other is not None
         s, times = self.settings, self.other.ticks(people, self.settings.lead + FRAMES, g)
         seen, rotation, centre = self.other.calibrated(times, s, g, s.views)
@@ -150,7 +150,7 @@ class RoyRecipe:
         return seen.x, seen.reliability, xyz - xyz[:, :, :1], xyz[:, :, 0].norm(dim=-1)
 
     def _mask(self, reliability: Tensor, g: Generator) -> Tensor:
-        """(N, 31, 17): which nodes keep their feature."""
+        """Return (N, 31, 17): which nodes keep their feature."""
         s, shape = self.settings, reliability.shape
         if s.mask == "structured":
             which = torch.randint(len(self.masks), (len(reliability),), generator=g, device=g.device)
@@ -180,7 +180,8 @@ class RoyRecipe:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs: refined and LNet alone, with the estimated and with the true distance; sigma is fitted first."""
+        """Return mm on limbs: refined and LNet alone, with the estimated and with the true distance; sigma is fitted
+        first."""
         fit_by_age(self.model, self.fitted)
         found: dict[str, float] = {}
         for name, (pose, log_sigma) in self._answers().items():
@@ -189,7 +190,7 @@ class RoyRecipe:
         return found
 
     def _answers(self) -> dict[str, tuple[Tensor, Tensor]]:
-        """The shipped answer first."""
+        """Return the shipped answer first."""
         clips, ahead = self.judged.clips, self.model.look_ahead
         rays, rotation, seen = self.model.watched(clips.x, clips.reliability, clips.time)
         log_sigma = self.model.sigma(age_clip(seen, clips.time))

@@ -80,7 +80,7 @@ def open_people(
 
 
 def room_motion(data: list[str], people: tuple[str, ...]) -> MotionSet | None:
-    """The same people's motion in room axes, where their folders hold it beside the views."""
+    """Return the same people's motion in room axes, where their folders hold it beside the views."""
     there = [folder for folder in data if any(Path(folder).glob("subject_*.npz"))]
     segments = tuple(s for folder in there for s in motion_of(folder).only(people).segments)
     return MotionSet(segments, data[0]) if segments else None
@@ -123,13 +123,13 @@ def fit_by_age(model: Any, check: Check) -> None:
 
 
 def within(pose: Tensor, log_sigma: Tensor, check: Check, at: slice = ALL) -> float:
-    """Share of coordinates within one sigma."""
+    """Return share of coordinates within one sigma."""
     error = (pose - check.clips.pose[:, at]).abs()
     return float((error <= log_sigma.exp().unsqueeze(-1))[:, :, 1:].float().mean())
 
 
 def errors(pose: Tensor, check: Check, at: slice = ALL) -> dict[str, float]:
-    """mm on limbs, open and hidden (without the gaps' first and last two frames)."""
+    """Return mm on limbs, open and hidden (without the gaps' first and last two frames)."""
     limbs, error = list(LIMB_JOINTS), joint_errors(pose, check.clips.pose[:, at]) * 1000
     places = {"open": ~check.clips.hidden[:, at], "hidden": inner(check.clips.hidden)[:, at]}
     return {name: float(error[..., limbs][where[..., limbs]].mean()) for name, where in places.items()}

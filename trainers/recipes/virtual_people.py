@@ -55,7 +55,7 @@ class VirtualPeople:
     def calibrated(
         self, times: Tensor, settings: PeopleSettings, g: Generator, cameras: int
     ) -> tuple[Clips, Tensor, Tensor]:
-        """Clips of several calibrated cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""
+        """Return clips of several calibrated cameras one after the other; rotations (N, 3, 3) and centres (N, 3) m."""
         motion = augment(banks.sample(self.bank, times, g), settings.augment, g)
         pinholes = replace(settings.cameras, known=1.0, distortion=0.0)
         view = sample_views(motion.repeat(cameras, 1, 1, 1), pinholes, g)

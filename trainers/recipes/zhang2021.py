@@ -118,7 +118,7 @@ class ZhangRecipe:
         """Nothing beyond what every validation fits."""
 
     def validate(self) -> dict[str, float]:
-        """mm on limbs with the estimated and with the true distance; sigma is fitted first."""
+        """Return mm on limbs with the estimated and with the true distance; sigma is fitted first."""
         fit_by_age(self.model, self.fitted)
         clips = self.judged.clips
         found: dict[str, float] = {}

@@ -85,7 +85,7 @@ def settings(args: argparse.Namespace) -> InferenceOptimisationSettings:
 
 
 def optimised(clips: list[RecordingClip], how: InferenceOptimisationSettings, run: str) -> dict[Key, Any]:
-    """The better poses, (17, 3) m, of everybody in every frame."""
+    """Return the better poses, (17, 3) m, of everybody in every frame."""
     critic, calibration = None, CALIBRATION
     if run:
         from trainers.recipes.cheng2020 import judges
@@ -124,7 +124,7 @@ def windows(clip: RecordingClip) -> tuple[Tensor, KeypointView, Tensor]:
 
 
 def filled(values: Tensor) -> Tensor:
-    """(N, ...) -> (W, 64, ...), the last row repeated."""
+    """Return (N, ...) -> (W, 64, ...), the last row repeated."""
     frames = min(WINDOW, len(values))
     missing = -len(values) % frames
     return cast(
@@ -133,7 +133,7 @@ def filled(values: Tensor) -> Tensor:
 
 
 def distance(pose: Tensor, view: KeypointView) -> float:
-    """mm from believed keypoints to the pose's projection, root mean square."""
+    """Return mm from believed keypoints to the pose's projection, root mean square."""
     plain = InferenceOptimisationSettings("constant")
     believed = KeypointView(view.keypoints, view.confidence, view.counts & (view.confidence >= 0.5))
     cells2 = reprojection(pose, believed, plain, CALIBRATION) * pose[..., 0, 0].numel()

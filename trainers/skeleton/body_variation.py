@@ -27,7 +27,7 @@ PROPORTIONS = (
 
 
 def chosen(batch: int, share: float, generator: Generator) -> Tensor:
-    """(B,) bool."""
+    """Return (B,) bool."""
     return torch.rand(batch, device=generator.device, generator=generator) < share
 
 
@@ -36,7 +36,7 @@ def pick(flags: Tensor, new: Tensor, old: Tensor) -> Tensor:
 
 
 def stature(bone: Tensor) -> Tensor:
-    """(B, T, 17, 3) bones -> (B,): height of the stretched body: leg, trunk, head, and 9 cm of foot."""
+    """Map (B, T, 17, 3) bones -> (B,): height of the stretched body: leg, trunk, head, and 9 cm of foot."""
     length = bone.norm(dim=-1).mean(1)
     return cast(Tensor, length[:, [*R_LEG]].sum(1) + length[:, [7, 8, 9, 10]].sum(1) * 0.95 + 0.09)
 
@@ -58,7 +58,7 @@ def vary_body(
 
 
 def proportioned(bone: Tensor, proportions: float, shoulders: float, generator: Generator) -> Tensor:
-    """Bones (B, T, 17, 3) of other lengths, alike on both sides; the root stays."""
+    """Return bones (B, T, 17, 3) of other lengths, alike on both sides; the root stays."""
     factor = torch.ones(len(bone), len(PARENTS), device=bone.device)
     for group in PROPORTIONS:
         spread = shoulders if J("left_shoulder") in group else proportions
@@ -71,7 +71,8 @@ def log_normal(batch: int, spread: float, generator: Generator) -> Tensor:
 
 
 def stand(xyz: Tensor, ankles: Tensor, softness_m: float = 0.02) -> Tensor:
-    """The whole body moved so that its lower ankle is where `ankles` (B, T, 2, 3) says; both count when level."""
+    """Return the whole body moved so that its lower ankle is where `ankles` (B, T, 2, 3) says; both count when
+    level."""
     weight = torch.softmax(-ankles[..., 1] / softness_m, -1)[..., None]
     shift = (weight * (ankles - xyz[..., list(ANKLES), :])).sum(-2, keepdim=True)
     return xyz + shift

@@ -28,7 +28,7 @@ def bones(xyz: Tensor) -> Tensor:
 
 
 def joints(bone: Tensor) -> Tensor:
-    """The inverse of `bones`."""
+    """Return the inverse of `bones`."""
     out = [bone[..., 0, :]]
     for j, parent in enumerate(PARENTS[1:], 1):
         out.append(out[parent] + bone[..., j, :])
@@ -40,7 +40,8 @@ def unit(vector: Tensor) -> Tensor:
 
 
 def frame(sideways: Tensor, upwards: Tensor) -> Tensor:
-    """(..., 3) twice -> (..., 3, 3): orthonormal columns left, up, forward; `upwards` is kept, `sideways` bends."""
+    """Return (..., 3) twice -> (..., 3, 3): orthonormal columns left, up, forward; `upwards` is kept, `sideways`
+    bends."""
     up = unit(upwards)
     left = unit(sideways - (sideways * up).sum(-1, keepdim=True) * up)
     return torch.stack([left, up, torch.linalg.cross(left, up)], -1)

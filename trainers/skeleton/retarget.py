@@ -23,7 +23,7 @@ _NOSE_RISE = 0.185  # thorax to nose
 
 
 def reshape(xyz: NDArray[Any], rng: np.random.Generator) -> F64:
-    """(T, 17, 3) world, Y up -> the same motion by somebody else."""
+    """Map (T, 17, 3) world, Y up -> the same motion by somebody else."""
     old = np.asarray(xyz, np.float64)
     size = float(np.clip(rng.normal(1.0, 0.07), 0.82, 1.15))
     vary = {name: size * length * float(np.clip(rng.normal(1, 0.05), 0.88, 1.12)) for name, length in _LENGTHS.items()}
@@ -75,7 +75,7 @@ def mirrored(xyz: NDArray[Any]) -> F64:
 
 
 def resampled(xyz: NDArray[Any], fps: float, times: NDArray[Any]) -> F64:
-    """(T, 17, 3) at `fps` -> the poses at `times` (seconds from its first frame)."""
+    """Map (T, 17, 3) at `fps` -> the poses at `times` (seconds from its first frame)."""
     u = np.clip(np.asarray(times) * fps, 0, len(xyz) - 1)
     i = np.minimum(u.astype(int), len(xyz) - 2)
     f = (u - i)[:, None, None]

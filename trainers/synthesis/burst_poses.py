@@ -37,7 +37,7 @@ class PoseShares:
 
 
 def draw_poses(segments: list[MotionSegment], weights: F64, shares: PoseShares, rng: np.random.Generator) -> F64:
-    """(FRAMES, 17, 3): pelvis over the origin in the last frame, heading 0 (towards +Z) before `turn`."""
+    """Return (FRAMES, 17, 3): pelvis over the origin in the last frame, heading 0 (towards +Z) before `turn`."""
     poses = _moment(segments[int(rng.choice(len(segments), p=weights))], rng)
     if rng.random() < shares.mix:
         poses = _mixed(poses, _moment(segments[int(rng.choice(len(segments), p=weights))], rng), rng)
@@ -65,7 +65,7 @@ def _mixed(mine: F64, other: F64, rng: np.random.Generator) -> F64:
 
 
 def heading(pose: NDArray[Any]) -> float:
-    """Angle about the vertical from +Z to where the hips face."""
+    """Return angle about the vertical from +Z to where the hips face."""
     across = pose[J["left_hip"]] - pose[J["right_hip"]]
     return float(np.arctan2(-across[2], across[0]))
 
@@ -89,7 +89,8 @@ def seated(poses: F64, rng: np.random.Generator) -> F64:
 
 
 def reached(poses: F64, side: str, rng: np.random.Generator) -> F64:
-    """The wrist somewhere in front of, beside or above the chest, the elbow hanging; the arm's own tremor kept."""
+    """Return the wrist somewhere in front of, beside or above the chest, the elbow hanging; the arm's own tremor
+    kept."""
     shoulder, elbow, wrist = (J[f"{side}_{part}"] for part in ("shoulder", "elbow", "wrist"))
     sign = 1 if side == "left" else -1
     upper, fore = _length(poses, shoulder, elbow), _length(poses, elbow, wrist)

@@ -113,7 +113,7 @@ def _burst(
 
 
 def _dressed(look: SceneAppearance, rng: np.random.Generator) -> SceneAppearance:
-    """One skirt in twenty, short enough that knees and shins are seen; a room that is soon painted."""
+    """Return one skirt in twenty, short enough that knees and shins are seen; a room that is soon painted."""
     look = replace(look, pictures=min(look.pictures, 1), furniture=min(look.furniture, 1))
     if look.bottom != "skirt":
         return look
@@ -138,7 +138,7 @@ def _room_camera(rng: np.random.Generator) -> DemoCamera:
 
 
 def _desk_camera(rng: np.random.Generator) -> DemoCamera:
-    """A webcam or a laptop's lens before somebody's chest: from below, level or from above."""
+    """Return a webcam or a laptop's lens before somebody's chest: from below, level or from above."""
     size = DESK_SIZES[int(rng.integers(len(DESK_SIZES)))]
     fov = float(rng.uniform(50, 95))
     distance = float(rng.uniform(0.55, 1.5))
@@ -197,7 +197,7 @@ def _inside(joints: F64, camera: DemoCamera) -> F64:
 
 
 def _at_desk(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
-    """The face or the chest about the camera's aim, the body turned to the camera give or take."""
+    """Return the face or the chest about the camera's aim, the body turned to the camera give or take."""
     anchor = joints[-1, J["thorax"]] + np.array([0, rng.uniform(-0.15, 0.22), 0])
     shift = np.array([rng.normal(0, 0.14), rng.normal(0, 0.05), rng.uniform(-0.25, 0.15)])
     return np.asarray(_spin(joints - anchor + shift, _facing(camera)) + (0.0, 1.35, 0.0))
@@ -207,7 +207,7 @@ def _at_desk(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
 
 
 def _over_limb(here: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
-    """A board that covers a limb or a half of the body, as wide as its joints and some centimetres more."""
+    """Return a board that covers a limb or a half of the body, as wide as its joints and some centimetres more."""
     there = here[[J[name] for name in TARGETS[int(rng.integers(len(TARGETS)))]]]
     away = max(float(there[:, 2].mean()), 0.3)
     depth = float(np.clip(there[:, 2].min() * rng.uniform(0.55, 0.9), 0.2, 20.0))
@@ -218,7 +218,7 @@ def _over_limb(here: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
 
 
 def _desk_edge(here: F64, camera: DemoCamera, pool: Pool, rng: np.random.Generator) -> Occluder:
-    """A table's front or a monitor's back: hides everything below a line."""
+    """Return a table's front or a monitor's back: hides everything below a line."""
     depth = float(np.clip(here[J["thorax"], 2] * rng.uniform(0.5, 0.9), 0.2, 5.0))
     top = rng.uniform(0.55, 0.98) * camera.height
     y = (top - camera.cy) / camera.focal * depth

@@ -66,7 +66,7 @@ def synthesize_bursts(
 
 
 def motions(settings: BurstSettings) -> list[MotionSegment]:
-    """Segments of half a second or more, of the settings' subjects."""
+    """Return segments of half a second or more, of the settings' subjects."""
     everything = load(settings.motion)
     long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 0.5), everything.name)
     if not long.segments:
@@ -100,7 +100,7 @@ def burst_shard(settings: BurstSettings, number: int, out: Path) -> int:
 
 
 def shoot(scene: BurstScene, b: int, detector: Detector, clock_ms: int) -> list[dict[str, Any]]:
-    """The kept frames of one burst in which the detector finds somebody."""
+    """Return the kept frames of one burst in which the detector finds somebody."""
     rows = []
     last: tuple[Image, Detection] | None = None
     for k in range(FRAMES):

@@ -69,7 +69,7 @@ def draw_events(stage: OccluderScene, rng: np.random.Generator) -> tuple[Occlude
 
 
 def draw_spans(count: int, fps: float, rng: np.random.Generator, pause_s: float = 0.8) -> list[tuple[int, int]]:
-    """Frames [first, last) of 0.1 to 2 s, mostly under one, with pauses between."""
+    """Return frames [first, last) of 0.1 to 2 s, mostly under one, with pauses between."""
     spans, at = [], rng.uniform(0.3, 1.0)
     while at * fps < count - 3:
         seconds = rng.uniform(0.1, 1.0) if rng.random() < 0.7 else rng.uniform(1.0, 2.0)

@@ -61,7 +61,7 @@ def synthesize_boards(
 
 
 def paste_shard(settings: BoardsSettings, number: int, out: Path) -> int:
-    """All passes over one stretch; a stretch whose reference is of somebody else gives an empty shard."""
+    """Return all passes over one stretch; a stretch whose reference is of somebody else gives an empty shard."""
     stretch = _stretch(json.loads((out / "stretches.json").read_text())[number])
     detector = _opened(settings.model)
     images = pictures(stretch)
@@ -158,7 +158,7 @@ class PastedBoard:
         return np.asarray(self.centre + self.velocity * (k - (self.first + self.last) / 2))
 
     def covers(self, k: int, xy: NDArray[Any]) -> NDArray[np.bool_]:
-        """(33,) points of frame k behind it."""
+        """Return (33,) points of frame k behind it."""
         at = (xy[k] - self.place(k, xy)) @ np.linalg.inv(self.axes)
         return np.asarray((np.abs(at) <= 1).all(-1))
 

@@ -18,7 +18,7 @@ Work = Callable[[Any, int, Path], int]
 
 
 def made_by_cluster(settings: Any, work: Work, out: Path, missing: list[int], address: str) -> Iterator[int]:
-    """Frames of every missing shard, as they come; each is complete in `out` or not there at all."""
+    """Yield frames of every missing shard, as they come; each is complete in `out` or not there at all."""
     notes = {path.name: path.read_text() for path in out.glob("*.json")}
     shards = [(settings, work, n, notes) for n in missing]
     for number, (frames, content) in results(one_shard, shards, address):

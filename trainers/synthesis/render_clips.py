@@ -56,7 +56,7 @@ def synthesize_rendered(
 
 
 def motions(settings: RenderedSettings) -> list[MotionSegment]:
-    """Segments of a second or more, of the settings' subjects."""
+    """Return segments of a second or more, of the settings' subjects."""
     everything = load(settings.motion)
     long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 1.0), everything.name)
     if not long.segments:
@@ -66,7 +66,7 @@ def motions(settings: RenderedSettings) -> list[MotionSegment]:
 
 
 def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
-    """Writes one shard; answers its frames."""
+    """Write one shard; answers its frames."""
     segments, detector = _opened(settings)
     rng = np.random.default_rng([settings.seed, number])
     weights = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
@@ -87,7 +87,7 @@ def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
 
 
 def shoot(scene: Scene, segment: MotionSegment, pool: str, detector: Detector) -> DetectorClip:
-    """Every picture of a scene through the detector, beside what is true."""
+    """Return every picture of a scene through the detector, beside what is true."""
     seen = observe((scene.image(k) for k in range(len(scene))), scene.times, detector)
     truth = _stacked([_truth(scene, k) for k in range(len(scene))])
     camera = scene.base

@@ -22,13 +22,14 @@ JOINTS = 33
 
 
 def open_observer(model: str = "full") -> Detector:
-    """One person, video mode, visibility undone: the settings of production, on one core."""
+    """Return one person, video mode, visibility undone: the settings of production, on one core."""
     cv2.setNumThreads(1)
     return open_detector(DetectorConfig(model=model))
 
 
 def observe(images: Iterable[Image], times: NDArray[Any], detector: Detector) -> Table:
-    """Arrays of `shards.Clip` that the detector answers for, (T, ...); a new track begins with the first picture."""
+    """Return arrays of `shards.Clip` that the detector answers for, (T, ...); a new track begins with the first
+    picture."""
     detector.reset()
     rows: list[dict[str, Any]] = []
     last_grey: Any = None

@@ -46,7 +46,7 @@ class Stretch:
 
 
 def survey(video: str, model: str) -> list[Stretch]:
-    """Every stretch of a video, found with as many people as there are."""
+    """Return every stretch of a video, found with as many people as there are."""
     fps, size = _properties(video)
     detector = open_detector(DetectorConfig(model=model, people=PEOPLE))
     tracker, rows = Tracker(PEOPLE, lost_s=0.3, first_id=0), []
@@ -72,7 +72,7 @@ def frames(video: str, first: int = 0, last: int | None = None) -> Iterator[Imag
 
 
 def pictures(stretch: Stretch) -> list[Image]:
-    """The cropped and scaled pictures of a stretch."""
+    """Return the cropped and scaled pictures of a stretch."""
     x, y, w, h = stretch.crop
     size = (round(w * stretch.scale), round(h * stretch.scale))
     cut = (image[y : y + h, x : x + w] for image in frames(stretch.video, stretch.first, stretch.last))
@@ -105,7 +105,7 @@ def _stretches(video: str, fps: float, size: tuple[int, int], rows: list[Keypoin
 
 
 def _runs(numbers: list[int], fps: float) -> list[list[int]]:
-    """Frames of runs without a gap beyond GAP, cut to LONGEST_S; the short ones are left out."""
+    """Return frames of runs without a gap beyond GAP, cut to LONGEST_S; the short ones are left out."""
     borders = np.flatnonzero(np.diff(numbers) > GAP) + 1
     runs = [part.tolist() for part in np.split(np.array(numbers), borders)]
     longest = int(LONGEST_S * fps)
@@ -126,7 +126,7 @@ def _stretch(video: str, fps: float, size: tuple[int, int], run: list[int], xy: 
 
 
 def follows(stretch: Stretch, xy: NDArray[Any], detected: NDArray[Any]) -> NDArray[np.bool_]:
-    """(T,): the one person that a single-person detector found is the one of the survey."""
+    """Return (T,): the one person that a single-person detector found is the one of the survey."""
     apart = np.linalg.norm(np.median(xy, 1) - np.array(stretch.path)[: len(xy)], axis=1)
     height = np.array([box_size(one) for one in xy])
     return np.asarray(detected & (apart < 0.2 * height))

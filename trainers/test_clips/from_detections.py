@@ -81,7 +81,7 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
 
 
 def sure(points: Array) -> Array:
-    """(T, 33) -> (T, 17): every point that makes a joint can be trusted."""
+    """Map (T, 33) -> (T, 17): every point that makes a joint can be trusted."""
     from trainers.data.shards.detections import MAP
 
     return np.asarray(((MAP != 0)[None] <= points[:, None]).all(-1))

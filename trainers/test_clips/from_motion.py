@@ -66,7 +66,7 @@ def from_motion(
     perfect: bool = False,
     limits: CameraRange | None = None,
 ) -> Iterator[TestClip]:
-    """Every segment, in pieces of at most 8 s, each from one virtual camera of its own."""
+    """Yield every segment, in pieces of at most 8 s, each from one virtual camera of its own."""
     for number, segment in enumerate(found.segments):
         alone = banks.bank(MotionSet((segment,)), shortest_s=0.0)
         pieces = max(1, round(segment.seconds / CLIP_S))
@@ -96,12 +96,12 @@ def _virtual(
 
 
 def facing(view: VirtualView) -> Tensor:
-    """(B, T, 17, 3) the pose as a camera sees it that looks at the pelvis."""
+    """Return (B, T, 17, 3) the pose as a camera sees it that looks at the pelvis."""
     return view.pose @ toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
 
 
 def exact(view: VirtualView, hidden: Tensor) -> Detections:
-    """A detector without errors that knows what it cannot see."""
+    """Return a detector without errors that knows what it cannot see."""
     return Detections(view.rays, (~hidden).float(), facing(view))
 
 
@@ -147,7 +147,7 @@ def recorded(view: RecordedView, known: NDArray[np.bool_], shares: dict[str, flo
 
 
 def flipped(trial: TestClip, order: NDArray[np.int64]) -> TestClip:
-    """What a mirror shows the network; `order` exchanges left and right in the trial's joint set."""
+    """Return what a mirror shows the network; `order` exchanges left and right in the trial's joint set."""
     sign = np.array([-1, 1, 1], np.float32)
     return replace(
         trial,
@@ -158,7 +158,7 @@ def flipped(trial: TestClip, order: NDArray[np.int64]) -> TestClip:
 
 
 def noisier(trial: TestClip, px: float, seed: int, focal_px: float = 1145.0) -> TestClip:
-    """The same clip with Gaussian error of so many pixels on every keypoint, each frame by itself."""
+    """Return the same clip with Gaussian error of so many pixels on every keypoint, each frame by itself."""
     if px <= 0:
         return trial
     rng = np.random.default_rng([seed, *trial.clip.encode()])

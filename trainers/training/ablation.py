@@ -80,7 +80,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def planned(args: argparse.Namespace, name: str) -> Iterator[Run]:
-    """A variant's runs, one a seed."""
+    """Yield a variant's runs, one a seed."""
     config = load(args.config, "" if name == BASE else name)
     steps = args.steps or config.loop.steps
     if args.minutes is not None:
@@ -130,7 +130,7 @@ def started(run: Run, args: argparse.Namespace) -> subprocess.Popen[bytes]:
 
 
 def train_words(run: Run, args: argparse.Namespace) -> list[str]:
-    """The command line of one run after `trainers`."""
+    """Return the command line of one run after `trainers`."""
     chosen = [] if run.variant == BASE else ["--variant", run.variant]
     data = [word for folder in args.data for word in ("--data", str(folder))]
     return [
@@ -160,7 +160,7 @@ def write(run: Run, args: argparse.Namespace, seconds: float) -> None:
 
 
 def affordable(recipe: Recipe, config: TrainConfig, seconds: float) -> int:
-    """Steps that fit: those of a warm-up cost what the first ones cost, the others what the last ones cost."""
+    """Return steps that fit: those of a warm-up cost what the first ones cost, the others what the last ones cost."""
     early: int = getattr(recipe, "warm_up_steps", 0)
     first = pace(recipe, config, 0, cpu_time=True)
     last = pace(recipe, config, max(config.loop.steps, early + TIMED + 1) - TIMED - 1, cpu_time=True)

@@ -63,7 +63,7 @@ def config_of(name: str, batch: int) -> TrainConfig:
 
 @contextmanager
 def people(data: list[str]) -> Iterator[list[str]]:
-    """The folders given, or one of the demo's people."""
+    """Provide the folders given, or one of the demo's people."""
     if data:
         yield data
         return
@@ -74,7 +74,7 @@ def people(data: list[str]) -> Iterator[list[str]]:
 
 
 def demo_segment(seed: int, subject: str) -> MotionSegment:
-    """The rendered person's motion as a segment."""
+    """Return the rendered person's motion as a segment."""
     moving, bones = draw_motion(seed), Bones()
     xyz = np.stack([moving.at(float(t), bones) for t in np.arange(0, SECONDS, 1 / FPS)])
     return MotionSegment(xyz.astype(np.float32), FPS, f"{subject}_01", subject)

@@ -44,7 +44,8 @@ def cost(recipe: Recipe, config: TrainConfig, steps: int, first: int, device: st
 
 
 def pace(recipe: Recipe, config: TrainConfig, at: int, device: str = "cpu", cpu_time: bool = False) -> float:
-    """Seconds that a step there takes (of this process's processors: `cpu_time`); the network stays as it was."""
+    """Return seconds that a step there takes (of this process's processors: `cpu_time`); the network stays as it
+    was."""
     clock = time.process_time if cpu_time else time.perf_counter
     before, optimizers = copy.deepcopy(recipe.model.state_dict()), recipe.optimizers()
     rates: Any = rates_of(optimizers)

@@ -36,7 +36,7 @@ ALONE = Group()
 
 
 def join(device: str) -> tuple[Group, str]:
-    """The group that torchrun's environment names, and this process's device; without one, alone."""
+    """Return the group that torchrun's environment names, and this process's device; without one, alone."""
     world = int(os.environ.get("WORLD_SIZE", "1"))
     if world <= 1:
         return ALONE, device
@@ -79,7 +79,7 @@ def average_statistics(model: nn.Module, group: Group) -> None:
 
 
 def agreed(flag: bool, group: Group) -> bool:
-    """What the first process says, for all."""
+    """Return what the first process says, for all."""
     if group.alone:
         return flag
     told = torch.tensor(float(flag), device="cuda" if dist.get_backend() == "nccl" else "cpu")

@@ -24,7 +24,7 @@ def one_step(
     recipe: Recipe, optimizers: list[Any], rates: list[Any], step: int, loop: Any, device: str,
     group: Group = ALONE, watch: Stopwatch = NO_WATCH,
 ) -> dict[str, Tensor]:  # fmt: skip
-    """The losses, by name, that the step was taken from."""
+    """Return the losses, by name, that the step was taken from."""
     seed = loop.seed * 1_000_003 + step + group.rank * RANK_SEED
     torch.manual_seed(seed)
     generator = Generator(device).manual_seed(seed)

@@ -78,13 +78,13 @@ def main(args: argparse.Namespace) -> int:
 
 
 def reached(curves: Path) -> int:
-    """Steps that were trained, by the last line of the curves."""
+    """Return steps that were trained, by the last line of the curves."""
     lines = curves.read_text(encoding="utf-8").splitlines() if curves.exists() else []
     return int(json.loads(lines[-1])["step"]) + 1 if lines else 0
 
 
 def ended(out: Path, step: int, steps: int, name: str) -> str:
-    """What a run of training came to; one that its minutes ended is not done."""
+    """Return what a run of training came to; one that its minutes ended is not done."""
     export = f"trainers export {out} --out engines/pretrained/{name}"
     if step < steps:
         share = f"step {step} of {steps} ({100 * step / steps:.1f} %)"

@@ -37,7 +37,7 @@ def foot(joints: Joints, side: str, shin: Real) -> Real | None:
 
 
 def hand(joints: Joints, side: str, forearm: Real) -> Real | None:
-    """The forearm, swung to where the knuckles are; without its roll."""
+    """Return the forearm, swung to where the knuckles are; without its roll."""
     wrist, index, pinky = (joints.get(f"{side}_{part}") for part in ("wrist", "index", "pinky"))
     if wrist is None or index is None or pinky is None:
         return None
@@ -46,7 +46,7 @@ def hand(joints: Joints, side: str, forearm: Real) -> Real | None:
 
 
 def hand_roll(joints: Joints, side: str, swung: Real) -> float | None:
-    """Angle about the hand's own x that turns its z to the line from pinky to index, rad."""
+    """Return angle about the hand's own x that turns its z to the line from pinky to index, rad."""
     index, pinky = joints.get(f"{side}_index"), joints.get(f"{side}_pinky")
     if index is None or pinky is None:
         return None
@@ -57,7 +57,8 @@ def hand_roll(joints: Joints, side: str, swung: Real) -> float | None:
 
 
 def folded(angle: float) -> float:
-    """The angle up to MOST_ROLL, from there linearly back to 0 at a half turn: no jump where the sign changes."""
+    """Return the angle up to MOST_ROLL, from there linearly back to 0 at a half turn: no jump where the sign
+    changes."""
     beyond = abs(angle) - MOST_ROLL
     if beyond <= 0:
         return angle

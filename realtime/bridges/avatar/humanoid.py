@@ -48,7 +48,8 @@ SIDES = {"Left": "left", "Right": "right"}
 
 
 def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Rotations:
-    """Every bone's rotation in the room; a bone that cannot be seen keeps its last rotation against its parent."""
+    """Return every bone's rotation in the room; a bone that cannot be seen keeps its last rotation against its
+    parent."""
     found: Rotations = {}
     for bone, parent in PARENTS.items():
         seen = bone_rotation(bone, joints, face, found)
@@ -86,7 +87,7 @@ def roll_hand(found: Rotations, joints: Joints, side: str, name: str) -> None:
 
 
 def trunk(joints: Joints, pair: str, low: str, high: str) -> Real | None:
-    """x from right to left, y from low to high."""
+    """Return x from right to left, y from low to high."""
     names = (f"left_{pair}", f"right_{pair}", low, high)
     if any(name not in joints for name in names):
         return None
@@ -120,12 +121,12 @@ def kept(bone: str, parent: str, found: Rotations, last: Rotations | None) -> Re
 
 
 def halfway(a: Real, b: Real) -> Real:
-    """The rotation in the middle between two that differ by less than a half turn."""
+    """Return the rotation in the middle between two that differ by less than a half turn."""
     return best_rotation(np.eye(3), ((a + b) / 2).T)
 
 
 def pivots(joints: Joints) -> dict[str, Real]:
-    """Where each bone turns; only those whose joints are known."""
+    """Return where each bone turns; only those whose joints are known."""
     where = {bone: joints[one.start] for bone, one in LIMBS.items() if one.start in joints}
     named = {"Hips": "pelvis", "Chest": "spine", "Neck": "thorax", "LeftHand": "left_wrist",
              "RightHand": "right_wrist", "LeftFoot": "left_ankle", "RightFoot": "right_ankle"}  # fmt: skip
@@ -138,7 +139,7 @@ def pivots(joints: Joints) -> dict[str, Real]:
 
 
 def heading(hips: Real) -> Real:
-    """The turn about y that takes +z to where the hips face."""
+    """Return the turn about y that takes +z to where the hips face."""
     ahead = unit(hips[:, 2] * np.array([1.0, 0.0, 1.0]))
     if not np.linalg.norm(ahead) > 0.5:
         return np.eye(3)

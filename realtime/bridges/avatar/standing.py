@@ -35,7 +35,7 @@ class Standing:
         self._legs += [leg for side in ("left", "right") if (leg := leg_length(seen, side))]
 
     def centre(self, rest: Rest, recentring: bool = True) -> Rest:
-        """The rest pose, seen from there: medians of place and floor; ahead stays towards the camera.
+        """Return the rest pose, seen from there: medians of place and floor; ahead stays towards the camera.
 
         Without recentring only the floor is theirs: the middle stays below the camera.
         """
@@ -44,7 +44,7 @@ class Standing:
         return replace(rest.centred(here, rest.facing), scale=self._scale(rest))
 
     def _scale(self, rest: Rest) -> float:
-        """Legs of the rest pose against the person's: with it the avatar's feet reach the floor."""
+        """Return legs of the rest pose against the person's: with it the avatar's feet reach the floor."""
         if not self._legs:
             return 1.0
         own = float(np.linalg.norm(rest.offsets["LeftLowerLeg"]) + np.linalg.norm(rest.offsets["LeftFoot"]))

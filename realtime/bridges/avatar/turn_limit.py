@@ -23,7 +23,7 @@ class TurnLimit:
         self._shown = {}
 
     def limit(self, wanted: Rotations, t_s: float) -> Rotations:
-        """Each bone, on the shortest way from what was shown last."""
+        """Return each bone, on the shortest way from what was shown last."""
         if not 0 <= t_s - self._t_s <= FORGET_S or set(self._shown) != set(wanted):
             self._shown = wanted
         else:
@@ -34,7 +34,7 @@ class TurnLimit:
 
 
 def towards(start: Real, end: Real, most: float) -> Real:
-    """(N, 3, 3): `end`, or what lies `most` rad from `start` on the way there."""
+    """Return (N, 3, 3): `end`, or what lies `most` rad from `start` on the way there."""
     step = np.swapaxes(start, -1, -2) @ end
     angle = np.arccos(np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1))
     part = turn(axis_of(step), np.minimum(angle, most))
@@ -42,7 +42,8 @@ def towards(start: Real, end: Real, most: float) -> Real:
 
 
 def axis_of(r: Real) -> Real:
-    """(N, 3, 3) -> (N, 3) unit axis; of a half turn, where the antisymmetric part says nothing, the largest column."""
+    """Map (N, 3, 3) -> (N, 3) unit axis; of a half turn, where the antisymmetric part says nothing, the largest
+    column."""
     skew = np.stack([r[:, 2, 1] - r[:, 1, 2], r[:, 0, 2] - r[:, 2, 0], r[:, 1, 0] - r[:, 0, 1]], -1)
     both = r + np.eye(3)
     largest = np.argmax(np.diagonal(both, axis1=-2, axis2=-1), -1)

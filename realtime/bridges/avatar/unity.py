@@ -17,12 +17,12 @@ def position(xyz: Real) -> tuple[float, ...]:
 
 
 def rotation(r: Real) -> tuple[float, ...]:
-    """x, y, z, w"""
+    """Return x, y, z, w"""
     return tuple(float(v) for v in to_quaternion(MIRROR @ r @ MIRROR))
 
 
 def euler(r: Real) -> tuple[float, ...]:
-    """Degrees about x, y, z as Unity's inspector shows them: R = Ry Rx Rz."""
+    """Return degrees about x, y, z as Unity's inspector shows them: R = Ry Rx Rz."""
     m = MIRROR @ r @ MIRROR
     x = np.arcsin(np.clip(-m[1, 2], -1, 1))
     y = np.arctan2(m[0, 2], m[2, 2])

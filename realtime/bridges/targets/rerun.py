@@ -48,7 +48,7 @@ class RerunScene:
         self._shown: set[str] = set()
 
     def layout(self) -> Any:
-        """The room large, the count of unseen joints below."""
+        """Return the room large, the count of unseen joints below."""
         from rerun import blueprint
 
         room = blueprint.Spatial3DView(origin="room", name="room")

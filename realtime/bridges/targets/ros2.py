@@ -37,7 +37,7 @@ def message_class(kind: str) -> Any:
 
 
 def filled(kind: str, values: Message) -> Any:
-    """A message of this kind with these values; what they do not name keeps its default."""
+    """Return a message of this kind with these values; what they do not name keeps its default."""
     made = message_class(kind)()
     kinds = made.get_fields_and_field_types()
     for name, value in values.items():

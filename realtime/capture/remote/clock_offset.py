@@ -21,7 +21,7 @@ class OffsetSample:
     at_ns: int  # on this clock
 
     def error_ns(self, now_ns: int) -> float:
-        """The bound on its error, now."""
+        """Return the bound on its error, now."""
         return self.delay_ns / 2 + DRIFT * (now_ns - self.at_ns)
 
 
@@ -41,11 +41,11 @@ class ClockOffset:
             self._samples.append(OffsetSample(((t2 - t1) + (t3 - t4)) // 2, delay, t4))
 
     def best(self, now_ns: int) -> OffsetSample | None:
-        """The answer whose bound is tightest now; None before the first."""
+        """Return the answer whose bound is tightest now; None before the first."""
         return min(self._samples, key=lambda sample: sample.error_ns(now_ns), default=None)
 
     def told(self, now_ns: int) -> str:
-        """The offset and its bound, for people."""
+        """Return the offset and its bound, for people."""
         best = self.best(now_ns)
         if best is None:
             return "clock not known yet"

@@ -45,7 +45,8 @@ class RemoteCamera:
         return self.often.due() if len(self.offset) < FIRST_ANSWERS else self.seldom.due()
 
     def stamp(self, theirs: Stamp, source: str, now_ns: int) -> Stamp | None:
-        """A stamp of this machine's clock: never in the future, always growing; None while clocks are unknown."""
+        """Return a stamp of this machine's clock: never in the future, always growing; None while clocks are
+        unknown."""
         best = self.offset.best(now_ns)
         if best is None:
             return None
@@ -76,7 +77,7 @@ class RemoteSource:
         self.turned_away = 0  # notes of a second camera
 
     def read(self) -> Picture | None:
-        """The newest picture that has come; None once it is closed."""
+        """Return the newest picture that has come; None once it is closed."""
         while not self._closed:
             newest = self._take(self._link.receive(TURN_MS))
             while arrived := self._link.receive(0):
@@ -106,7 +107,7 @@ class RemoteSource:
         return None
 
     def _camera_of(self, arrived: Arrived, now_ns: int) -> RemoteCamera | None:
-        """None: another one is sending already."""
+        """Return None: another one is sending already."""
         camera = self._camera
         if camera is None or (arrived.peer != camera.peer and now_ns - camera.heard_ns > PATIENCE_NS):
             camera = self._camera = RemoteCamera(arrived.peer, arrived.address)
@@ -125,7 +126,7 @@ class RemoteSource:
         return Picture(image, stamp)
 
     def note(self) -> str:
-        """Who sends, and what is known of its clock."""
+        """Return who sends, and what is known of its clock."""
         camera, now_ns = self._camera, clock.now_ns()
         if camera is None:
             return f"waiting for a camera at {self._address}"
@@ -133,7 +134,7 @@ class RemoteSource:
         return f"camera at {camera.address}: {camera.offset.told(now_ns)}{second}"
 
     def info(self) -> dict[str, float]:
-        """The clock's offset, its bound and the shortest way there and back, ms."""
+        """Return the clock's offset, its bound and the shortest way there and back, ms."""
         best = self._camera.offset.best(clock.now_ns()) if self._camera else None
         if best is None:
             return {}

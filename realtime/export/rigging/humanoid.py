@@ -40,11 +40,11 @@ class Joints:
         return (self(a) + self(b)) / 2
 
     def length(self, a: str, b: str, otherwise: float) -> float:
-        """Median distance, m."""
+        """Return median distance, m."""
         return median(np.linalg.norm(self(a) - self(b), axis=-1), otherwise)
 
     def both(self, a: str, b: str, otherwise: float) -> float:
-        """Mean of the left and the right median distance, m."""
+        """Return mean of the left and the right median distance, m."""
         return float(np.mean([self.length(f"{s}_{a}", f"{s}_{b}", otherwise) for s in ("left", "right")]))
 
 
@@ -54,7 +54,7 @@ def median(values: Real, otherwise: float) -> float:
 
 
 def humanoid(names: tuple[str, ...], xyz: Real) -> tuple[Rig, RigMotion, Real]:
-    """The rig, its motion, and (N, 3) where the tip of each bone without a child lies; xyz (T, J, 3)."""
+    """Return the rig, its motion, and (N, 3) where the tip of each bone without a child lies; xyz (T, J, 3)."""
     joints = Joints(names, xyz)
     rig, tips = build(joints)
     follow = Follow(joints, rig)
@@ -62,7 +62,7 @@ def humanoid(names: tuple[str, ...], xyz: Real) -> tuple[Rig, RigMotion, Real]:
 
 
 def build(joints: Joints) -> tuple[Rig, Real]:
-    """Bones and their offsets in the rest pose."""
+    """Return bones and their offsets in the rest pose."""
     back, chest = joints.length("pelvis", "spine", 0.23), joints.length("spine", "thorax", 0.25)
     neck = joints.length("thorax", "head", 0.25)
     offsets: dict[str, tuple[str, tuple[float, float, float]]] = {
@@ -105,7 +105,7 @@ def hand_length(joints: Joints) -> float:
 
 
 def foot_shape(joints: Joints) -> tuple[float, float]:
-    """How far the sole lies below the ankle, and the toes' tip before it, m."""
+    """Return how far the sole lies below the ankle, and the toes' tip before it, m."""
     drops, soles = [], []
     for side in ("left", "right"):
         ankle, heel, toe = (joints(f"{side}_{part}") for part in ("ankle", "heel", "foot_index"))
@@ -140,7 +140,7 @@ class Follow:
         return RigMotion(root, local)
 
     def turn(self, bone: str, above: Real) -> Real:
-        """(T, 3, 3) rotation in the room, NaN where nothing is known."""
+        """Return (T, 3, 3) rotation in the room, NaN where nothing is known."""
         side = bone[:4] if bone.startswith("Left") else bone[:5] if bone.startswith("Right") else ""
         if side:
             return getattr(self, f"_{bone.removeprefix(side).lower()}")(side, above)  # type: ignore[no-any-return]
@@ -229,7 +229,7 @@ class Follow:
 
 
 def finite(turns: Real) -> Mask:
-    """(T, 3, 3) -> (T,)"""
+    """Map (T, 3, 3) -> (T,)"""
     return np.asarray(np.isfinite(turns).all((-1, -2)))
 
 
@@ -239,7 +239,7 @@ def aimed(base: Real, axis: Real, to: Real) -> Real:
 
 
 def between(a: Real, b: Real, part: float) -> Real:
-    """The rotation `part` of the way from a to b; NaN where one is."""
+    """Return the rotation `part` of the way from a to b; NaN where one is."""
     known = finite(a) & finite(b)
     mixed = np.where(known[:, None, None], (1 - part) * a + part * b, np.eye(3))
     found = best_rotation(np.eye(3), np.swapaxes(mixed, -1, -2))

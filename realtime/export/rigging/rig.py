@@ -55,7 +55,7 @@ def rest_direction(joint: str, fallback: Real) -> Real:
 
 
 def bone_lengths(xyz: Real, parents: tuple[int, ...]) -> Real:
-    """(T, J, 3) -> (J,) median length of the bone that ends at each joint; the root's is 0."""
+    """Map (T, J, 3) -> (J,) median length of the bone that ends at each joint; the root's is 0."""
     bones = np.linalg.norm(xyz - xyz[:, list(parents)], axis=-1)
     bones[:, np.array(parents) < 0] = 0.0
     seen = ~np.isnan(bones).all(0)
@@ -87,7 +87,8 @@ def build_rig(joints: tuple[str, ...], parents: tuple[int, ...], xyz: Real) -> R
 
 
 def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
-    """The joints moved as little as constant lengths allow: what a bone is too long or short, both its ends share."""
+    """Return the joints moved as little as constant lengths allow: what a bone is too long or short, both its ends
+    share."""
     moved = np.array(xyz)
     for _ in range(SHARING_TURNS):
         for child, parent in enumerate(parents):
@@ -102,7 +103,7 @@ def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
 
 
 def animate(rig: Rig, xyz: Real) -> RigMotion:
-    """Rotations that aim every bone at its joint, from where the constant lengths put its start.
+    """Return rotations that aim every bone at its joint, from where the constant lengths put its start.
 
     xyz (T, J, 3); a joint that is missing keeps its last local rotation, and the root its last place.
     """
@@ -122,7 +123,7 @@ def animate(rig: Rig, xyz: Real) -> RigMotion:
 
 
 def aim(rig: Rig, node: int, target: Real, origin: Real, before: Real) -> Real:
-    """(T, 3, 3) local rotation of a node, carried over frames in which its bones cannot be seen."""
+    """Return (T, 3, 3) local rotation of a node, carried over frames in which its bones cannot be seen."""
     ends = bone_ends(rig, node)
     if not ends:
         return np.tile(np.eye(3), (len(origin), 1, 1))
@@ -154,7 +155,7 @@ def carried(values: Real, known: Mask) -> Real:
 
 
 def forward(rig: Rig, motion: RigMotion) -> Real:
-    """(T, N, 3): where the nodes are."""
+    """Return (T, N, 3): where the nodes are."""
     world = motion.local.copy()
     place = np.repeat(motion.root[:, None], len(rig.names), axis=1)
     for node, parent in enumerate(rig.parents):

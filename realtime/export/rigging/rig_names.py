@@ -9,7 +9,7 @@ BONES = TRUNK + tuple(f"{side}{limb}" for side in SIDES for limb in LIMBS)
 
 
 def renamed(trunk: dict[str, str], limbs: dict[str, str]) -> dict[str, str]:
-    """Bone -> name; what is not mentioned keeps its own."""
+    """Map bone -> name; what is not mentioned keeps its own."""
     table = {bone: trunk.get(bone, bone) for bone in TRUNK}
     return table | {f"{side}{limb}": f"{side}{limbs.get(limb, limb)}" for side in SIDES for limb in LIMBS}
 

@@ -18,7 +18,7 @@ SHORTEST_S = 0.1  # a contact, or a gap in one, that is shorter is none
 
 
 def contact(clip: ExportClip) -> NDArray[np.float64]:
-    """(T, 2) left, right: 1 stands, 0 does not, NaN not known; unknown throughout without places in the room."""
+    """Return (T, 2) left, right: 1 stands, 0 does not, NaN not known; unknown throughout without places in the room."""
     if not clip.absolute or len(clip) < 3:
         return np.full((len(clip), 2), np.nan)
     feet = np.stack([foot(clip, side) for side in SIDES], axis=1)
@@ -45,12 +45,12 @@ def foot(clip: ExportClip, side: str) -> Real:
 
 
 def rising(times_s: Real) -> Real:
-    """The same times, each at least a microsecond after the one before."""
+    """Return the same times, each at least a microsecond after the one before."""
     return np.asarray(np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s)))
 
 
 def lowest_within(times_s: Real, heights: Real, reach_s: float) -> Real:
-    """(T,), (T, 2) -> (T, 2): lowest height of each foot so shortly before or after."""
+    """Map (T,), (T, 2) -> (T, 2): lowest height of each foot so shortly before or after."""
     first = np.searchsorted(times_s, times_s - reach_s)
     last = np.searchsorted(times_s, times_s + reach_s, side="right")
     return np.array([heights[a:b].min(0) for a, b in zip(first, last)])
@@ -74,7 +74,7 @@ def runs(flags: NDArray[np.bool_], value: bool) -> list[tuple[int, int]]:
 
 
 def sliding(clip: ExportClip, stands: NDArray[np.float64]) -> float:
-    """Mean horizontal speed of standing feet, m/s; NaN where none stands."""
+    """Return mean horizontal speed of standing feet, m/s; NaN where none stands."""
     steps = np.maximum(np.diff(clip.times_s), 1e-6)[:, None]
     feet = np.stack([foot(clip, side) for side in SIDES], axis=1)[..., [0, 2]]
     speed = np.linalg.norm(np.diff(feet, axis=0), axis=-1) / steps

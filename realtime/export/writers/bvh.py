@@ -63,7 +63,8 @@ def in_file_order(rig: Rig) -> list[int]:
 
 
 def continuous(angles: Real) -> Real:
-    """(T, N, 3) angles z, x, y: of each rotation's two triples the one nearer to the frame before, without wraps."""
+    """Return (T, N, 3) angles z, x, y: of each rotation's two triples the one nearer to the frame before, without
+    wraps."""
     found = np.array(angles)
     other = angles * np.array([1.0, -1.0, 1.0]) + np.pi
     for i in range(1, len(found)):
@@ -74,7 +75,7 @@ def continuous(angles: Real) -> Real:
 
 
 def near(angles: Real, before: Real) -> Real:
-    """The same angles, whole turns away, next to those before."""
+    """Return the same angles, whole turns away, next to those before."""
     return np.asarray(angles - 2 * np.pi * np.round((angles - before) / (2 * np.pi)))
 
 

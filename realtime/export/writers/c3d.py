@@ -38,7 +38,7 @@ def write(path: Path, clip: ExportClip, keep: str = "inferred") -> None:
 
 
 def header(count: int, j: int, rate_hz: float, data_block: int) -> bytes:
-    """One block: where things lie, how many there are, and how they are scaled."""
+    """Return one block: where things lie, how many there are, and how they are scaled."""
     fixed = struct.pack(
         "<BBHHHHHfHHf",
         FLOATS_BEGIN,
@@ -79,7 +79,7 @@ def parameters(clip: ExportClip, data_block: int) -> Parameters:
 
 
 def points(clip: ExportClip, keep: str) -> Real:
-    """(T, J, 4): x, y, z and the word of residual and cameras; a missing sample is 0, 0, 0 with -1."""
+    """Return (T, J, 4): x, y, z and the word of residual and cameras; a missing sample is 0, 0, 0 with -1."""
     xyz = clip.kept(keep)
     missing = np.asarray(np.isnan(xyz).any(-1))
     steps = np.clip(np.round(np.nan_to_num(clip.sigma) / RESIDUAL_STEP_M), 1, MOST_STEPS)

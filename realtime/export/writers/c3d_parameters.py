@@ -15,7 +15,7 @@ Parameters = dict[str, dict[str, Value]]
 
 
 def parameter_section(groups: Parameters) -> bytes:
-    """The whole section: four bytes of introduction, groups and their parameters, zeros up to a full block."""
+    """Return the whole section: four bytes of introduction, groups and their parameters, zeros up to a full block."""
     entries = b""
     for number, (group, values) in enumerate(groups.items(), 1):
         entries += entry(-number, group, b"\0")
@@ -26,7 +26,7 @@ def parameter_section(groups: Parameters) -> bytes:
 
 
 def entry(group: int, name: str, rest: bytes) -> bytes:
-    """Length and text of the name, group (negative: this is the group itself), distance to the next entry."""
+    """Return length and text of the name, group (negative: this is the group itself), distance to the next entry."""
     return struct.pack("<bb", len(name), group) + name.encode("ascii") + struct.pack("<H", 2 + len(rest)) + rest
 
 

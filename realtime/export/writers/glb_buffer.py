@@ -49,7 +49,7 @@ class Buffer:
 
 
 def container(document: dict[str, Any], data: bytes) -> bytes:
-    """The whole GLB file."""
+    """Return the whole GLB file."""
     text = json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
     text += b" " * (-len(text) % 4)
     chunks = b"".join(struct.pack("<I4s", len(part), kind) + part for kind, part in ((JSON, text), (BIN, data)))

@@ -48,7 +48,8 @@ def csv_rows(clip: ExportClip, at: int, stands: Any) -> list[list[Any]]:
 
 
 def contact_of_joints(clip: ExportClip) -> Any:
-    """(T, J) of the feet's joints, whether their foot stands: 1, 0; NaN where it is not known, and for all others."""
+    """Return (T, J) of the feet's joints, whether their foot stands: 1, 0; NaN where it is not known, and for all
+    others."""
     found, of_feet = np.full(clip.state.shape, np.nan), contact(clip)
     for i, side in enumerate(SIDES):
         for part in FOOT_PARTS:
@@ -58,7 +59,7 @@ def contact_of_joints(clip: ExportClip) -> Any:
 
 
 def marked(clip: ExportClip, values: Any) -> Any:
-    """What says nothing about an ABSENT joint is left out."""
+    """Return what says nothing about an ABSENT joint is left out."""
     return np.where(clip.state == ABSENT, np.nan, values)
 
 

@@ -84,7 +84,7 @@ def _check_tree(bones: tuple[Bone, ...], path: Path) -> None:
 
 
 def read_amc(path: Path, skeleton: AcclaimSkeleton) -> tuple[Array, float]:
-    """(T, 17, 3) metres, Y up, and frames a second."""
+    """Return (T, 17, 3) metres, Y up, and frames a second."""
     frames = _frames(path, skeleton)
     return _joints(_far_ends(frames, skeleton)), FPS
 
@@ -192,7 +192,7 @@ def _degrees(values: F64, name: str, degrees: bool, skeleton: AcclaimSkeleton) -
 
 
 def _far_ends(frames: dict[str, F64], skeleton: AcclaimSkeleton) -> dict[str, F64]:
-    """Bone -> (T, 3) m."""
+    """Map bone -> (T, 3) m."""
     order, root = skeleton.root_order, frames["root"]
     place = np.stack([root[:, order.index(f"t{a}")] for a in "xyz"], -1) * skeleton.unit_m
     rotated = [c for c in order if c.startswith("r")]

@@ -27,7 +27,7 @@ class Node:
 
 
 def read_bvh(path: Path) -> tuple[Array, float]:
-    """(T, 17, 3) metres, Y up, and frames a second."""
+    """Return (T, 17, 3) metres, Y up, and frames a second."""
     lines = read_text(path, errors="replace").replace("\r", "\n").split("\n")
     nodes, after = _hierarchy(lines, path)
     rig, names = _rig(nodes, path)
@@ -39,7 +39,7 @@ def read_bvh(path: Path) -> tuple[Array, float]:
 
 
 def _hierarchy(lines: list[str], path: Path) -> tuple[list[Node], int]:
-    """The tree, parents first, and the number of lines up to MOTION."""
+    """Return the tree, parents first, and the number of lines up to MOTION."""
     nodes: list[Node] = []
     open_nodes: list[int] = []
     for number, line in enumerate(lines, 1):
@@ -94,7 +94,7 @@ def _rig(nodes: list[Node], path: Path) -> tuple[BvhRig, dict[str, int]]:
 
 
 def _motion(lines: list[str], after: int, width: int, path: Path) -> tuple[F64, float]:
-    """(T, width) numbers of the frames and frames a second."""
+    """Return (T, width) numbers of the frames and frames a second."""
     body = [(n, line.split()) for n, line in enumerate(lines[after:], after + 1) if line.strip()]
     try:
         declared, period = int(body[0][1][1]), float(body[1][1][2])
@@ -138,7 +138,7 @@ def _unit(nodes: list[Node], rig: BvhRig, names: dict[str, int], path: Path) -> 
 
 
 def _pose(nodes: list[Node], values: F64) -> tuple[list[F64], list[F64]]:
-    """Places (T, 3) in the file's unit and orientations (T, 3, 3) of every node."""
+    """Return places (T, 3) in the file's unit and orientations (T, 3, 3) of every node."""
     places: list[F64] = []
     turns: list[F64] = []
     column = 0

@@ -18,7 +18,7 @@ BONE_M = (0.02, 0.75)  # nobody's bone is shorter or longer
 
 
 def clean(xyz: Array, fps: float, name: str, out_fps: float = FPS) -> list[tuple[int, Array]]:
-    """(T, 17, 3) m -> [(first frame at the source's rate, segment at 60 fps that starts over x = z = 0)]."""
+    """Map (T, 17, 3) m -> [(first frame at the source's rate, segment at 60 fps that starts over x = z = 0)]."""
     check(xyz, name)
     even = resample(xyz, fps, out_fps)
     even = even - np.array([0, floor(even), 0], np.float32)
@@ -40,7 +40,7 @@ def check(xyz: Array, name: str) -> None:
 
 
 def resample(xyz: Array, fps: float, out_fps: float) -> Array:
-    """Every n-th frame where the rates allow it, else linear between frames."""
+    """Return every n-th frame where the rates allow it, else linear between frames."""
     ratio = fps / out_fps
     if abs(ratio - round(ratio)) < 1e-3 and ratio >= 1:
         return xyz[:: round(ratio)]
@@ -51,12 +51,12 @@ def resample(xyz: Array, fps: float, out_fps: float) -> Array:
 
 
 def floor(xyz: Array) -> float:
-    """Height of the floor: a standing ankle's height below the lowest ankle of the take."""
+    """Return height of the floor: a standing ankle's height below the lowest ankle of the take."""
     return float(np.percentile(xyz[:, ANKLES, 1].min(1), 2) - ANKLE_M)
 
 
 def plausible(xyz: Array, fps: float) -> NDArray[np.bool_]:
-    """(T,) False around accelerations that no body reaches."""
+    """Return (T,) False around accelerations that no body reaches."""
     good = np.ones(len(xyz), bool)
     acceleration = np.linalg.norm(np.diff(xyz, n=2, axis=0), axis=-1).max(1) * fps * fps
     for frame in np.flatnonzero(acceleration > IMPOSSIBLE) + 1:

@@ -21,7 +21,8 @@ class Take:
 
 
 def find(root: Path) -> tuple[list[Take], list[str]]:
-    """Every take below `root`, and what was left out with the reason.  ASF/AMC wins over BVH of the same name."""
+    """Return every take below `root`, and what was left out with the reason.  ASF/AMC wins over BVH of the same
+    name."""
     if not root.is_dir():
         raise UserError(f"--root {root}: no such folder; name the one that holds .asf/.amc or .bvh files")
     files = sorted(p for p in root.rglob("*") if p.suffix.lower() in (".amc", ".bvh"))
@@ -50,7 +51,7 @@ def descriptions(root: Path) -> dict[str, str]:
 
 
 def read(take: Take) -> tuple[Array, float]:
-    """(T, 17, 3) metres, Y up, and frames a second."""
+    """Return (T, 17, 3) metres, Y up, and frames a second."""
     if take.path.suffix.lower() == ".bvh":
         return read_bvh(take.path)
     return read_amc(take.path, read_asf(skeleton(take.path)))

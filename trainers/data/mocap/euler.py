@@ -12,7 +12,7 @@ LARGEST = 1e7  # of any number in a file of motion, degrees and micrometres incl
 
 
 def about(axis: str, degrees: F64) -> F64:
-    """(...) degrees about 'x', 'y' or 'z' -> (..., 3, 3)."""
+    """Return (...) degrees about 'x', 'y' or 'z' -> (..., 3, 3)."""
     angle = np.radians(degrees)
     cos, sin = np.cos(angle), np.sin(angle)
     out = np.zeros((*angle.shape, 3, 3))
@@ -33,7 +33,7 @@ def numbers(words: list[str], count: int) -> F64:
 
 
 def chain(axes: str, degrees: F64) -> F64:
-    """(..., n) degrees about `axes` -> the product in the written order: the last one turns the point first."""
+    """Return (..., n) degrees about `axes` -> the product in the written order: the last one turns the point first."""
     out = np.broadcast_to(np.eye(3), (*degrees.shape[:-1], 3, 3))
     for k, axis in enumerate(axes):
         out = out @ about(axis, degrees[..., k])

@@ -42,13 +42,13 @@ class PublishedCamera:
         return np.asarray((xyz - self.place) @ self.rotation)
 
     def pixels(self, local: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Camera axes (..., 3) m -> (..., 2) px, through the lens."""
+        """Return camera axes (..., 3) m -> (..., 2) px, through the lens."""
         rays = local[..., :2] / np.maximum(local[..., 2:], NEAREST_M)
         return np.asarray(distort(rays, self.distortion) * np.array(self.focal) + np.array(self.centre))
 
 
 def read_cameras(path: Path) -> dict[str, Any]:
-    """The file's intrinsics and extrinsics, every key that is needed checked."""
+    """Return the file's intrinsics and extrinsics, every key that is needed checked."""
     try:
         table = python_table(path) if path.suffix == ".py" else read_json(path)
         lenses, places = table["intrinsics"], table["extrinsics"]
@@ -109,7 +109,7 @@ def camera(lens: dict[str, Any], place: dict[str, Any]) -> PublishedCamera:
 
 
 def turn(orientation: list[float]) -> NDArray[np.float64]:
-    """Unit quaternion w x y z -> (3, 3): camera to world."""
+    """Map unit quaternion w x y z -> (3, 3): camera to world."""
     w, x, y, z = np.array(orientation, np.float64) / np.linalg.norm(orientation)
     return np.array(
         [[1 - 2 * (y * y + z * z), 2 * (x * y - w * z), 2 * (x * z + w * y)],

@@ -24,7 +24,7 @@ class KeypointLayout:
     name: str  # set | coco17
 
     def points(self, xy: Array, of_the_set: Callable[[Array], Array]) -> tuple[Array, Array]:
-        """Columns (T, J, 2+) px -> the 17 joints (T, 17, 2) px and their scores (T, 17)."""
+        """Map columns (T, J, 2+) px -> the 17 joints (T, 17, 2) px and their scores (T, 17)."""
         if self.name == "set":
             points = of_the_set(xy)[..., :2]
             return points, np.ones(points.shape[:2], np.float32)

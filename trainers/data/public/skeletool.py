@@ -29,7 +29,7 @@ class Pinhole:
 
 
 def read_calibration(path: Path) -> dict[str, Pinhole]:
-    """Cameras by name; anything that is not such a file is refused with its line."""
+    """Return cameras by name; anything that is not such a file is refused with its line."""
     try:
         lines = read_text(path, TABLE_BYTES).splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -68,7 +68,7 @@ def pinhole(entry: dict[str, list[str]], path: Path) -> Pinhole:
 
 
 def fitted(xyz: Array, xy: Array) -> Pinhole | None:
-    """The pinhole that puts camera-axes joints (T, J, 3) mm on their keypoints (T, J, 2); None: no lens does."""
+    """Return the pinhole that puts camera-axes joints (T, J, 3) mm on their keypoints (T, J, 2); None: no lens does."""
     flat, seen = xyz.reshape(-1, 3).astype(float), xy.reshape(-1, 2).astype(float)
     good = np.isfinite(flat).all(-1) & np.isfinite(seen).all(-1) & (flat[:, 2] > NEAREST_MM)
     slope, seen = flat[good, :2] / flat[good, 2:], seen[good]
@@ -88,7 +88,7 @@ def fitted(xyz: Array, xy: Array) -> Pinhole | None:
 
 
 def best(cameras: dict[str, Pinhole], xyz: Array, xy: Array) -> Pinhole:
-    """The camera whose projection lies nearest to the keypoints."""
+    """Return the camera whose projection lies nearest to the keypoints."""
     with np.errstate(divide="ignore", invalid="ignore"):
         slope = xyz[..., :2] / xyz[..., 2:]
     return min(cameras.values(), key=lambda c: float(np.nanmedian(np.abs(slope * c.focal + c.centre - xy))))

@@ -121,7 +121,7 @@ def test_view(name: str, item: Any, path: Path, lenses: Lenses) -> RecordedView:
 
 
 def read_arrays(arrays: Any, clip: str, path: Path) -> tuple[Array, Array, NDArray[np.bool_]]:
-    """Joints (T, 17, 3) mm, keypoints (T, 17, 2) px, in the file's order, and which frames count."""
+    """Return joints (T, 17, 3) mm, keypoints (T, 17, 2) px, in the file's order, and which frames count."""
     missing = {"data_3d", "data_2d"} - set(arrays)
     if missing:
         raise UserError(f"{path}: {clip}: {', '.join(sorted(missing))} missing; is it the file of another conversion?")
@@ -142,7 +142,7 @@ def view(
 
 
 def upright(view: RecordedView) -> MotionSegment:
-    """Camera axes -> Y up, taking the camera for level, on the floor."""
+    """Map camera axes -> Y up, taking the camera for level, on the floor."""
     xyz: Array = view.xyz * np.array([1, -1, -1], np.float32)
     xyz = xyz - np.array([0, floor(xyz), 0], np.float32)
     return MotionSegment(xyz, view.fps, view.clip, view.subject, view.action)

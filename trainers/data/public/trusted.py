@@ -14,7 +14,7 @@ PICKLE = b"\x80"  # what every pickle since Python 2.3 begins with
 
 
 def load_trusted(path: Path, trust: bool) -> Any:
-    """What numpy finds in an .npz with object arrays, or in a .pkl; refused without `trust`."""
+    """Return what numpy finds in an .npz with object arrays, or in a .pkl; refused without `trust`."""
     if not path.is_file():
         raise UserError(f"{path}: no such file")
     if not trust:
@@ -31,7 +31,7 @@ def load_trusted(path: Path, trust: bool) -> Any:
 
 
 def member(archive: Any, key: str, path: Path) -> Any:
-    """One object of an .npz."""
+    """Return one object of an .npz."""
     if not hasattr(archive, "files") or key not in archive.files:
         found = ", ".join(getattr(archive, "files", [])) or "a bare array"
         raise UserError(f"{path}: no {key!r} in it (found {found}); is it the file of another data set?")

@@ -38,7 +38,7 @@ class SetLayout:
     fps: float
 
     def pose(self, xyz: Array) -> Array:
-        """(T, joints, d) of the file -> (T, 17, d)."""
+        """Map (T, joints, d) of the file -> (T, 17, d)."""
         if xyz.shape[1] == len(H36M_17):
             return xyz
         if self.name == "h36m":
@@ -94,7 +94,7 @@ def prepare(args: argparse.Namespace) -> list[str]:
 
 
 def wrong(raw: NDArray[Any], layout: SetLayout) -> str:
-    """What is wrong with a clip, or nothing."""
+    """Return what is wrong with a clip, or nothing."""
     expected = (layout.joints, len(H36M_17))
     if raw.ndim != 3 or raw.shape[1] not in expected or raw.shape[2] < 3:
         return f"shape {raw.shape}, expected (T, {layout.joints}, 3)"
@@ -124,7 +124,7 @@ def segment(xyz: Array, layout: SetLayout, subject: str, action: str) -> MotionS
 def recorded(
     xyz: Array, layout: SetLayout, subject: str, action: str, cameras: list[PublishedCamera], detected: Detected | None
 ) -> list[RecordedView]:
-    """What every camera saw of a clip: a detector's keypoints, or exact projections through the lens."""
+    """Return what every camera saw of a clip: a detector's keypoints, or exact projections through the lens."""
     out = []
     for k, camera in enumerate(cameras):
         local = camera.local(xyz)

@@ -115,7 +115,7 @@ def write_bursts(folder: Path, number: int, scenes: dict[str, Array], rows: list
 
 
 def read_bursts(*folders: str | Path, names: Iterable[str] = tuple(FRAME)) -> BurstFrames:
-    """Every frame of some folders' shards; arrays not among `names` are left empty."""
+    """Return every frame of some folders' shards; arrays not among `names` are left empty."""
     paths = [path for folder in folders for path in _paths(Path(folder))]
     wanted = {"scene", *names}
     columns: dict[str, list[Array]] = {name: [] for name in (*FRAME, *SCENE)}

@@ -196,7 +196,7 @@ def _clip(data: dict[str, Array], i: int, a: int, b: int) -> DetectorClip:
 
 
 def read_clips(*folders: str | Path) -> Iterator[DetectorClip]:
-    """Every clip of some folders, in order."""
+    """Yield every clip of some folders, in order."""
     for folder in folders:
         paths = sorted(Path(folder).glob("shard_*.npz"))
         if not paths:

@@ -65,7 +65,7 @@ def tracks(clip: DetectorClip) -> Iterator[DetectionTrack]:
 
 
 def cues_of(clip: DetectorClip, first: int, last: int) -> Array:
-    """The runtime's own cues, from what the detector and the flow said."""
+    """Return the runtime's own cues, from what the detector and the flow said."""
     past: FeatureMemory | None = None
     rows = []
     for t in range(first, last):
@@ -159,7 +159,7 @@ def joined(found: list[tuple[bool, dict[str, Array]]]) -> Footage | None:
 
 
 def lifter_ticks(track: DetectionTrack, judge: Judge) -> dict[str, Array]:
-    """A track as the lifter sees it, on the 30 Hz grid."""
+    """Return a track as the lifter sees it, on the 30 Hz grid."""
     clip, part = track.clip, slice(track.first, track.last)
     t = clip.t[part] - clip.t[track.first]
     grid = np.arange(0, t[-1] + 1e-6, TICK_S)

@@ -15,7 +15,7 @@ OF_OLD = "auto"  # in notes of folders from before lite and heavy: full
 
 
 def detector_of(folder: Path) -> str | None:
-    """The model's kind; its bundle where that is none of ours; None where the folder does not say."""
+    """Return the model's kind; its bundle where that is none of ours; None where the folder does not say."""
     note = folder / SETTINGS
     if not note.is_file():
         return None
@@ -27,7 +27,8 @@ def detector_of(folder: Path) -> str | None:
 
 
 def kind(model: str) -> str:
-    """lite, full or heavy of what a note says, a name or a bundle's path; that itself where it is none of them."""
+    """Return lite, full or heavy of what a note says, a name or a bundle's path; that itself where it is none of
+    them."""
     if model in NAMES:
         return model
     return DEFAULT if model == OF_OLD else kind_of(Path(model)) or model

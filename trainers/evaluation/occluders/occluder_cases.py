@@ -60,7 +60,7 @@ class PastedOccluder:
         return covered
 
     def hides(self, xy: NDArray[Any]) -> NDArray[np.bool_]:
-        """(T, J, 2) px -> (T, J): joints under it."""
+        """Map (T, J, 2) px -> (T, J): joints under it."""
         left, top, right, bottom = self.box
         inside = (xy[..., 0] >= left) & (xy[..., 0] < right) & (xy[..., 1] >= top) & (xy[..., 1] < bottom)
         frames = np.arange(len(xy))[:, None]
@@ -70,7 +70,7 @@ class PastedOccluder:
 def cases_of(
     joints: tuple[str, ...], xyz: NDArray[Any], camera: CalibratedCamera, fps: float, covers: Sequence[Cover] = FIVE
 ) -> dict[str, PastedOccluder]:
-    """Every case whose joints the reference has, by name."""
+    """Return every case whose joints the reference has, by name."""
     xy = camera.pixels(xyz)
     made = {}
     for number, cover in enumerate(covers):
@@ -84,7 +84,7 @@ def cases_of(
 
 
 def _occluder(xy: NDArray[Any], size: tuple[int, int], fps: float, seed: int, seconds: float) -> PastedOccluder | None:
-    """None where the limb lies outside the picture or is unknown throughout."""
+    """Return None where the limb lies outside the picture or is unknown throughout."""
     frames = len(xy) if seconds == WHOLE else max(1, round(seconds * fps))
     first = max(0, (len(xy) - frames) // 2)
     limb = xy[first : first + frames].reshape(-1, 2)

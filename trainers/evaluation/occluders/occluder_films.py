@@ -42,7 +42,7 @@ def films_in(folder: Path) -> list[Path]:
 
 
 def source_of(stem: str, by: str) -> str:
-    """A film by itself, or with those that differ in a last number only: office_001, office_002 -> office."""
+    """Return a film by itself, or with those that differ in a last number only: office_001, office_002 -> office."""
     return stem if by == "film" else re.sub(r"[-_. ]*\d+$", "", stem) or stem
 
 
@@ -73,7 +73,7 @@ def tracks_by_source(folder: Path, by: str) -> dict[str, list[DetectionTrack]]:
 
 
 def judged(sources: Mapping[str, list[DetectionTrack]], judge: Callable[[str], Judge]) -> dict[str, Figures]:
-    """Figures of every source by its own judge, and of all keypoints together."""
+    """Return figures of every source by its own judge, and of all keypoints together."""
     told = {name: labels(found, judge(name)) for name, found in sources.items()}
     rows = {name: figures(*columns) for name, columns in told.items()}
     everything = [np.concatenate(column) for column in zip(*told.values())]

@@ -26,7 +26,7 @@ PASSES = 3
 
 
 def judge_video(video: Path, engine: Engine, reliability: str, seed: int) -> dict[str, Any]:
-    """Figures of flags and of the lifter on one video."""
+    """Return figures of flags and of the lifter on one video."""
     with tempfile.TemporaryDirectory() as made:
         synthesize_boards([str(video)], Path(made), PASSES, seed=seed)
         found = [track for clip in read_clips(made) for track in tracks(clip)]
@@ -64,6 +64,6 @@ def told(
 
 
 def settled(covered: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """(T, J): neither covered nor uncovered within the two frames around."""
+    """Return (T, J): neither covered nor uncovered within the two frames around."""
     gaps = torch.from_numpy(covered)[None]
     return np.asarray((inner(gaps) | inner(~gaps))[0])

@@ -127,7 +127,7 @@ def judged(
     covers: Sequence[Cover],
     engines: dict[str, Engine],
 ) -> dict[str, Any]:
-    """Every figure, ready for JSON: per camera, per set, together."""
+    """Return every figure, ready for JSON: per camera, per set, together."""
     cameras: dict[str, dict[str, dict[str, Figures]]] = {}
     flags: dict[str, Figures] = {}
     groups: dict[str, list[str]] = {}
@@ -152,7 +152,7 @@ def judged(
 
 
 def all_behind(cameras: dict[str, dict[str, dict[str, Figures]]]) -> dict[str, list[str]]:
-    """Camera and lifter -> visible columns in which the detector's own 3D is better."""
+    """Map camera and lifter -> visible columns in which the detector's own 3D is better."""
     found = {
         f"{camera}, {model}": behind(row, rows["detector"])
         for camera, rows in cameras.items()
@@ -197,7 +197,7 @@ def show(report: dict[str, Any], console: Console) -> None:
 
 
 def case_table(report: dict[str, Any]) -> Table:
-    """Every case of the suite, models side by side, mean of the cameras."""
+    """Return every case of the suite, models side by side, mean of the cameras."""
     everywhere: dict[str, dict[str, Figures]] = list(report["together"].values())[-1]
     table = Table("covered", "model", *CASE_COLUMNS, box=box.MARKDOWN)
     for case in report["settings"]["cases"]:

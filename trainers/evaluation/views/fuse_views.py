@@ -18,12 +18,12 @@ FEWEST = 2  # cameras
 
 
 def judge_fused(runs: list[FilmRuns], engine: Engine, config: RunConfig) -> dict[str, Figures]:
-    """Figures of one lifter, all cameras together, of the runs without an occluder."""
+    """Return figures of one lifter, all cameras together, of the runs without an occluder."""
     return {"visible": visible(measure(fused(runs, engine, config), runs[0].truth, runs[0].joints), runs[0])}
 
 
 def fused(runs: list[FilmRuns], engine: Engine, config: RunConfig) -> F64:
-    """(T, J, 3) m, the first camera's axes; NaN where nobody was found."""
+    """Return (T, J, 3) m, the first camera's axes; NaN where nobody was found."""
     poses: list[list[Pose3D]] = []
     for film in runs:
         with calibrated(config, film.view.camera) as known:

@@ -67,7 +67,7 @@ def judged_joints(views: CalibratedFilms) -> tuple[str, ...]:
 def run_films(
     views: CalibratedFilms, detector: Detector, config: RunConfig, covers: Sequence[Cover] = FIVE
 ) -> Iterator[FilmRuns]:
-    """Each camera of a set: the film as it is, then with every occluder."""
+    """Yield each camera of a set: the film as it is, then with every occluder."""
     joints = judged_joints(views)
     xyz = views.reference.xyz[:, [views.reference.joints.index(joint) for joint in joints]]
     for view in views.views:
@@ -102,7 +102,7 @@ def _observed(
 
 
 def judge(runs: FilmRuns, predict: Predict, config: RunConfig, lens: str) -> dict[str, Figures]:
-    """Figures of one model on one film: visible, occluded."""
+    """Return figures of one model on one film: visible, occluded."""
     with calibrated(config, runs.view.camera) as known:
         given = known if lens == "calibrated" else config
         errors = [measure(predict(case.observed, given, runs.joints), runs.truth, runs.joints) for case in runs.cases]
@@ -127,7 +127,7 @@ def visible(errors: Errors, runs: FilmRuns) -> Figures:
 
 
 def _occluded(errors: Errors, case: Case) -> Figures:
-    """Joints under the occluder, bones with an end under it, frames with somebody under it."""
+    """Return joints under the occluder, bones with an end under it, frames with somebody under it."""
     during: Mask = np.asarray(case.occluded.any(-1))
     bones = [case.occluded[:, a] | case.occluded[:, b] for _, a, b in errors.bones]
     return {
@@ -149,7 +149,7 @@ def recovery_ms(errors: Errors, undisturbed: Errors, occluded: Mask, fps: float)
 
 
 def occlusion_flags(runs: FilmRuns) -> Figures:
-    """How well the filter's reliability tells occluded joints, over all occluder cases of a film."""
+    """Return how well the filter's reliability tells occluded joints, over all occluder cases of a film."""
     cases = [case for case in runs.cases if case.occluded.any()]
     if not cases:
         return {}
@@ -159,7 +159,7 @@ def occlusion_flags(runs: FilmRuns) -> Figures:
 
 
 def together(figures: list[dict[str, Figures]]) -> dict[str, Figures]:
-    """Mean of the cameras, each counting the same."""
+    """Return mean of the cameras, each counting the same."""
     parts = {part: None for one in figures for part in one}
     return {part: mean_of([one[part] for one in figures if part in one]) for part in parts}
 

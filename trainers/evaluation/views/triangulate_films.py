@@ -84,7 +84,7 @@ def main(args: argparse.Namespace) -> int:
 def paired(
     films: list[CalibratedFilm], cameras: list[CalibratedCamera], args: argparse.Namespace
 ) -> list[FittedCamera]:
-    """Each film with its camera, fitted to the film's size."""
+    """Return each film with its camera, fitted to the film's size."""
     if len(films) < FEWEST_VIEWS:
         raise UserError(f"{len(films)} film, expected {FEWEST_VIEWS} or more of one scene: one camera tells no depth")
     asked = [name for name in args.cameras.split(",") if name]
@@ -107,7 +107,7 @@ def rate(films: list[CalibratedFilm]) -> float:
 
 
 def shortest(films: list[CalibratedFilm]) -> int:
-    """Frames that all films have."""
+    """Return frames that all films have."""
     frames = min(film.frames for film in films)
     if not all(same_length(film.frames, frames) for film in films):
         said = ", ".join(f"{film.path.name} {film.frames}" for film in films)

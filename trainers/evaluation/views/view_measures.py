@@ -39,7 +39,7 @@ class Errors:
 
 
 def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
-    """Answers and reference (T, J, 3) m, both in camera axes."""
+    """Answer and reference (T, J, 3) m, both in camera axes."""
     known = all_finite(truth) & all_finite(xyz)
     there = np.where(known[..., None], truth, np.nan)
     rooted, target = xyz - root(xyz, truth, joints), there - root(there, truth, joints)
@@ -53,12 +53,12 @@ def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
 
 
 def all_finite(xyz: F64) -> Mask:
-    """(..., 3) -> (...): points that are known."""
+    """Return (..., 3) -> (...): points that are known."""
     return np.asarray(np.isfinite(xyz).all(-1))
 
 
 def root(xyz: F64, truth: F64, joints: tuple[str, ...]) -> F64:
-    """(T, 1, 3) the middle of the hips; of the shoulders where a film's reference lacks hips."""
+    """Return (T, 1, 3) the middle of the hips; of the shoulders where a film's reference lacks hips."""
     for pair in (("left_hip", "right_hip"), ("left_shoulder", "right_shoulder")):
         if all(joint in joints for joint in pair):
             at = [joints.index(joint) for joint in pair]
@@ -68,7 +68,7 @@ def root(xyz: F64, truth: F64, joints: tuple[str, ...]) -> F64:
 
 
 def aligned(xyz: F64, truth: F64, known: Mask) -> F64:
-    """Answers turned, scaled and moved onto the reference, each frame by its known joints; NaN with fewer than four."""
+    """Answer turned, scaled and moved onto the reference, each frame by its known joints; NaN with fewer than four."""
     pose, target = (torch.from_numpy(np.where(known[..., None], values, 0.0)) for values in (xyz, truth))
     fitted = align_similarity(pose, target, torch.from_numpy(known)).numpy()
     good = known & (known.sum(-1, keepdims=True) >= FEWEST)
@@ -84,14 +84,14 @@ def _first_unknown(values: F64) -> F64:
 
 
 def _jitter(error: F64) -> F64:
-    """(T, J, 3) -> (T, J): how much an answer trembles beyond the motion itself."""
+    """Map (T, J, 3) -> (T, J): how much an answer trembles beyond the motion itself."""
     inner = _norm(np.diff(error, 2, axis=0))
     edge = np.full((1, error.shape[1]), np.nan)
     return np.concatenate([edge, inner, edge])[: len(error)]
 
 
 def _degrees(xyz: F64, truth: F64, ends: Bones) -> F64:
-    """Angle between each bone's direction and the reference's."""
+    """Return angle between each bone's direction and the reference's."""
     a, b = [e[1] for e in ends], [e[2] for e in ends]
     one, other = (values[:, b] - values[:, a] for values in (xyz, truth))
     cosine = (one * other).sum(-1) / np.maximum(_norm(one) * _norm(other), 1e-12)
@@ -125,7 +125,7 @@ def mean(values: F64, where: Mask | None = None) -> float:
 
 
 def length_variation(lengths: F64) -> float:
-    """Standard deviation of each bone's length over its mean, mean of the bones."""
+    """Return standard deviation of each bone's length over its mean, mean of the bones."""
     known = lengths[:, (np.isfinite(lengths).sum(0) > 1) & (np.nansum(lengths, 0) > 0)]
     return float(np.mean(np.nanstd(known, 0) / np.nanmean(known, 0))) if known.size else math.nan
 

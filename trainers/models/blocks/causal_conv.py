@@ -21,7 +21,7 @@ class CausalConv(nn.Module):
         return cast(Tensor, self.conv(torch.nn.functional.pad(x, (2 * self.dilation, 0), mode="replicate")))
 
     def step(self, x: Tensor, history: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-        """x (B, C), history (B, 2d, C), oldest first."""
+        """Return x (B, C), history (B, 2d, C), oldest first."""
         now = x.unsqueeze(1)
         history = torch.cat([torch.where(reset[:, None, None], now, history), now], 1)
         taps = history[:, :: self.dilation].flatten(1)  # (B, 3C)

@@ -21,7 +21,7 @@ LEAST = 1e-3  # metres
 
 
 def lengths(points: Tensor) -> Tensor:
-    """(..., 17, 2) -> (..., 16)."""
+    """Return (..., 17, 2) -> (..., 16)."""
     step = pick(points, CHILDREN, -2) - pick(points, PARENTS, -2)
     return step.square().sum(-1).clamp_min(1e-12).sqrt()
 
@@ -31,25 +31,25 @@ def shortest(like: Tensor) -> Tensor:
 
 
 def excess(points: Tensor, seen: Tensor) -> Tensor:
-    """(..., 16) metres by which a seen bone is longer than the shortest."""
+    """Return (..., 16) metres by which a seen bone is longer than the shortest."""
     both = pick(seen, CHILDREN, -1) & pick(seen, PARENTS, -1)
     more = (lengths(points) - shortest(points)).clamp(LEAST, 1.0)
     return torch.where(both, more, torch.full_like(more, LEAST))
 
 
 def longest_clip(points: Tensor, seen: Tensor, time: Tensor) -> Tensor:
-    """(B, T, 17, 2), (B, T, 17) bool, (B, T) s -> largest excess so far, fading, (B, T, 16)."""
+    """Map (B, T, 17, 2), (B, T, 17) bool, (B, T) s -> largest excess so far, fading, (B, T, 16)."""
     faded = ((time - time[:, :1]) / FADE_S).unsqueeze(-1)
     return ((excess(points, seen).log() + faded).cummax(1).values - faded).exp()
 
 
 def longest_step(points: Tensor, seen: Tensor, dt: Tensor, start: Tensor, before: Tensor) -> Tensor:
-    """One tick of `longest_clip`: points (B, 17, 2), dt (B,), start (B,) bool, before (B, 16)."""
+    """Return one tick of `longest_clip`: points (B, 17, 2), dt (B,), start (B,) bool, before (B, 16)."""
     kept = torch.where(start, torch.zeros_like(dt), torch.exp(-dt / FADE_S))
     return torch.maximum(excess(points, seen), before * kept.unsqueeze(-1))
 
 
 def features(points: Tensor, longest: Tensor) -> Tensor:
-    """(..., 32): how long each bone is believed to be, and how much of that is seen."""
+    """Return (..., 32): how long each bone is believed to be, and how much of that is seen."""
     believed = shortest(points) + longest
     return torch.cat([believed, (lengths(points) / believed).clamp(0.0, 1.5)], -1)

@@ -37,7 +37,7 @@ class FrontEnd(nn.Module):
         self.state = (*state, ("longest", (BONES,))) if lengths else state
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """x (B, T, 17, 2), reliability (B, T, 17), time (B, T) s, world (B, T, 17, 3) ->
+        """Return x (B, T, 17, 2), reliability (B, T, 17), time (B, T) s, world (B, T, 17, 3) ->
         features (B, T, F), rotation (B, T, 3, 3), held world (B, T, 17, 3)."""
         seen = reliability >= self.threshold
         held, held3d = self._hold(hold_clip(x, seen), x), hold_clip(world, seen)
@@ -81,7 +81,7 @@ class FrontEnd(nn.Module):
 
     @staticmethod
     def _look(points: Tensor, rotation: Tensor) -> Tensor:
-        """Rays (…, 17, 2) as a camera that looks at the pelvis sees them."""
+        """Return rays (…, 17, 2) as a camera that looks at the pelvis sees them."""
         rays = torch.cat([points, torch.ones_like(points[..., :1])], -1) @ rotation
         return rays[..., :2] / rays[..., 2:].clamp_min(0.1)
 
@@ -93,7 +93,7 @@ class FrontEnd(nn.Module):
 
     @staticmethod
     def _scale(size: Tensor) -> Tensor:
-        """Rays a metre at the person."""
+        """Return rays a metre at the person."""
         return ((size[..., 0] + PRIOR_WEIGHT * PRIOR_SCALE**2) / (size[..., 1] + PRIOR_WEIGHT)).sqrt()
 
     def _features(

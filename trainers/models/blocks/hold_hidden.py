@@ -24,20 +24,21 @@ HOLD_BACK = [HOLD_ORDER.index(j) for j in H36M_17.joints]  # joint -> place in t
 
 
 def last_seen(seen: Tensor) -> Tensor:
-    """(B, T, …) bool -> index of the latest seen tick up to now, -1 before the first."""
+    """Map (B, T, …) bool -> index of the latest seen tick up to now, -1 before the first."""
     ticks = torch.arange(seen.shape[1], device=seen.device).view(1, -1, *[1] * (seen.dim() - 2))
     return torch.where(seen, ticks, torch.full_like(ticks, -1)).cummax(1).values
 
 
 def unseen_for(seen: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-    """(B, T, J) bool, (B, T) s -> latest seen tick (-1: never) and the seconds since then (since the start: never)."""
+    """Map (B, T, J) bool, (B, T) s -> latest seen tick (-1: never) and the seconds since then (since the start:
+    never)."""
     index = last_seen(seen)
     clock = time.unsqueeze(-1)
     return index, clock - clock.expand_as(index).gather(1, index.clamp_min(0))
 
 
 def carry(values: Tensor, seen: Tensor, start: Tensor | None = None) -> Tensor:
-    """Values (B, T, D) at their latest seen tick; `start` (zeros) before the first."""
+    """Return values (B, T, D) at their latest seen tick; `start` (zeros) before the first."""
     index = last_seen(seen)
     held = values.gather(1, index.clamp_min(0).unsqueeze(-1).expand(-1, -1, values.shape[-1]))
     return torch.where((index >= 0).unsqueeze(-1), held, torch.zeros_like(held) if start is None else start)
@@ -50,7 +51,7 @@ def pick(values: Tensor, joints: list[int], dim: int) -> Tensor:
 def chain(
     trunk: Tensor, points: Tensor, seen: Tensor, remember: Callable[[Tensor, int], Tensor]
 ) -> tuple[Tensor, Tensor]:
-    """Places and offsets of all joints from the trunk outwards, (…, 17, D) both in the order of the chain.
+    """Return places and offsets of all joints from the trunk outwards, (…, 17, D) both in the order of the chain.
 
     points (…, 17, D) and seen (…, 17, 1) are in that order; remember(offsets, first) carries a level's offsets.
     """
@@ -66,7 +67,7 @@ def chain(
 
 
 def hold_clip(points: Tensor, seen: Tensor) -> Tensor:
-    """(B, T, 17, D), (B, T, 17) bool -> points where hidden joints keep their last offset from their parent."""
+    """Map (B, T, 17, D), (B, T, 17) bool -> points where hidden joints keep their last offset from their parent."""
     p, s = pick(points, HOLD_JOINTS, 2), pick(seen, HOLD_JOINTS, 2).unsqueeze(-1)
     at_thorax, at_pelvis, sees_thorax, sees_pelvis = p[:, :, 0], p[:, :, 1], s[:, :, 0], s[:, :, 1]
     offset = carry(at_pelvis - at_thorax, (sees_thorax & sees_pelvis).squeeze(-1))
@@ -81,7 +82,7 @@ def hold_clip(points: Tensor, seen: Tensor) -> Tensor:
 
 
 def hold_step(points: Tensor, seen: Tensor, state: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-    """One tick of `hold_clip`: points (B, 17, D), seen (B, 17) bool, state (B, 17, D), reset (B,) bool.
+    """Return one tick of `hold_clip`: points (B, 17, D), seen (B, 17) bool, state (B, 17, D), reset (B,) bool.
 
     The state, in the order of the chain: last place of the thorax, then last offset of each joint from its parent.
     """

@@ -18,19 +18,19 @@ NEAREST_Z = 0.1
 
 
 def believable(x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
-    """x (..., J, 2), reliability (..., J) -> the same, with (0, 0) and 0 where they say nothing."""
+    """Return x (..., J, 2), reliability (..., J) -> the same, with (0, 0) and 0 where they say nothing."""
     good = (x[..., 0].abs() < FARTHEST) & (x[..., 1].abs() < FARTHEST) & (reliability >= 0)
     return torch.where(good.unsqueeze(-1), x, torch.zeros_like(x)), torch.where(good, reliability, 0.0)
 
 
 def mapped(to: JointMap, given: dict[str, Tensor]) -> tuple[Tensor, Tensor]:
-    """The contract's x and reliability -> points (..., 17, 2), reliability (..., 17)."""
+    """Map the contract's x and reliability -> points (..., 17, 2), reliability (..., 17)."""
     x, reliability = believable(given["x"], given["reliability"])
     return to.points(x), to.reliability(reliability)
 
 
 def checked(x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
-    """Clips of the 17 joints, believable; anything else is refused."""
+    """Return clips of the 17 joints, believable; anything else is refused."""
     joints = len(H36M_17)
     if x.dim() != 4 or x.shape[2:] != (joints, 2) or reliability.shape != x.shape[:3]:
         raise ValueError(
@@ -43,7 +43,7 @@ def checked(x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def facing(points: Tensor, centre: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Rays (..., 17, 2) for a camera that looks at the pelvis (or at `centre`), and its rotation (..., 3, 3)."""
+    """Return rays (..., 17, 2) for a camera that looks at the pelvis (or at `centre`), and its rotation (..., 3, 3)."""
     rotation = toward(points[..., PELVIS, :] if centre is None else centre)
     rays = torch.cat([points, torch.ones_like(points[..., :1])], -1) @ rotation
     return rays[..., :2] / rays[..., 2:].clamp_min(NEAREST_Z), rotation

@@ -26,7 +26,7 @@ TIE = 3e-4  # squared distance that one bone adds, in the variance of a frame's 
 
 
 def skeleton() -> Tensor:
-    """(J, J): 1 where two joints share a bone."""
+    """Return (J, J): 1 where two joints share a bone."""
     links = torch.zeros(JOINTS, JOINTS)
     for joint, parent in enumerate(H36M_17.parents):
         if parent >= 0:
@@ -35,7 +35,7 @@ def skeleton() -> Tensor:
 
 
 def hops() -> Tensor:
-    """(J, J): bones between two joints; later joints of equal distance come a little later."""
+    """Return (J, J): bones between two joints; later joints of equal distance come a little later."""
     steps, reached = torch.full((JOINTS, JOINTS), float(JOINTS)), torch.eye(JOINTS)
     for n in range(JOINTS):
         steps = torch.where((reached > 0) & (steps > n), float(n), steps)
@@ -45,12 +45,13 @@ def hops() -> Tensor:
 
 
 def variance(features: Tensor) -> Tensor:
-    """(..., J, C) -> (..., 1, 1): mean squared distance of joints from their middle."""
+    """Return (..., J, C) -> (..., 1, 1): mean squared distance of joints from their middle."""
     return (features - features.mean(-2, keepdim=True)).square().sum(-1).mean(-1)[..., None, None]
 
 
 def nearest(features: Tensor, count: int, ties: Tensor, edge: float, blur: Tensor) -> Tensor:
-    """(..., J, C) -> (..., J, J): the `count` nearest of each joint; `ties` (J, J) and `blur` are squared distances."""
+    """Return (..., J, C) -> (..., J, J): the `count` nearest of each joint; `ties` (J, J) and `blur` are squared
+    distances."""
     if count >= JOINTS:
         return shares(torch.ones_like(ties)).expand(*features.shape[:-1], JOINTS)
     centred = features - features.mean(-2, keepdim=True)
@@ -62,7 +63,7 @@ def nearest(features: Tensor, count: int, ties: Tensor, edge: float, blur: Tenso
 
 
 def shares(neighbours: Tensor) -> Tensor:
-    """Rows that sum to 1."""
+    """Return rows that sum to 1."""
     return neighbours / neighbours.sum(-1, keepdim=True)
 
 
@@ -81,7 +82,8 @@ class Neighbours(nn.Module):
         self.register_buffer("given", shares(_given(style, count, over_time)), persistent=style == "random")
 
     def forward(self, features: Tensor, pose2d: Tensor) -> Tensor:
-        """Features (B, T, J, C) and the keypoints they came from (B, T, J, 2); over time between neighbours in T."""
+        """Return features (B, T, J, C) and the keypoints they came from (B, T, J, 2); over time between neighbours in
+        T."""
         frames = features[:, 1:] if self.over_time else features
         if self.style not in ("dynamic", "precomputed"):
             return self.given.expand(*frames.shape[:-1], JOINTS)
@@ -118,7 +120,7 @@ class Importance(nn.Module):
         self.theirs = nn.Linear(channels, width, bias=False) if width else nn.Identity()
 
     def forward(self, mine: Tensor, theirs: Tensor, neighbours: Tensor) -> Tensor:
-        """(..., J, C) twice, (..., J, J) -> weighted neighbours."""
+        """Return (..., J, C) twice, (..., J, J) -> weighted neighbours."""
         if self.kind == "none":
             return neighbours
         if self.kind == "connected":
@@ -186,6 +188,6 @@ class DynamicTemporal(nn.Module):
 
 
 def placed(forward: Tensor, backward: Tensor) -> Tensor:
-    """What frame t hears from t + 1 and what t + 1 hears from t, (B, T - 1, ...) each -> (B, T, ...)."""
+    """Return what frame t hears from t + 1 and what t + 1 hears from t, (B, T - 1, ...) each -> (B, T, ...)."""
     nothing = torch.zeros_like(forward[:, :1])
     return torch.cat([forward, nothing], 1) + torch.cat([nothing, backward], 1)

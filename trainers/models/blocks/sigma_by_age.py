@@ -23,7 +23,7 @@ SMALLEST = 1e-3  # m
 
 
 def age_step(age: Tensor, seen: Tensor, dt: Tensor, start: Tensor) -> Tensor:
-    """age (B, 17), seen (B, 17) bool, dt (B,) s, start (B,) bool."""
+    """Return age (B, 17), seen (B, 17) bool, dt (B,) s, start (B,) bool."""
     older = torch.where(start[:, None], torch.full_like(age, AGE_MAX), age + dt[:, None])
     return torch.where(seen, torch.zeros_like(older), older).clamp_max(AGE_MAX)
 
@@ -52,7 +52,7 @@ class SigmaTable(nn.Module):
         self.register_buffer("metres", torch.tensor(UNKNOWN).repeat(len(H36M_17), 1))  # (17, K)
 
     def forward(self, age: Tensor) -> Tensor:
-        """(..., 17) -> log sigma (..., 17)."""
+        """Return (..., 17) -> log sigma (..., 17)."""
         sigma = self.metres[:, 0].expand_as(age)
         for k, (low, high) in enumerate(pairwise(KNOTS)):
             part = ((age - low) / (high - low)).clamp(0, 1)
@@ -78,5 +78,5 @@ def nearest_knot(age: Tensor) -> Tensor:
 
 
 def share(errors: Tensor, otherwise: Tensor) -> Tensor:
-    """The error that 68 % stay below; too few errors say nothing."""
+    """Return the error that 68 % stay below; too few errors say nothing."""
     return errors.sort().values[int(ONE_SIGMA * len(errors))] if len(errors) >= FEWEST else otherwise

@@ -54,7 +54,7 @@ class TCN(nn.Module):
         return 1 + sum(self.spans())
 
     def spans(self) -> list[int]:
-        """Frames of history that each temporal layer needs besides the present one."""
+        """Return frames of history that each temporal layer needs besides the present one."""
         return [(w - 1) * d for w, d in zip(self.widths, self.dilations)]
 
     def look_ahead(self) -> int:
@@ -89,7 +89,7 @@ class TCN(nn.Module):
         return cast(Tensor, self.shrink(x).transpose(1, 2))
 
     def clip(self, x: Tensor) -> Tensor:
-        """(B, T, C) -> (B, T, D): every frame answered, ends padded with copies of the first and last frame."""
+        """Map (B, T, C) -> (B, T, D): every frame answered, ends padded with copies of the first and last frame."""
         after = self.look_ahead()
         before = self.receptive_field() - 1 - after
         padded = F.pad(x.transpose(1, 2), (before, after), mode="replicate").transpose(1, 2)
@@ -103,7 +103,7 @@ class TCN(nn.Module):
         return [(size, span) for size, span in zip(sizes, self.spans()) if span]
 
     def step(self, x: Tensor, reset: Tensor, state: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
-        """x (B, C), reset (B,) in {0, 1} -> answer (B, D), next state.
+        """Map x (B, C), reset (B,) in {0, 1} -> answer (B, D), next state.
 
         A reset fills every history with the present activation, which equals a clip padded with copies of its first
         frame.  A symmetric network answers the frame `look_ahead()` steps ago.
@@ -120,7 +120,7 @@ class TCN(nn.Module):
     def _step_conv(
         self, layer: int, conv: nn.Module, x: Tensor, reset: Tensor, history: list[Tensor], after: list[Tensor]
     ) -> tuple[Tensor, Tensor]:
-        """x (B, C, 1) -> the layer's output (B, C', 1) and what it saw (B, C, span + 1)."""
+        """Map x (B, C, 1) -> the layer's output (B, C', 1) and what it saw (B, C, span + 1)."""
         if not self.spans()[layer]:
             return conv(x), x
         past = history.pop(0)
@@ -139,7 +139,7 @@ class TCN(nn.Module):
         return cast(Tensor, self.drop(F.relu(self.norms[2 * i + 1](self.narrow[i](x)))))
 
     def _kept(self, layer: int) -> int:
-        """Where in a layer's window the frame lies that its residual keeps."""
+        """Return where in a layer's window the frame lies that its residual keeps."""
         span = self.spans()[layer]
         return span if self.causal else span // 2
 

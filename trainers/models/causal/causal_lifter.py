@@ -85,7 +85,8 @@ class LiveLifter(nn.Module):
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, world: Tensor, reset: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """One tick of `clip`: x (B, 17, 2), reliability (B, 17), dt (B,), world (B, 17, 3), reset (B,) 0 or 1."""
+        """Return one tick of `clip`: x (B, 17, 2), reliability (B, 17), dt (B,), world (B, 17, 3), reset (B,) 0 or
+        1."""
         start = reset > 0.5
         f, rotation, _, new = self.front.step(x, reliability, dt, world, start, state)
         y, new["expand"] = self.expand.step(f, state["expand"], start)
@@ -97,7 +98,7 @@ class LiveLifter(nn.Module):
         return xyz, log_sigma, new
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         return lift_mapped(self, given, state)
 
     def _answer(self, out: Tensor, skip: Tensor, rotation: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:

@@ -57,7 +57,7 @@ class CorrectedLifter(nn.Module):
         )  # fmt: skip
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick -> (xyz, log_sigma) and the state after it."""
         x, reliability, world, dt = (given[name] for name in ("x", "reliability", "world", "dt"))
         start = given["reset"] > 0.5
         trust = self.corrector.reliability(reliability)
@@ -75,7 +75,7 @@ class CorrectedLifter(nn.Module):
         return (pose @ turn.transpose(1, 2), sigma), after | own
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
-        """The detector's joints over whole clips (B, T, ...) -> xyz (B, T, 37, 3), log_sigma (B, T, 37).
+        """Return the detector's joints over whole clips (B, T, ...) -> xyz (B, T, 37, 3), log_sigma (B, T, 37).
 
         Both networks pass once; what a tick hands to the next (correction, offsets, bone lengths) is followed.
         """
@@ -103,7 +103,8 @@ class CorrectedLifter(nn.Module):
         self, corrected: Tensor, carried: Tensor, share: Tensor, trust: Tensor, dt: Tensor, start: Tensor,
         state: Mapping[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-        """The fused pose (B, 37, 3) in the person's axes with held bones, and the state that is not the lifter's."""
+        """Return the fused pose (B, 37, 3) in the person's axes with held bones, and the state that is not the
+        lifter's."""
         wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
         correction = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
         hung = corrected[:, CORE:] - pick(corrected, EXTRA_PARENTS, 1)
@@ -114,7 +115,7 @@ class CorrectedLifter(nn.Module):
         return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
+        """Return (B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
         corrected = corrected + self.gains[0].log()
         carried = torch.cat([carried, pick(carried, EXTRA_PARENTS, 1)], 1) + self.gains[1].log()
         believed = trust >= self.carry.front.threshold
@@ -124,13 +125,14 @@ class CorrectedLifter(nn.Module):
         return share, sigma + torch.where(believed, self.gains[2], self.gains[3]).log()
 
     def _leaning(self, believed: Tensor) -> Tensor:
-        """(B, 1): who is seen whole, of him the corrector knows more than sigmas tell; of half a body the lifter."""
+        """Return (B, 1): who is seen whole, of him the corrector knows more than sigmas tell; of half a body the
+        lifter."""
         part = believed[:, :CORE].float().mean(1, keepdim=True)
         return self.lean[0] + self.lean[1] * 10 * (part - 0.5)
 
 
 def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tensor, seconds: float) -> Tensor:
-    """(B, J, 3) moves to what is wanted, the faster the more it is believed; at a start it is there at once."""
+    """Return (B, J, 3) moves to what is wanted, the faster the more it is believed; at a start it is there at once."""
     speed = (1 - torch.exp(-dt / seconds))[:, None, None] * trust.unsqueeze(-1)
     return torch.where(start[:, None, None], wanted, last + speed * (wanted - last))
 
@@ -138,7 +140,7 @@ def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tenso
 def hold_lengths(
     pose: Tensor, trust: Tensor, dt: Tensor, start: Tensor, length: Tensor, known: Tensor
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """The pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed.
+    """Return the pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed.
 
     Both halves of a body are alike: a bone and its other side share one length, and the better seen one counts more.
     """
@@ -159,7 +161,7 @@ def hold_lengths(
 
 
 def chains(like: Tensor) -> Tensor:
-    """(37, 36): 1 for every bone between the pelvis and a joint."""
+    """Return (37, 36): 1 for every bone between the pelvis and a joint."""
     rows = [[0.0] * len(BONE_ENDS) for _ in BODY_37.joints]
     for bone, parent in enumerate(BONE_PARENTS):
         rows[bone + 1] = [*rows[parent]]

@@ -45,7 +45,8 @@ class PersonView:
 
 
 def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
-    """rays (B, 33, 2) of the camera; the distance is a weighted least squares over the points, in closed form."""
+    """Return rays (B, 33, 2) of the camera; the distance is a weighted least squares over the points, in closed
+    form."""
     rotation = toward(pick(rays, HIPS, 1).mean(1))
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ rotation
     seen = turned[..., :2] / turned[..., 2:].clamp_min(0.1)
@@ -105,7 +106,7 @@ class Corrector(nn.Module):
         return xyz @ view.rotation.transpose(1, 2), log_sigma
 
     def correct(self, view: PersonView) -> tuple[Tensor, Tensor]:
-        """(B, 37, 3) in the person's axes, (B, 37) log metres: the mean of the members, restrained."""
+        """Return (B, 37, 3) in the person's axes, (B, 37) log metres: the mean of the members, restrained."""
         found = self.answers(view)
         return self.placed(view, sum(found[1:], found[0]) / len(found), self.restraint)
 
@@ -116,7 +117,7 @@ class Corrector(nn.Module):
             return [member(x).float() for member in self.members]
 
     def placed(self, view: PersonView, out: Tensor, restraint: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
-        """An answer as joints (B, 37, 3) in the person's axes and log sigma (B, 37), log metres."""
+        """Return an answer as joints (B, 37, 3) in the person's axes and log sigma (B, 37), log metres."""
         residual = restraint * RESIDUAL_M * out[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3))
         farther = torch.exp(restraint * DISTANCE * out[:, -1:]).unsqueeze(-1)
         depth = torch.matmul(self.weights, view.world[..., 2:]) + residual[..., 2:]
@@ -127,12 +128,12 @@ class Corrector(nn.Module):
         return xyz - xyz[:, :1], log_sigma
 
     def reliability(self, points: Tensor) -> Tensor:
-        """(B, 33) -> (B, 37): as reliable as the worst point that a joint is made of."""
+        """Map (B, 33) -> (B, 37): as reliable as the worst point that a joint is made of."""
         return (points.unsqueeze(1) + self.unused).amin(-1)
 
 
 def features(view: PersonView) -> Tensor:
-    """(B, FEATURES): rays in metres at the person, the detector's 3D, reliability, direction, log distance."""
+    """Return (B, FEATURES): rays in metres at the person, the detector's 3D, reliability, direction, log distance."""
     metric = view.rays * view.distance[:, None, None]
     parts = (metric.clamp(-3, 3).flatten(1), view.world.clamp(-3, 3).flatten(1), view.reliability)
     return torch.cat([*parts, view.rotation[:, :2, 2], view.distance.log().unsqueeze(1)], 1)

@@ -21,7 +21,7 @@ EPS = 1e-5  # of the norms
 
 
 def carried_lifter(name: str) -> LiveLifter:
-    """The network of a `live` engine, ready to answer as its engine does."""
+    """Return the network of a `live` engine, ready to answer as its engine does."""
     try:
         folder = locate(name)
         _, _, sequence, data = load(folder)
@@ -55,7 +55,8 @@ def _blocks(found: dict[str, Tensor]) -> int:
 
 
 def _sigma_gain(model: LiveLifter, sequence: dict[str, Array]) -> Tensor:
-    """(2,) factors on sigma of believed and of other joints: constants of the graph, seen in its golden answers."""
+    """Return (2,) factors on sigma of believed and of other joints: constants of the graph, seen in its golden
+    answers."""
     missing, believed = [], []
     state = {name: torch.zeros(sequence["in_x"].shape[1], *shape) for name, shape in model.contract().state}
     for t in range(len(sequence["in_x"])):

@@ -60,7 +60,7 @@ class HoldLifter(nn.Module):
         return self._answer(rotation, held, world, reliability, age), self.sigma(age), new
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         return lift_mapped(self, given, state)
 
     def _answer(self, rotation: Tensor, held: Tensor, world: Tensor, reliability: Tensor, age: Tensor) -> Tensor:

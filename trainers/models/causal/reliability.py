@@ -49,7 +49,7 @@ class ReliabilityNet(nn.Module):
         )  # fmt: skip
 
     def clip(self, features: Tensor) -> Tensor:
-        """(B, T, J, F) -> logits (B, T, J)."""
+        """Map (B, T, J, F) -> logits (B, T, J)."""
         f = features.flatten(2).transpose(1, 2)
         y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
         for block in cast("list[CausalBlock]", self.blocks):
@@ -57,7 +57,7 @@ class ReliabilityNet(nn.Module):
         return cast(Tensor, (self.head(y) + self.judge(torch.relu(self.own(f)))).transpose(1, 2))
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick -> (reliability,) and the state after it."""
+        """Map the contract's tensors of one tick -> (reliability,) and the state after it."""
         start, after = given["reset"] > 0.5, {}
         f = given["features"].flatten(1) + 0 * given["dt"][:, None]  # dt: every network is told, this one needs it not
         y, after["expand"] = self.expand.step(f, state["expand"], start)

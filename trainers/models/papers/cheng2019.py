@@ -67,7 +67,7 @@ class TwinTCN(nn.Module):
         nn.init.normal_(self.last.weight, 0, 1e-3)  # at first keypoints stay and poses are points
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, T, 34) -> (B, T, outputs); T a multiple of 4."""
+        """Map (B, T, 34) -> (B, T, outputs); T a multiple of 4."""
         whole = self.enter(x.transpose(1, 2))
         half = self.first(whole)
         y = self.third(self.drop(self.second(half)), half)
@@ -91,7 +91,8 @@ class Discriminator(nn.Module):
 
 
 def filled(values: Tensor, known: Tensor) -> Tensor:
-    """Values (B, T, D) where known (B, T) 0 or 1, elsewhere the last known or else the next; zeros without any."""
+    """Return values (B, T, D) where known (B, T) 0 or 1, elsewhere the last known or else the next; zeros without
+    any."""
     for backwards in (False, True):
         shift = 1
         while shift < values.shape[1]:
@@ -103,7 +104,7 @@ def filled(values: Tensor, known: Tensor) -> Tensor:
 
 
 def _shifted(x: Tensor, by: int, backwards: bool) -> Tensor:
-    """Frame t gets what was at t - by (or comes at t + by); zeros beyond the window."""
+    """Return frame t gets what was at t - by (or comes at t + by); zeros beyond the window."""
     blank = torch.zeros_like(x[:, :by])
     return torch.cat([x[:, by:], blank], 1) if backwards else torch.cat([blank, x[:, :-by]], 1)
 
@@ -138,7 +139,8 @@ class Cheng2019(nn.Module):
         return known if self.aware else torch.ones_like(known)
 
     def normalised(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Keypoints (B, T, 17, 2) in about metres, the person's size (B,), centre (B, T, 2), rotation (B, T, 3, 3)."""
+        """Return keypoints (B, T, 17, 2) in about metres, the person's size (B,), centre (B, T, 2), rotation (B, T,
+        3, 3)."""
         centre = self._centre(x, seen)
         rays, rotation = facing(x, centre)
         extent = (seen * rays.square().sum(-1)).sum((1, 2))
@@ -148,7 +150,7 @@ class Cheng2019(nn.Module):
 
     @staticmethod
     def _centre(x: Tensor, seen: Tensor) -> Tensor:
-        """Where the pelvis is, or was, or where the thorax says it must be."""
+        """Return where the pelvis is, or was, or where the thorax says it must be."""
         pelvis, thorax = x[:, :, PELVIS], x[:, :, THORAX]
         sees_pelvis, sees_thorax = seen[..., PELVIS], seen[..., THORAX]
         offset = filled(pelvis - thorax, sees_pelvis * sees_thorax)
@@ -166,7 +168,7 @@ class Cheng2019(nn.Module):
         return smoothed, xyz - xyz[..., PELVIS : PELVIS + 1, :]
 
     def window(self, x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, 128, 17, ...) -> xyz (B, 17, 3) in camera axes and log sigma (B, 17) of the answered frame."""
+        """Return (B, 128, 17, ...) -> xyz (B, 17, 3) in camera axes and log sigma (B, 17) of the answered frame."""
         seen, at = self.seen(reliability), WINDOW - 1 - self.ahead
         keypoints, _, _, rotation = self.normalised(x, seen)
         _, xyz = self.poses(keypoints, seen)
@@ -176,7 +178,8 @@ class Cheng2019(nn.Module):
     def clip(
         self, x: Tensor, reliability: Tensor, time: Tensor | None = None, frames: Tensor | None = None
     ) -> tuple[Tensor, Tensor]:
-        """(B, T, ...) -> xyz (B, T, 17, 3), log sigma: each frame, or `frames`, by its window, padded with copies."""
+        """Return (B, T, ...) -> xyz (B, T, 17, 3), log sigma: each frame, or `frames`, by its window, padded with
+        copies."""
         x, reliability = checked(x, reliability)
         frames = torch.arange(x.shape[1], device=x.device) if frames is None else frames
         back = torch.arange(WINDOW, device=x.device) - (WINDOW - 1 - self.ahead)
@@ -187,6 +190,6 @@ class Cheng2019(nn.Module):
         return tuple(torch.cat(column).unflatten(0, shape) for column in zip(*parts))
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one window, the detector's joints -> (xyz, log_sigma); it has no state."""
+        """Map the contract's tensors of one window, the detector's joints -> (xyz, log_sigma); it has no state."""
         x, reliability = mapped(self.joint_map, given)
         return self.window(x, reliability + 0 * given["dt"].unsqueeze(-1)), {}

@@ -30,7 +30,7 @@ PLACE = 2 + JOINTS  # centre of the person and ages, kept until a frame is answe
 
 
 def drawn(position: Tensor, confidence: Tensor) -> Tensor:
-    """Positions (N, 17, 2) in about metres from the pelvis, confidence (N, 17) -> maps (N, 17, 16, 16), y first."""
+    """Map positions (N, 17, 2) in about metres from the pelvis, confidence (N, 17) -> maps (N, 17, 16, 16), y first."""
     cell = 2 * REACH_M / CELLS
     grid = (torch.arange(CELLS, device=position.device) + 0.5) * cell - REACH_M
     away = (position.unsqueeze(-1) - grid) / (SPREAD * cell)  # (N, 17, 2, 16)
@@ -70,7 +70,7 @@ class Branch(nn.Module):
         self.norms = nn.ModuleList(nn.BatchNorm1d(channels) for _ in self.widths)
 
     def clip(self, x: Tensor) -> Tensor:
-        """(B, C, 64 + n - 1) -> (B, C', n): one answer for each window."""
+        """Map (B, C, 64 + n - 1) -> (B, C', n): one answer for each window."""
         answers, spacing = x.shape[-1] - FRAMES + 1, self.stride
         for layer, norm, width in zip(cast("list[nn.Conv1d]", self.layers), self.norms, self.widths):
             x = torch.relu(norm(nn.functional.conv1d(x, layer.weight, dilation=spacing)))
@@ -78,7 +78,7 @@ class Branch(nn.Module):
         return x[..., self.first : self.first + answers]
 
     def window(self, x: Tensor) -> Tensor:
-        """(B, C, 64) -> (B, C', 1)."""
+        """Map (B, C, 64) -> (B, C', 1)."""
         x = x[..., self.first : self.first + self.stride * (self.frames - 1) + 1 : self.stride]
         for layer, norm, width in zip(cast("list[nn.Conv1d]", self.layers), self.norms, self.widths):
             x = torch.relu(norm(nn.functional.conv1d(x, layer.weight, stride=width)))
@@ -117,7 +117,7 @@ class Cheng2020(nn.Module):
     # --- the parts ---
 
     def embedded(self, features: Tensor) -> tuple[Tensor, Tensor]:
-        """The front end's features (N, F) -> embeddings (N, E), centre and ages (N, 19)."""
+        """Map the front end's features (N, F) -> embeddings (N, E), centre and ages (N, 19)."""
         joints = features[:, : JOINTS * JOINT_FEATURES].unflatten(1, (JOINTS, JOINT_FEATURES))
         position, seen, reliability, fresh = joints[..., :2], joints[..., 2], joints[..., 3], joints[..., 4]
         centre = features[:, JOINTS * JOINT_FEATURES :][:, :2]
@@ -125,14 +125,14 @@ class Cheng2020(nn.Module):
 
     @staticmethod
     def pose(out: Tensor, centre: Tensor) -> Tensor:
-        """(..., 51) as a camera sees it that looks at `centre` (..., 2) -> (..., 17, 3) in camera axes."""
+        """Return (..., 51) as a camera sees it that looks at `centre` (..., 2) -> (..., 17, 3) in camera axes."""
         xyz = out.unflatten(-1, (JOINTS, 3))
         return cast(Tensor, (xyz - xyz[..., :1, :]) @ toward(centre).transpose(-1, -2))
 
     # --- whole clips ---
 
     def frames(self, x: Tensor, reliability: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, 17, ...) -> embeddings (B, T, E), centres and ages (B, T, 19)."""
+        """Return (B, T, 17, ...) -> embeddings (B, T, E), centres and ages (B, T, 19)."""
         x, reliability = checked(x, reliability)
         features, _, _ = self.front.clip(x, reliability, time, x.new_zeros(*x.shape[:3], 3))
         embedded, place = self.embedded(features.flatten(0, 1))
@@ -144,12 +144,13 @@ class Cheng2020(nn.Module):
         return self.pose(self.head(found).transpose(1, 2), centre)
 
     def inner(self, x: Tensor, reliability: Tensor, time: Tensor) -> Tensor:
-        """Clips of 63 + n ticks -> poses of the n frames whose whole window lies in the clip: training."""
+        """Map clips of 63 + n ticks -> poses of the n frames whose whole window lies in the clip: training."""
         embedded, place = self.frames(x, reliability, time)
         return self.answers(embedded, place[:, self.answered : x.shape[1] - self.look_ahead, :2])
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); before the first and after the last frame: copies."""
+        """Return (B, T, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); before the first and after the last frame:
+        copies."""
         if not len(x):
             return x.new_zeros(*x.shape[:3], 3), x.new_zeros(x.shape[:3])
         embedded, place = self.frames(x, reliability, time)
@@ -162,7 +163,7 @@ class Cheng2020(nn.Module):
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, reset: Tensor, state: Mapping[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
+        """Map x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
         start, nothing = reset > 0.5, torch.zeros_like(x[..., :1]).expand(-1, -1, 3)
         features, _, _, after = self.front.step(x, reliability, dt, nothing, start, dict(state))
         now, place = self.embedded(features)
@@ -175,6 +176,6 @@ class Cheng2020(nn.Module):
         return self.pose(self.head(found).squeeze(-1), place[:, :2]), self.sigma(place[:, 2:]), after
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         xyz, log_sigma, after = self.step(*mapped(self.joint_map, given), given["dt"], given["reset"], state)
         return (xyz, log_sigma), after

@@ -83,7 +83,7 @@ def in_metres(keypoints: Tensor, scale: Tensor, translation: Tensor) -> Tensor:
 def weigh(
     distance2: Tensor, confidence: Tensor, how: InferenceOptimisationSettings, calibration: tuple[float, float]
 ) -> Tensor:
-    """How much each keypoint counts, given its squared distance in cells; without gradient."""
+    """Return how much each keypoint counts, given its squared distance in cells; without gradient."""
     sure = calibrated(confidence, calibration)
     found = {
         "constant": lambda: torch.ones_like(confidence),

@@ -22,14 +22,14 @@ CELLS = len(UPPER[0])
 
 
 def psi(pose: Tensor) -> Tensor:
-    """(..., 17, 3) -> (..., 136)."""
+    """Return (..., 17, 3) -> (..., 136)."""
     far, near = ([b[k] for b in BONES] for k in (0, 1))
     bones = pose[..., far, :] - pose[..., near, :]
     return (bones @ bones.mT)[..., UPPER[0], UPPER[1]]
 
 
 def described(pose: Tensor, interval: int) -> Tensor:
-    """(B, T, 17, 3) -> (B, T - interval, ...): Psi, its change over `interval` ticks (0: none), coordinates."""
+    """Map (B, T, 17, 3) -> (B, T - interval, ...): Psi, its change over `interval` ticks (0: none), coordinates."""
     now, coordinates = psi(pose), pose.flatten(-2)
     if interval < 1:
         return torch.cat([now, coordinates], -1)
@@ -51,7 +51,7 @@ class Critic(nn.Module):
         self.out = nn.Linear(channels, 1)
 
     def forward(self, pose: Tensor) -> Tensor:
-        """(B, T, 17, 3) -> (B,)."""
+        """Map (B, T, 17, 3) -> (B,)."""
         y = described(pose, self.interval).transpose(1, 2)
         for layer in self.layers:
             y = F.leaky_relu(layer(y), 0.2)
@@ -59,17 +59,17 @@ class Critic(nn.Module):
 
 
 def convinced(critic: Critic, made: Tensor) -> Tensor:
-    """What the maker of poses minimises."""
+    """Return what the maker of poses minimises."""
     return F.softplus(-critic(made)).mean()
 
 
 def told_apart(critic: Critic, real: Tensor, made: Tensor) -> Tensor:
-    """What the critic minimises."""
+    """Return what the critic minimises."""
     return F.softplus(-critic(real)).mean() + F.softplus(critic(made)).mean()
 
 
 def turns(clips: int, g: Generator, tilt: float = 0.2 * math.pi) -> Tensor:
-    """(B, 3, 3): any way about the vertical, up to `tilt` about the other axes (Eq. 5)."""
+    """Return (B, 3, 3): any way about the vertical, up to `tilt` about the other axes (Eq. 5)."""
     x, y, z = (uniform(-a, a, (clips,), g) for a in (tilt, math.pi, tilt))
     zero, one = torch.zeros_like(x), torch.ones_like(x)
 
@@ -83,5 +83,5 @@ def turns(clips: int, g: Generator, tilt: float = 0.2 * math.pi) -> Tensor:
 
 
 def turned(pose: Tensor, turn: Tensor) -> Tensor:
-    """(B, T, 17, 3) clips, each turned as a whole by its (3, 3)."""
+    """Return (B, T, 17, 3) clips, each turned as a whole by its (3, 3)."""
     return pose @ turn.mT[:, None]

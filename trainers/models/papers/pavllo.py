@@ -53,12 +53,12 @@ class PavlloLifter(nn.Module):
         return (*layers, ("ages", (1 + self.tcn.look_ahead(), JOINTS)))
 
     def features(self, x: Tensor, reliability: Tensor) -> Tensor:
-        """(..., 17, 2), (..., 17) -> (..., 34)."""
+        """Return (..., 17, 2), (..., 17) -> (..., 34)."""
         seen = (reliability >= self.threshold).to(x.dtype).unsqueeze(-1)
         return (x * seen if self.zero_hidden else x).flatten(-2)
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-        """(B, T, 17, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); ends are padded with copies."""
+        """Return (B, T, 17, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); ends are padded with copies."""
         features = self.features(x, reliability)
         log_sigma = self.sigma(age_clip(reliability >= self.threshold, time))
         if self.variant == "replicated":
@@ -67,7 +67,7 @@ class PavlloLifter(nn.Module):
         return self.pose(self.tcn.clip(features)), log_sigma
 
     def _now(self, past: Tensor) -> Tensor:
-        """The newest frame of (B, t, C), its future a copy of itself, its missing past a copy of the first."""
+        """Return the newest frame of (B, t, C), its future a copy of itself, its missing past a copy of the first."""
         ahead = self.tcn.look_ahead()
         before = self.tcn.receptive_field() - ahead - past.shape[1]
         first = past[:, :1].expand(-1, max(before, 0), -1)
@@ -75,7 +75,7 @@ class PavlloLifter(nn.Module):
         return cast(Tensor, self.tcn(torch.cat([first, recent, past[:, -1:].expand(-1, ahead, -1)], 1))[:, 0])
 
     def one(self, x: Tensor, reliability: Tensor) -> Tensor:
-        """Clips of the receptive field's length (B, R, 17, ...) -> the answered pose (B, 17, 3): training."""
+        """Return clips of the receptive field's length (B, R, 17, ...) -> the answered pose (B, 17, 3): training."""
         return self.pose(self.tcn.one(self.features(x, reliability)))[:, 0]
 
     @staticmethod
@@ -84,7 +84,8 @@ class PavlloLifter(nn.Module):
         return cast(Tensor, xyz - xyz[..., :1, :])
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, or of one window, the detector's joints -> (xyz, log_sigma) and state."""
+        """Map the contract's tensors of one tick, or of one window, the detector's joints -> (xyz, log_sigma) and
+        state."""
         x, reliability = self.joint_map.points(given["x"]), self.joint_map.reliability(given["reliability"])
         features, seen = self.features(x, reliability), reliability >= self.threshold
         if self.variant == "replicated":

@@ -80,7 +80,7 @@ class Roy2024(nn.Module):
         return cast(Tensor, self.lnet(keypoints.flatten(-2)) * self.free)
 
     def refine(self, windows: Tensor, kept: Tensor) -> Tensor:
-        """Windows (N, 31, 17) of depths, kept (N, 31, 17) 0 or 1 -> (N, 17) depths of the target frame."""
+        """Map windows (N, 31, 17) of depths, kept (N, 31, 17) 0 or 1 -> (N, 17) depths of the target frame."""
         return cast(Tensor, windows[:, self.target] + self.rnet(windows * kept) * self.free)
 
     @staticmethod
@@ -93,7 +93,8 @@ class Roy2024(nn.Module):
     # --- whole clips ---
 
     def watched(self, x: Tensor, reliability: Tensor, time: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Rays (B, T, 17, 2) towards the pelvis, rotation (B, T, 3, 3), seen (B, T, 17); without time: even ticks."""
+        """Return rays (B, T, 17, 2) towards the pelvis, rotation (B, T, 3, 3), seen (B, T, 17); without time: even
+        ticks."""
         x, reliability = checked(x, reliability)
         seen = reliability >= self.threshold
         if not self.hold:
@@ -104,7 +105,7 @@ class Roy2024(nn.Module):
 
     @staticmethod
     def _held(held: Tensor, claimed: Tensor, age: Tensor) -> Tensor:
-        """What was seen in the last 3 s is held; of anything else the detector's claim is all there is."""
+        """Return what was seen in the last 3 s is held; of anything else the detector's claim is all there is."""
         return torch.where((age < HELD_S).unsqueeze(-1), held, claimed)
 
     def clip(
@@ -120,7 +121,8 @@ class Roy2024(nn.Module):
         return self.place(rays, best[:, self.look_ahead :], found, rotation), self.sigma(age_clip(seen, time))
 
     def answered(self, rays: Tensor, seen: Tensor, refined: bool = True) -> Tensor:
-        """Depths (B, calls, 17) as the step form gives them call by call: the first `look_ahead` answer copies."""
+        """Return depths (B, calls, 17) as the step form gives them call by call: the first `look_ahead` answer
+        copies."""
         depth = self.depths(rays, seen)
         calls = torch.arange(rays.shape[1] + self.look_ahead, device=rays.device)
         return self._refined(depth, seen, calls) if refined else depth[:, (calls - self.look_ahead).clamp_min(0)]
@@ -131,7 +133,7 @@ class Roy2024(nn.Module):
         return self.root.clip(rays[:, at], best, seen[:, at].to(rays.dtype))[:, self.look_ahead :]
 
     def _refined(self, depth: Tensor, seen: Tensor, calls: Tensor) -> Tensor:
-        """One window a call, (B, calls, 17); before the first frame and after the last stand copies."""
+        """Return one window a call, (B, calls, 17); before the first frame and after the last stand copies."""
         back = torch.arange(FRAMES, device=depth.device) - (FRAMES - 1)
         at = (calls[:, None] + back).clamp(0, depth.shape[1] - 1)
         windows, kept = depth[:, at].flatten(0, 1), self._kept(seen[:, at]).flatten(0, 1)
@@ -146,7 +148,7 @@ class Roy2024(nn.Module):
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, reset: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
+        """Map x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
         start, seen, after = reset > 0.5, reliability >= self.threshold, {}
         after["age"], points = age_step(state["age"], seen, dt, start), x
         if self.hold:
@@ -171,6 +173,6 @@ class Roy2024(nn.Module):
         return self.place(rays, best, root, toward(centre)), self.sigma(age), after
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         xyz, log_sigma, after = self.step(*mapped(self.joint_map, given), given["dt"], given["reset"], state)
         return (xyz, log_sigma), after

@@ -38,7 +38,7 @@ def averaging(size: int, edges: Sequence[tuple[int, int]]) -> Tensor:
 
 
 def temporal(stride: int) -> Tensor:
-    """All temporal neighbours of a frame, T / 2 to either side in steps of `stride` (section 3.2)."""
+    """Return all temporal neighbours of a frame, T / 2 to either side in steps of `stride` (section 3.2)."""
     reach = FRAMES // 2
     edges = [(t, u) for t in range(FRAMES) for u in range(t + stride, min(t + reach, FRAMES - 1) + 1, stride)]
     return averaging(FRAMES, edges)

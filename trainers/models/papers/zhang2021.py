@@ -111,11 +111,11 @@ class DGNet(nn.Module):
         return found
 
     def forward(self, pose2d: Tensor) -> Tensor:
-        """(B, T, 17, 4): the network-level answer."""
+        """Return (B, T, 17, 4): the network-level answer."""
         return rooted(self.fused(torch.cat(self.features(pose2d), -1)))
 
     def every_level(self, pose2d: Tensor) -> tuple[Tensor, list[Tensor]]:
-        """The network-level answer and each block's: training."""
+        """Return the network-level answer and each block's: training."""
         found = self.features(pose2d)
         return rooted(self.fused(torch.cat(found, -1))), [rooted(h(x)) for h, x in zip(self.heads, found)]
 
@@ -156,7 +156,7 @@ class Zhang2021(nn.Module):
     # --- the parts ---
 
     def keypoints(self, rays: Tensor, seen: Tensor) -> Tensor:
-        """Rays towards the pelvis (..., 17, 2), seen (..., 17) bool -> what the network is given, in [-1, 1]."""
+        """Return rays towards the pelvis (..., 17, 2), seen (..., 17) bool -> what the network is given, in [-1, 1]."""
         known = seen.to(rays.dtype)
         counted = known.maximum(1 - known.amax(-1, keepdim=True))  # where nothing is seen, everything counts
         size = (rays.abs().amax(-1) * counted).amax(-1).clamp_min(1e-3)
@@ -165,19 +165,21 @@ class Zhang2021(nn.Module):
 
     @staticmethod
     def by_depth(rays: Tensor, depth: Tensor, root: Tensor) -> Tensor:
-        """Rays (..., 17, 2), root-relative depth (..., 17), the root's own (...,) -> root-relative (..., 17, 3)."""
+        """Return rays (..., 17, 2), root-relative depth (..., 17), the root's own (...,) -> root-relative (..., 17,
+        3)."""
         xyz = torch.cat([(root.unsqueeze(-1) + depth).unsqueeze(-1) * rays, depth.unsqueeze(-1)], -1)
         return xyz - xyz[..., PELVIS : PELVIS + 1, :]
 
     def place(self, out: Tensor, rays: Tensor, root: Tensor, rotation: Tensor) -> Tensor:
-        """The heads' numbers (..., 17, 4) -> the pose (..., 17, 3) in camera axes."""
+        """Return the heads' numbers (..., 17, 4) -> the pose (..., 17, 3) in camera axes."""
         pose = out[..., :3]
         if self.balanced:
             pose = (pose + self.by_depth(rays, out[..., 3], root)) / 2
         return pose @ rotation.transpose(-1, -2)
 
     def windows(self, values: Tensor) -> Tensor:
-        """(B, T, ...) -> (B, T + look-ahead, frames, ...): one a call; before the first and after the last copies."""
+        """Return (B, T, ...) -> (B, T + look-ahead, frames, ...): one a call; before the first and after the last
+        copies."""
         steps = torch.arange(values.shape[1] + self.look_ahead, device=values.device)
         back = torch.arange(self.frames, device=values.device) - (self.frames - 1)
         return values[:, (steps[:, None] + back).clamp(0, values.shape[1] - 1)]
@@ -185,7 +187,8 @@ class Zhang2021(nn.Module):
     # --- whole clips ---
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, root: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        """(B, T, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); `root` (B, T): the true depth, not its estimate."""
+        """Return (B, T, ...) -> xyz (B, T, 17, 3), log sigma (B, T, 17); `root` (B, T): the true depth, not its
+        estimate."""
         x, reliability = checked(x, reliability)
         seen = reliability >= self.threshold
         rays, rotation = facing(x)
@@ -203,7 +206,7 @@ class Zhang2021(nn.Module):
     def step(
         self, x: Tensor, reliability: Tensor, dt: Tensor, reset: Tensor, state: dict[str, Tensor]
     ) -> tuple[Tensor, Tensor, dict[str, Tensor]]:
-        """x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
+        """Map x (B, 17, 2), reliability (B, 17), dt (B,), reset (B,) -> xyz (B, 17, 3), log sigma (B, 17), state."""
         start, seen, after = reset > 0.5, reliability >= self.threshold, {}
         rays, _ = facing(x)
         window = self.keypoints(rays, seen).flatten(1).unsqueeze(1)  # (B, 1, 34)
@@ -222,6 +225,6 @@ class Zhang2021(nn.Module):
         return self.place(out, rays, root, toward(centre)), self.sigma(age), after
 
     def run(self, given: dict[str, Tensor], state: dict[str, Tensor]) -> tuple[tuple[Tensor, ...], dict[str, Tensor]]:
-        """The contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
+        """Map the contract's tensors of one tick, the detector's joints -> (xyz, log_sigma) and the state after it."""
         xyz, log_sigma, after = self.step(*mapped(self.joint_map, given), given["dt"], given["reset"], state)
         return (xyz, log_sigma), after
