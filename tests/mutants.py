@@ -86,6 +86,11 @@ MUTANTS = (
         ("tests/realtime/web/test_access.py",),
     ),
     Mutant(
+        "turn limit", "realtime/bridges/avatar/turn_limit.py",
+        "return np.where((angle > most)[:, None, None], start @ part, end)", "return end",
+        ("tests/realtime/bridges/test_avatars.py", "-m", "not slow and not soak", "-k", "limit or trackers_turn"),
+    ),
+    Mutant(
         "subscription limit", "realtime/transport/publishers.py",
         "if self._subscriptions > SUBSCRIPTIONS:", "if False:",
         ("tests/faults/test_b_transport.py", "-k", "b8_endless"),

@@ -74,6 +74,9 @@ def add_stream_arguments(parser: argparse.ArgumentParser, address: str) -> None:
     """What every bridge understands."""
     parser.add_argument("--connect", default=address, metavar="ADDRESS", help="of the stream")
     parser.add_argument("--keys", metavar="DIR", help="folder of this client's keys, where the publisher has some")
+    parser.add_argument(
+        "--source", default="", metavar="NAME", help="one camera's name, where several share an address"
+    )
     parser.add_argument("--person", type=int, metavar="ID", help="default: whoever was there first")
     parser.add_argument("--smooth", action="store_true", help="One-Euro smoothing; its delay is shown")
 

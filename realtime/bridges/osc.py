@@ -16,6 +16,7 @@ from dataclasses import dataclass, field, replace
 
 from realtime.bridges.avatar import unity
 from realtime.bridges.avatar.calibration import Rest, ideal
+from realtime.bridges.avatar.feet import Ground, lowest_of_feet
 from realtime.bridges.avatar.humanoid import Rotations, rotations
 from realtime.bridges.avatar.standing import Standing
 from realtime.bridges.avatar.turn_limit import TurnLimit
@@ -62,6 +63,7 @@ class VRChat:
     _bones: Rotations | None = None
     _id: int | None = None
     _turns: TurnLimit = field(default_factory=TurnLimit)
+    _ground: Ground = field(default_factory=Ground)
 
     def messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
         self._bones = rotations(seen.joints, seen.face, self._bones)
@@ -74,10 +76,14 @@ class VRChat:
             self._turns.forget()  # somebody else stands elsewhere
         self._id = seen.id
         turned = self._turns.limit({bone: self._room.facing.T @ r for bone, r in self._bones.items()}, now_s)
+        ground = self._ground.height(lowest_of_feet(seen.joints), now_s)
         for tracker, (joint, bone) in TRACKERS.items():
             if joint in seen.joints:
-                place = unity.position(self._room.place(seen.joints[joint]))
+                place = unity.position(self._room.place(seen.joints[joint], ground))
                 yield f"/tracking/trackers/{tracker}/position", list(place)
                 yield f"/tracking/trackers/{tracker}/rotation", list(unity.euler(turned[bone]))
         if "head" in seen.joints:
-            yield "/tracking/trackers/head/position", list(unity.position(self._room.place(seen.joints["head"])))
+            yield (
+                "/tracking/trackers/head/position",
+                list(unity.position(self._room.place(seen.joints["head"], ground))),
+            )

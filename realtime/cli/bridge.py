@@ -48,7 +48,7 @@ def main(args: argparse.Namespace) -> int:
     with ExitStack() as stack:
         bridge = target(args.to).open_bridge(args)
         stack.callback(bridge.close)
-        client = stack.enter_context(PoseClient(args.connect, keys=args.keys))
+        client = stack.enter_context(PoseClient(args.connect, args.source, keys=args.keys))
         pressed = stack.enter_context(keys())
         tell(f"{args.to} to {bridge.target}. {bridge.hint}")
         run(client, bridge, args, pressed, stop)

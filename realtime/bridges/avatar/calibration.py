@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from realtime.bridges.avatar.feet import lowest_of_feet
+from realtime.bridges.avatar.feet import lowest_of_feet, lowest_sole
 from realtime.bridges.avatar.humanoid import LIMBS, PARENTS, Joints, Rotations, heading, pivots, rotations
 from realtime.rotations import Real, unit
 
@@ -35,9 +35,17 @@ class Rest:
         away = {b: self.facing.T @ bones[b] @ self.turned[b].T @ self.facing for b in PARENTS}
         return {b: away[p].T @ away[b] if p else away[b] for b, p in PARENTS.items()}
 
-    def place(self, point: Real) -> Real:
-        """A point of the room, seen from where the person stood and faced."""
-        return np.asarray(self.scale * (self.facing.T @ (point - self.origin)))
+    def place(self, point: Real, ground: float | None = None) -> Real:
+        """A point of the room, seen from where the person stood and faced; above `ground`, if that is known."""
+        here = self.origin if ground is None else np.array([self.origin[0], ground, self.origin[2]])
+        return np.asarray(self.scale * (self.facing.T @ (point - here)))
+
+    def hips(self, pelvis: Real, local: Rotations, low: float | None, ground: float | None) -> Real:
+        """Where the hips are: as high as lets the lower sole stand as high above the ground as the person's does."""
+        place = self.place(pelvis, ground)
+        if low is None or ground is None:
+            return place
+        return np.array([place[0], self.scale * (low - ground) - lowest_sole(local, self.offsets), place[2]])
 
     def recentred(self, bones: Rotations, pelvis: Real) -> Rest:
         """Here is the middle now, and this way is ahead."""

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 
 from realtime.bridges.avatar import unity
 from realtime.bridges.avatar.calibration import Calibration, Rest, ideal
+from realtime.bridges.avatar.feet import Ground, lowest_of_feet
 from realtime.bridges.avatar.humanoid import PARENTS, Rotations, rotations
 from realtime.bridges.avatar.standing import Standing
 from realtime.bridges.avatar.turn_limit import TurnLimit
@@ -40,6 +41,7 @@ class Performer:
     _seen: BridgedPerson | None = None
     _standing: Standing | None = field(default_factory=Standing)
     _turns: TurnLimit = field(default_factory=TurnLimit)
+    _ground: Ground = field(default_factory=Ground)
 
     def calibrate(self, now_s: float, countdown_s: float = COUNTDOWN_S) -> None:
         self._begins_s, self.state, self._calibration = now_s + countdown_s, WAITING, None
@@ -92,7 +94,8 @@ class Performer:
         for bone in PARENTS:
             place = self.rest.offsets[bone]
             if bone == "Hips" and seen.placed:
-                place = self.rest.place(seen.joints["pelvis"])
+                low = lowest_of_feet(seen.joints)
+                place = self.rest.hips(seen.joints["pelvis"], local, low, self._ground.height(low, now_s))
             yield "/VMC/Ext/Bone/Pos", [bone, *unity.position(place), *unity.rotation(local[bone])]
 
     def _go_on_calibrating(self, seen: BridgedPerson | None, now_s: float) -> None:

@@ -14,7 +14,7 @@ import pytest
 from realtime.bridges import osc
 from realtime.bridges.avatar import unity
 from realtime.bridges.avatar.extremities import folded
-from realtime.bridges.avatar.feet import lowest_of_feet
+from realtime.bridges.avatar.feet import Ground, lowest_of_feet
 from realtime.bridges.avatar.humanoid import PARENTS, heading, rotations
 from realtime.bridges.avatar.standing import FRAMES
 from realtime.bridges.avatar.turn_limit import MOST_DEG_S, TurnLimit
@@ -133,7 +133,20 @@ def test_feet_of_an_avatar_that_was_not_calibrated_reach_the_floor_whoever_it_fo
     for bone, parent in PARENTS.items():
         place[bone] = place[parent] + turn[parent] @ bones[bone][:3]
         turn[bone] = turn[parent] @ from_quaternion(bones[bone][3:])
-    assert min(place["LeftFoot"][1], place["RightFoot"][1]) == pytest.approx(0.08, abs=0.05)
+    assert min(place["LeftFoot"][1], place["RightFoot"][1]) == pytest.approx(0.08, abs=0.03)
+
+
+def test_a_wrong_distance_sinks_nobody_and_a_jump_shows():
+    ground, heights = Ground(), []
+    for i in range(150):
+        drift = -0.4 * min(1.0, i / 60)  # the estimate sinks by 40 cm in two seconds
+        jump = 0.3 * np.sin(np.pi * (i - 120) / 12) if 120 <= i < 132 else 0.0
+        joints = {name: p + [0, drift + jump, 0] for name, p in body(0.0).items()}
+        heights.append(joints["pelvis"][1] - ground.height(lowest_of_feet(joints), i / HZ))
+    still = heights[0]
+    assert np.abs(np.array(heights[100:118]) - still).max() < 0.02  # settled again
+    assert max(heights[120:132]) - still > 0.25
+    assert Ground().height(None, 0.0) is None
 
 
 def test_vrchats_trackers_stand_in_the_middle_too():

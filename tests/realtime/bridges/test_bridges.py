@@ -179,8 +179,9 @@ def test_the_avatar_stands_as_the_person_stands(calibrated):
         for bone, limb in LIMBS.items():
             wanted = unit(unity.MIRROR @ (person[limb.end] - person[limb.start]))
             assert unit(place[ends[bone]] - place[bone]) @ wanted > np.cos(np.radians(1.0)), bone
-        assert np.allclose(place["Hips"], unity.position(calibrated.place(person["pelvis"])), atol=1e-6)
-        assert np.linalg.norm(place["LeftHand"] - unity.MIRROR @ calibrated.place(person["left_wrist"])) < 0.08
+        hips = unity.position(calibrated.place(person["pelvis"]))
+        assert np.allclose(place["Hips"], hips, atol=0.12) and np.allclose(place["Hips"][[0, 2]], [hips[0], hips[2]])
+        assert np.linalg.norm(place["LeftHand"] - unity.MIRROR @ calibrated.place(person["left_wrist"])) < 0.15
 
 
 def test_every_bone_is_sent_once_with_a_unit_quaternion():
