@@ -28,7 +28,7 @@ COMMANDS = {
     "process": ("realtime.cli.relift", "lift a recording anew"),
     "export": ("realtime.cli.export", "recording to bvh, trc, c3d, csv, json or npz"),
     "render": ("realtime.cli.render", "a film with the skeletons on it, of a film or a recording"),
-    "batch": ("realtime.cli.batch", "folders of films to recordings, exports and films with skeletons"),
+    "batch": ("realtime.cli.batches.batch", "folders of films to recordings, exports and films with skeletons"),
     "bridge": ("realtime.cli.bridge", "send poses on to other tools"),
     "bench": ("realtime.cli.bench", "measure this machine: latency, throughput, memory, start-up"),
     "soak": ("realtime.cli.soak", "kill and stop stages for hours; count what is lost and what grows"),

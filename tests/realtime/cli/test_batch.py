@@ -13,8 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.cli import batch, batch_film
 from realtime.cli import main as cli
+from realtime.cli.batches import batch, batch_film
 from realtime.recording.reader import Recorded, hello_and_poses
 from tests.support.fakes import films as fake
 

@@ -10,10 +10,10 @@ import pytest
 
 ray = pytest.importorskip("ray", reason="needs the extra `cluster`")
 
-from realtime.cli import batch_film
-from realtime.cli.batch import films, names_of
-from realtime.cli.batch_cluster import made_by_cluster
-from realtime.cli.batch_film import Job
+from realtime.cli.batches import batch_film
+from realtime.cli.batches.batch import films, names_of
+from realtime.cli.batches.batch_cluster import made_by_cluster
+from realtime.cli.batches.batch_film import Job
 from realtime.cluster.ray_tasks import ClusterError, connected, results
 from realtime.config.schema import RunConfig
 from realtime.recording.file_format import RecordingError

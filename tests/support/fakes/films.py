@@ -7,7 +7,8 @@ import signal
 import time
 from typing import Any
 
-from realtime.cli import batch_film, film
+from realtime.cli import film
+from realtime.cli.batches import batch_film
 from tests.support.fakes.engine import fake_chain
 
 SLOW_S = 0.1
@@ -34,8 +35,8 @@ def slow_chain(config: Any) -> Any:
 
 def run(words: list[str]) -> int:
     """`realtime batch` with these workers, in a process of its own."""
-    from realtime.cli import batch
     from realtime.cli import main as cli
+    from realtime.cli.batches import batch
 
     batch.WORKER = main
     return cli.main(["batch", *words])

@@ -18,8 +18,8 @@ from rich.console import Console
 from rich.progress import Progress, TaskID
 from rich.table import Table
 
-from realtime.cli import batch_film
-from realtime.cli.batch_film import HIDDEN, OVERLAY, Job
+from realtime.cli.batches import batch_film
+from realtime.cli.batches.batch_film import HIDDEN, OVERLAY, Job
 from realtime.cli.film import add_film_arguments, film_config, film_progress
 from realtime.clock import now_ns
 from realtime.export.formats import FORMATS
@@ -181,7 +181,7 @@ def run(jobs: list[Job], workers: int, bar: Progress) -> Iterator[Row]:
 
 def run_on_cluster(jobs: list[Job], address: str, bar: Progress) -> Iterator[Row]:
     """A film is a shard; a machine that is lost costs its films, which others do again."""
-    from realtime.cli.batch_cluster import made_by_cluster
+    from realtime.cli.batches.batch_cluster import made_by_cluster
 
     whole, left = bar.add_task("films", total=len(jobs)), []
     for job in jobs:

@@ -11,8 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from realtime.cli import batch_film
-from realtime.cli.batch_film import HIDDEN, Job, Mark
+from realtime.cli.batches import batch_film
+from realtime.cli.batches.batch_film import HIDDEN, Job, Mark
 from realtime.cli.main import exit_code
 from realtime.clock import now_ns
 from realtime.cluster.ray_tasks import results
@@ -66,7 +66,7 @@ def one_film(job: Job, recording: bytes | None, do: Do | None = None) -> MadeFil
 
 
 def _do(job: Job) -> list[str]:
-    return batch_film.do(job, lambda what, done, total: None)
+    return batch_film.do(job, lambda _what, _done, _total: None)
 
 
 def placed(job: Job, made: MadeFilm) -> MadeFilm:

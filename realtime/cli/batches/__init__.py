@@ -1,0 +1,1 @@
+"""`realtime batch`: many films, by processes of this machine or on a cluster."""
