@@ -50,6 +50,10 @@ SECTIONS = {
         "data",
     ),
     "latency": Section("Latency and throughput beside the bare detector", (PYTHON, "-m", "realtime", "bench")),
+    "steps": Section(
+        "Where the time of a frame goes",
+        (PYTHON, "-m", "realtime", "bench", "--all", "where", "processor", "engines", "cores", "hops"),
+    ),
     "sweep": Section("People, picture sizes, rates, detector models", (PYTHON, "-m", "realtime.bench.sweep")),
     "hand-over": Section("A picture to another process", (PYTHON, "-m", "realtime.bench.hand_over")),
     "streaming": Section("A tick: streamed, or its window anew", (PYTHON, "-m", "trainers", "streaming")),

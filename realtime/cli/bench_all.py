@@ -26,9 +26,9 @@ class UnknownPart(Exception):
 
 def run(*words: str) -> Lines:
     """A bench of its own: its lines without the JSON."""
-    command = [sys.executable, "-m", "realtime.cli.main", "bench", "--seconds", "8", *words]
+    command = [sys.executable, "-m", "realtime.cli.main", "bench", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=bench.quiet())
-    yield f"`realtime bench {' '.join(command[4:])}`"
+    yield f"`realtime bench {' '.join(words)}`"
     yield from ("", "```", *(done.stdout.splitlines()[:-1] or [done.stderr[-500:]]), "```")
 
 
@@ -72,19 +72,20 @@ def turns(words: list[str], variants: list[str], rounds: int) -> dict[str, list[
 
 
 def cores() -> Lines:
+    """Of what follows the detector, at once and behind it; of both lifters."""
     for engine in ("auto", SMALL):
         yield from (*stages.lines(stages.measure(engine, 1, 1000, 150)), "")
 
 
 PARTS: dict[str, Callable[[], Lines]] = {
-    "bench": lambda: run("--rounds", "3"),
-    "bench, the small lifter": lambda: run("--rounds", "2", "--engine", SMALL),
-    "bench, apart": lambda: run("--rounds", "2", "--processes", "apart"),
-    "two people": lambda: run("--rounds", "1", "--people", "2", "--size", "1280x720"),
-    "four people": lambda: run("--rounds", "1", "--people", "4", "--size", "1280x720"),
-    "where the time goes": shares,
-    "processor time": cores,
-    "steps for 1, 4, 16 people": lambda: iter(threads.lines(threads.measure(threads.ENGINES, (1, 2), (1, 4, 16)))),
+    "bench": lambda: run("--seconds", "8", "--rounds", "3"),
+    "small": lambda: run("--seconds", "6", "--rounds", "2", "--engine", SMALL),
+    "apart": lambda: run("--seconds", "6", "--rounds", "2", "--processes", "apart"),
+    "two": lambda: run("--seconds", "6", "--rounds", "1", "--people", "2"),
+    "four": lambda: run("--seconds", "6", "--rounds", "1", "--people", "4", "--size", "1280x720"),
+    "where": shares,
+    "processor": cores,
+    "engines": lambda: iter(threads.lines(threads.measure(threads.ENGINES, (1, 2), (1, 4, 16)))),
     "cores": placed,
     "hops": hop,
 }

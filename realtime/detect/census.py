@@ -5,7 +5,20 @@ MediaPipe searches the whole picture anew in every frame in which it tracks fewe
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from realtime.wire.arrays import F32
+from realtime.wire.keypoints import box_size, distance
+
 FEWER_MS = 500  # fewer people for so long: fewer are asked for
+
+
+APART = 0.3  # of the body's box height that joints lie apart on average: somebody else
+
+
+def strangers(found: Sequence[F32], tracked: Sequence[F32]) -> int:
+    """Count who was found in a search, (J, 2) px each, and is none of those who are tracked."""
+    return sum(all(distance(xy, other).mean() > APART * box_size(other) for other in tracked) for xy in found)
 
 
 class Census:
@@ -32,9 +45,12 @@ class Census:
         return True
 
     def looked(self, found: int, t_ms: int) -> None:
-        """What a search of the whole picture found."""
+        """Tracked people and those that a search of the whole picture found besides: one seldom finds all.
+
+        Where there are more than was known, everybody is searched for in every frame until it is clear how many.
+        """
         if found > self.wanted:
-            self._ask_for(min(found, self.most), t_ms)
+            self._ask_for(self.most, t_ms)
 
     def _ask_for(self, count: int, t_ms: int) -> None:
         self.wanted, self._enough_at = count, t_ms

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from engines.skeleton import BLAZEPOSE_33, JointSet
 from realtime.config.schema import DetectorConfig
-from realtime.detect.census import Census
+from realtime.detect.census import Census, strangers
 from realtime.detect.deferred_import import deferred
 from realtime.detect.find_bundle import bundle_of
 from realtime.detect.model_download import COMMAND, ModelError
@@ -89,10 +89,11 @@ class MediaPipeDetector:
         if self._census.is_look_due(len(people), t_ms):
             searcher = self._searcher()
             with self._first_words(searcher):
-                found = searcher.detect(picture).pose_landmarks
+                found = _detections(searcher.detect(picture), size)
             if found:
                 self._spoken.add(searcher)
-            self._census.looked(len(found), t_ms)
+            new = strangers([one.xy for one in found], [one.xy for one in people])
+            self._census.looked(len(people) + new, t_ms)
         return self._unfilter(people) if self._unfilter else people
 
     def _ask_for(self, count: int) -> Any:

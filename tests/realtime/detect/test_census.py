@@ -1,6 +1,8 @@
 from __future__ import annotations
 
-from realtime.detect.census import FEWER_MS, Census
+import numpy as np
+
+from realtime.detect.census import FEWER_MS, Census, strangers
 
 FRAME_MS, LOOK_MS = 33, 500
 
@@ -28,7 +30,8 @@ def test_who_comes_is_asked_for_within_half_a_second_and_who_leaves_no_longer():
     census = Census(4)
     asked, _ = run(census, lambda t: 1 if t < 1000 else 3, 90)
     assert asked[1000 // FRAME_MS] == 1
-    assert asked[(1000 + LOOK_MS) // FRAME_MS + 2] == 3
+    assert asked[(1000 + LOOK_MS) // FRAME_MS + 2] == 4  # there may be more still
+    assert asked[(1000 + LOOK_MS + FEWER_MS) // FRAME_MS + 4] == asked[-1] == 3
     asked, _ = run(census, lambda t: 2, 40, start_ms=3000)
     assert asked[FEWER_MS // FRAME_MS - 1] == 3
     assert asked[-1] == 2
@@ -54,3 +57,12 @@ def test_a_clock_that_jumps_back_does_not_end_the_looks():
 
 def test_without_looks_all_are_asked_for_in_every_frame():
     assert run(Census(4, look_ms=0), lambda t: 1, 60) == ([4] * 60, 0)
+
+
+def test_a_search_that_finds_two_of_four_counts_those_who_are_not_tracked():
+    body = np.random.default_rng(0).uniform(0, 1, (33, 2)).astype(np.float32) * (60, 200)
+    at = [body + (150 * k, 0) for k in range(4)]
+    assert strangers([at[2], at[0] + 3], at[:2]) == 1
+    assert strangers([at[0] + 3, at[1] - 3], at[:2]) == 0
+    assert strangers([at[3], at[2]], at[:2]) == 2
+    assert strangers(at[:1], []) == 1
