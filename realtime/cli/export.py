@@ -9,10 +9,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
 
-from realtime.cli.film import add_film_arguments, film_progress, is_recording, recording_of
+from realtime.cli.film import add_film_arguments, film_progress, recording_of
 from realtime.export.formats import ALL_NAMES, FORMATS
 from realtime.export.job import ExportOptions, export
 from realtime.export.smoothing.steady import SMOOTHERS
+from realtime.offline.film import is_recording
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 

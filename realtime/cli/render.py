@@ -15,8 +15,9 @@ from rich.progress import Progress
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Source
 from realtime.cli.feet_on_ground import feet_on_ground
-from realtime.cli.film import OpenFilm, add_film_arguments, doubts, film_config, film_progress, is_recording, open_film
+from realtime.cli.film import add_film_arguments, doubts, film_config, film_progress
 from realtime.config.schema import RunConfig
+from realtime.offline.film import OpenFilm, is_recording, open_film
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.render.film_writer import FilmStyle, Written, check_out, once, write_film

@@ -14,7 +14,8 @@ import numpy as np
 import pytest
 
 errors = pytest.importorskip("trainers.errors")
-from trainers.data import calibration_files, motion, multiview, views
+from realtime.calibration import calibration_files
+from trainers.data import motion, multiview, views
 from trainers.data.mocap import asf_amc, bvh
 from trainers.data.public import camera_table, skeletool
 from trainers.data.shards import burst_bank, burst_shards, clip_shards, detector_model

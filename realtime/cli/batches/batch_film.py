@@ -14,12 +14,12 @@ from dataclasses import asdict, dataclass, field
 from multiprocessing.connection import Connection
 from pathlib import Path
 
-from realtime.cli.film import record_film
 from realtime.cli.main import exit_code
 from realtime.cli.render import draw_on_film
 from realtime.config.schema import RunConfig, config_hash
 from realtime.export.formats import FORMATS
 from realtime.export.job import ExportOptions, export
+from realtime.offline.film import record_film
 from realtime.recording.file_format import RecordingError
 from realtime.recording.reader import Recorded, hello_and_poses
 from realtime.render.film_writer import check_out

@@ -11,8 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.cli import film as film_command
 from realtime.cli import main as cli
+from realtime.offline import film as film_command
 from realtime.recording.file_format import MAGIC, RecordingError, RecordingWriter
 from realtime.render.film_writer import FilmStyle, once, write_film
 from realtime.render.layout import FrameLayout

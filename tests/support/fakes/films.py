@@ -7,8 +7,8 @@ import signal
 import time
 from typing import Any
 
-from realtime.cli import film
 from realtime.cli.batches import batch_film
+from realtime.offline import film
 from tests.support.fakes.engine import fake_chain
 
 SLOW_S = 0.1
