@@ -54,7 +54,7 @@ class Tracker:
         if stamp.stream != self._stream:
             self._tracks, self._glimpses, self._displaced, self._stream = [], [], [], stamp.stream
         found = distinct([sane_detection(d) for d in detections])[: self._max_people]
-        self._assign(found, now_ns, self._looks(found, image, now_ns))
+        self._assign(found, now_ns, image)
         self._recognise(now_ns)
         self._forget(now_ns)
         self._tell(now_ns)
@@ -67,15 +67,18 @@ class Tracker:
         settled = alone and self._tracks[0].frames > TOLD_FRAMES
         if image is None or (settled and now_ns - self._tracks[0].looked_ns < LOOK_NS):
             return [None] * len(found)
-        return [signature(image, d.xy, d.score, d.world) for d in found]
+        return [_looked_at(d, image) for d in found]
 
-    def _assign(self, found: list[Detection], now_ns: int, looks: list[Signature | None]) -> None:
+    def _assign(self, found: list[Detection], now_ns: int, image: Image | None) -> None:
+        looks = self._looks(found, image, now_ns)
         pairs = match(self._tracks, found, now_ns, looks)
         for t, d in pairs:
             self._tracks[t].see(found[d], now_ns)
         taken = {d: self._tracks[t] for t, d in pairs}
         for i, (detection, look) in enumerate(zip(found, looks)):
-            track = taken.get(i) or self._start(detection, now_ns)
+            track = taken.get(i)
+            if track is None:
+                track, look = self._start(detection, now_ns), look or _looked_at(detection, image)
             if look is not None and stands_clear(found, detection):
                 track.look(look, now_ns)
 
@@ -133,6 +136,12 @@ class Tracker:
         for track in (*self._displaced, *(t for t in kept if t.told and t not in newest)):
             if now_ns - track.seen_ns <= self._lost_ns:
                 yield track
+
+
+def _looked_at(detection: Detection, image: Image | None) -> Signature | None:
+    if image is None:
+        return None
+    return signature(image, detection.xy, detection.score, detection.world)
 
 
 def _confirmed(track: Track) -> bool:

@@ -105,6 +105,13 @@ def test_who_comes_back_elsewhere_is_known_again_by_clothes_and_bones(people, co
     assert len(told[-1]) == 1 and all(len(frame) <= 1 for frame in told)
 
 
+def test_a_single_person_whom_the_detector_finds_elsewhere_at_once_is_known_again():
+    """Between two looks: the new place is looked at in its first frame."""
+    frames = [person(150)] * 40 + [person(560)] * 20
+    told = ids([([one], picture((one, RED))) for one in frames], people=1)
+    assert {i for frame in told for i in frame} == {1} and not told[40] and told[42]
+
+
 def test_two_in_the_same_clothes_are_two():
     """Whoever is in view already is not taken for one who is lost, nor one of two who look alike for the other."""
 
