@@ -55,6 +55,7 @@ def test_a_real_engine_is_built_for_absent_gpus(home: Path, which: str) -> None:
     assert len(store.load(folder)[3]) == manifest.files["model.engine"]["bytes"]
 
 
+@pytest.mark.slow
 @rtx
 @pytest.mark.parametrize("name", store.names())
 def test_every_model_of_the_store_is_really_built(name: str) -> None:

@@ -177,6 +177,7 @@ def test_the_packages_are_typed(package):
     assert (ROOT / package / "py.typed").exists()
 
 
+@pytest.mark.slow
 def test_types_reach_a_user_s_checker(tmp_path):
     program = tmp_path / "uses.py"
     program.write_text(

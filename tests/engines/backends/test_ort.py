@@ -164,6 +164,7 @@ def median_ms(engine: Engine, inputs: dict[str, Array], runs: int) -> float:
     return statistics.median(times[1:])
 
 
+@pytest.mark.slow
 @pytest.mark.timing
 def test_a_step_is_ten_times_faster_than_recomputing_its_window(capsys: pytest.CaptureFixture[str]) -> None:
     """243 frames, 1024 channels, one thread, one run; the same weights give the same pose in all three forms.

@@ -205,6 +205,7 @@ def test_the_walk_would_jump_without_the_limit():
     assert max(jumps) > 2 * JUMP_DEG
 
 
+@pytest.mark.slow
 def test_vrchats_trackers_turn_without_a_jump_for_a_minute_of_walking():
     vrchat, found = osc.VRChat(), []
     for t, joints in recorded_walk():

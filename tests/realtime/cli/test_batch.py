@@ -63,6 +63,7 @@ def test_a_folder_becomes_recordings_exports_and_overlays(folder, tmp_path, caps
     assert [p.suffix for p in (out / batch_film.HIDDEN).iterdir() if p.is_dir()] == []
 
 
+@pytest.mark.slow
 def test_broken_films_do_not_stop_the_rest(folder, tmp_path, capsys):
     (folder / "a_broken.mp4").write_bytes(b"no film" * 1000)
     (folder / "b_dying.avi").write_bytes(film(tmp_path / "x.avi").read_bytes())
@@ -79,6 +80,7 @@ def test_broken_films_do_not_stop_the_rest(folder, tmp_path, capsys):
     assert "ZeroDivisionError" in (out / batch_film.HIDDEN / "c_bug.log").read_text()
 
 
+@pytest.mark.slow
 def test_what_is_done_is_not_done_again_and_what_is_missing_is(folder, tmp_path, capsys):
     film(folder / "a.avi"), film(folder / "b.avi")
     out = tmp_path / "out"
@@ -104,6 +106,7 @@ def test_a_changed_film_is_done_anew_and_old_pieces_go(folder, tmp_path):
     assert len((out / "a.csv").read_text().splitlines()) > len(before.splitlines())
 
 
+@pytest.mark.slow
 def test_files_of_others_are_left_alone(folder, tmp_path, capsys):
     film(folder / "a.avi")
     (tmp_path / "out").mkdir()
@@ -115,6 +118,7 @@ def test_files_of_others_are_left_alone(folder, tmp_path, capsys):
     assert (tmp_path / "out" / "a.csv").read_text() != "mine"
 
 
+@pytest.mark.slow
 def test_killed_in_the_middle_it_goes_on_behind_what_is_whole(folder, tmp_path):
     film(folder / "a.avi"), film(folder / "b_slow.avi", 60)
     out = tmp_path / "out"

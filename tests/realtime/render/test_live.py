@@ -82,6 +82,7 @@ def frames_of(path):
     return found
 
 
+@pytest.mark.slow
 def test_a_stream_becomes_a_film(tmp_path, capsys):
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
     try:

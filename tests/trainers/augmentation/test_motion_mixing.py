@@ -28,6 +28,7 @@ def test_a_mixture_lasts_as_long_as_both_and_keeps_its_bones():
     assert torch.allclose(lengths, bone_lengths(torch.from_numpy(mine.xyz[:180:2])), atol=2e-3)
 
 
+@pytest.mark.slow
 def test_a_mixture_is_drawn_and_differs_from_what_was_recorded():
     mine, other = walk(1, 3.0, 30.0), walk(2, 3.0, 30.0)
     arms = [13, 16]

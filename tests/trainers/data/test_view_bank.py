@@ -114,6 +114,7 @@ def test_real_cameras_triangulate_what_they_saw():
     assert (roy2024.pseudo_labels(seen, rotation, centre, 3) - truth).abs().max() < 5e-3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "recipe",
     [
@@ -133,6 +134,7 @@ def test_every_recipe_learns_from_real_cameras(folder, tmp_path, recipe):
     assert 0 < figures["open"] < 2000
 
 
+@pytest.mark.slow
 def test_a_run_is_judged_on_the_papers_people(folder, tmp_path):
     config, run = tmp_path / "paper.yaml", tmp_path / "run"
     config.write_text(PAVLLO)

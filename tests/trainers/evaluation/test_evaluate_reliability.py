@@ -77,6 +77,7 @@ def test_figures_are_those_of_the_judge(films):
     assert row["area"] == pytest.approx((0.5 * (others - 5) + 0.25 * (others - 10)) / others)
 
 
+@pytest.mark.slow
 def test_leaving_out_trains_on_the_others_and_judges_on_whom_it_never_saw(films, capsys):
     config = films.parent / "tiny.yaml"
     config.write_text(TINY)

@@ -25,6 +25,7 @@ def people() -> banks.Bank:
     )
 
 
+@pytest.mark.slow
 def test_made_up_keypoints_stray_by_a_tenth_of_the_body_after_a_second_and_half_of_that_at_first(people):
     """Before, they were as wrong in their first frame as after a second, and zeroing them looked bad."""
     first, _, _, second, long, _, _ = by_age(made_up(people, NoiseRange()))

@@ -62,6 +62,7 @@ def h36m(tmp_path_factory) -> Path:
     return folder / "out"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("recipe", "more"),
     [("pavllo", "variant: symmetric\nlayers: 2\nchannels: 8"), ("roy2024", "warm_up: 1\nlead: 0\nstrides: [5]")],

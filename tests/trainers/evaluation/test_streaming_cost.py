@@ -22,6 +22,7 @@ def test_receptive_fields_are_those_of_the_blocks():
     assert [field_of(blocks) for blocks in (2, 3, 4)] == [27, 81, 243]
 
 
+@pytest.mark.slow
 def test_every_way_is_timed_and_the_last_line_is_json(capsys):
     assert main(["streaming", "--people", "2", "--blocks", "1,2", "--seconds", "0"]) == 0
     found = json.loads(capsys.readouterr().out.splitlines()[-1])

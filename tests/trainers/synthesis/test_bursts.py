@@ -78,6 +78,7 @@ def one_segment():
     return [MotionSegment(walking(1, 2.0), 60.0, "01_01", "01")], np.ones(1)
 
 
+@pytest.mark.slow
 def test_a_resumed_run_gives_the_same_files(motion_folder, tmp_path, detector):
     whole = make(motion_folder, tmp_path / "whole")
     half = make(motion_folder, tmp_path / "half", frames=8)

@@ -93,6 +93,7 @@ def render(folder, out, frames=24, **kw):
     return render_clips.synthesize_rendered(folder, out, frames, report=io.StringIO(), clip=(5, 9), **kw)
 
 
+@pytest.mark.slow
 def test_a_killed_run_goes_on_to_the_same_files(motion_folder, tmp_path, fast, monkeypatch):
     whole = render(motion_folder, tmp_path / "whole")
 

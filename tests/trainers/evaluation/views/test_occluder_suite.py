@@ -62,6 +62,7 @@ def test_jitter_sees_trembling_and_neither_an_offset_nor_a_drift():
     assert measure(trembling, truth, joints).jitter[5, 4] == pytest.approx(20.0)
 
 
+@pytest.mark.slow
 def test_the_table_has_every_case(stage, monkeypatch, tmp_path, capsys):
     report = evaluated(stage, monkeypatch, tmp_path, SeeingDetector(stage.world), "--suite")
     row = report["together"]["man"]["detector"]

@@ -51,6 +51,7 @@ def test_telling_counts_flags_against_covered_joints():
     assert found["precision, covered or wrong"] == 1.0
 
 
+@pytest.mark.slow
 def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):
     data = tmp_path / "shards"
     data.mkdir()
