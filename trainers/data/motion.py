@@ -121,6 +121,16 @@ def load(folder: str | Path) -> MotionSet:
     return MotionSet(tuple(s for f in files for s in _read(f, actions)), str(folder))
 
 
+def long_segments(folder: str | Path, seconds: float, part: str) -> list[MotionSegment]:
+    """Load the segments of `seconds` or more, of the people to validate on (part `validation`) or of all others."""
+    everything = load(folder)
+    long = MotionSet(tuple(s for s in everything.segments if s.seconds >= seconds), everything.name)
+    if not long.segments:
+        raise UserError(f"{folder}: no segment of {seconds:g} s or more; prepare more motion: trainers prepare cmu")
+    train, validation = split(long)
+    return list((validation if part == "validation" else train).segments)
+
+
 def save(folder: str | Path, subject: str, segments: list[MotionSegment]) -> Path:
     """Write one subject; complete or not at all."""
     path = Path(folder) / f"subject_{subject}.npz"

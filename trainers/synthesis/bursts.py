@@ -20,7 +20,7 @@ from realtime.detect.mediapipe_detector import Detection, Detector
 from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
 from realtime.transport.frame_ring import grey_copy
-from trainers.data.motion import MotionSegment, MotionSet, load, split
+from trainers.data.motion import MotionSegment, long_segments
 from trainers.data.shards.burst_shards import FROM_50, write_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
 from trainers.errors import UserError
@@ -67,12 +67,7 @@ def synthesize_bursts(
 
 def motions(settings: BurstSettings) -> list[MotionSegment]:
     """Return segments of half a second or more, of the settings' subjects."""
-    everything = load(settings.motion)
-    long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 0.5), everything.name)
-    if not long.segments:
-        raise UserError(f"{settings.motion}: no segment of half a second or more; prepare motion: trainers prepare cmu")
-    train, validation = split(long)
-    return list((validation if settings.part == "validation" else train).segments)
+    return long_segments(settings.motion, 0.5, settings.part)
 
 
 def burst_shard(settings: BurstSettings, number: int, out: Path) -> int:

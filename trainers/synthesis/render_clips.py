@@ -14,7 +14,7 @@ from realtime.demo.hidden import HiddenJoints
 from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detector
 from trainers.augmentation.motion_mixing import mixed
-from trainers.data.motion import MotionSegment, MotionSet, load, split
+from trainers.data.motion import MotionSegment, long_segments
 from trainers.data.shards.clip_shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
 from trainers.errors import UserError
 from trainers.synthesis.run_detector import observe, open_observer
@@ -57,12 +57,7 @@ def synthesize_rendered(
 
 def motions(settings: RenderedSettings) -> list[MotionSegment]:
     """Return segments of a second or more, of the settings' subjects."""
-    everything = load(settings.motion)
-    long = MotionSet(tuple(s for s in everything.segments if s.seconds >= 1.0), everything.name)
-    if not long.segments:
-        raise UserError(f"{settings.motion}: no segment of a second or more; prepare more motion: trainers prepare cmu")
-    train, validation = split(long)
-    return list((validation if settings.part == "validation" else train).segments)
+    return long_segments(settings.motion, 1.0, settings.part)
 
 
 def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
