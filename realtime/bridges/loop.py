@@ -39,7 +39,7 @@ class Changes:
     last: str = ""
 
     def told(self, text: str) -> str:
-        """The text where it is another than the last, else nothing."""
+        """Return the text where it is another than the last, else nothing."""
         if text == self.last:
             return ""
         self.last = text
@@ -103,7 +103,7 @@ def run(client: PoseClient, bridge: Bridge, args: argparse.Namespace, pressed: K
 
 
 def known_hello(client: PoseClient) -> Hello | None:
-    """Who publishes, where that was said already; no waiting."""
+    """Return who publishes, where that was said already; no waiting."""
     try:
         return client.hello(0.0)
     except NoStream:
@@ -113,7 +113,7 @@ def known_hello(client: PoseClient) -> Hello | None:
 def found(
     client: PoseClient, pose: Pose3D, hello: Hello | None, everybody: bool, wanted: int | None, last: int | None
 ) -> list[BridgedPerson]:
-    """The people to bridge; none where their joints have no names yet."""
+    """Return the people to bridge; none where their joints have no names yet."""
     if not pose.people or hello is None:
         return []
     one = chosen(pose, wanted, last)
@@ -123,7 +123,7 @@ def found(
 
 
 def obeyed(pressed: Keys, bridge: Bridge) -> str:
-    """The last key that was pressed; each does what the bridge says it does."""
+    """Return the last key that was pressed; each does what the bridge says it does."""
     key = ""
     while not pressed.empty():
         key = pressed.get()

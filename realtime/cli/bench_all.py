@@ -25,7 +25,7 @@ class UnknownPart(Exception):
 
 
 def run(*words: str) -> Lines:
-    """A bench of its own: its lines without the JSON."""
+    """Yield a bench of its own: its lines without the JSON."""
     command = [sys.executable, "-m", "realtime.cli.main", "bench", *words]
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=bench.quiet())
     yield f"`realtime bench {' '.join(words)}`"

@@ -31,17 +31,18 @@ class Rest:
     scale: float = 1.0  # of places: how much longer these legs are than the person's
 
     def local(self, bones: Rotations) -> Rotations:
-        """Each bone against its parent, identity in the rest pose."""
+        """Return each bone against its parent, identity in the rest pose."""
         away = {b: self.facing.T @ bones[b] @ self.turned[b].T @ self.facing for b in PARENTS}
         return {b: away[p].T @ away[b] if p else away[b] for b, p in PARENTS.items()}
 
     def place(self, point: Real, ground: float | None = None) -> Real:
-        """A point of the room, seen from where the person stood and faced; above `ground`, if that is known."""
+        """Return a point of the room, seen from where the person stood and faced; above `ground`, if that is known."""
         here = self.origin if ground is None else np.array([self.origin[0], ground, self.origin[2]])
         return np.asarray(self.scale * (self.facing.T @ (point - here)))
 
     def hips(self, pelvis: Real, local: Rotations, low: float | None, ground: float | None) -> Real:
-        """Where the hips are: as high as lets the lower sole stand as high above the ground as the person's does."""
+        """Return where the hips are: as high as lets the lower sole stand as high above the ground as the person's
+        does."""
         place = self.place(pelvis, ground)
         if low is None or ground is None:
             return place
@@ -72,7 +73,7 @@ class Calibration:
         self._frames.append((joints, face))
 
     def rest(self) -> Rest:
-        """The rest pose; ValueError says what was wrong with the T-pose."""
+        """Return the rest pose; ValueError says what was wrong with the T-pose."""
         joints, face = mean([j for j, _ in self._frames]), mean([f for _, f in self._frames])
         if len(self._frames) < FEWEST_FRAMES:
             raise ValueError(f"only {len(self._frames)} frames showed the person; stay in view and calibrate again")

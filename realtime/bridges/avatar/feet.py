@@ -15,7 +15,7 @@ ABOVE_FLOOR_M = {SOLES: 0.02, ANKLES: 0.08}  # a joint lies within the foot
 
 
 def lowest_of_feet(joints: Mapping[str, Real]) -> float | None:
-    """Height of what the lower foot stands on; None where no foot is known."""
+    """Return height of what the lower foot stands on; None where no foot is known."""
     found = [
         float(joints[name][1]) - above for names, above in ABOVE_FLOOR_M.items() for name in names if name in joints
     ]
@@ -58,7 +58,7 @@ HEEL, TOES = np.array([0.0, -0.08, -0.05]), np.array([0.0, -0.08, 0.15])  # m fr
 
 
 def lowest_sole(local: Mapping[str, Real], offsets: Mapping[str, Real]) -> float:
-    """How high an avatar's lower sole is above its hips, m (negative), from rotations against parents."""
+    """Return how high an avatar's lower sole is above its hips, m (negative), from rotations against parents."""
     heights = []
     for side in ("Left", "Right"):
         turn, at = local["Hips"], np.zeros(3)

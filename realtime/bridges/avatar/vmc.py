@@ -78,7 +78,7 @@ class Performer:
         self._seen, self._bones = seen, rotations(seen.joints, seen.face, self._bones)
 
     def _stands(self, seen: BridgedPerson) -> bool:
-        """Whether the first person's place is known by now; it becomes the middle."""
+        """Return whether the first person's place is known by now; it becomes the middle."""
         if self._standing is None:
             return True
         self._standing.add(seen)

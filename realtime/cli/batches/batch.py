@@ -102,7 +102,7 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
 
 
 def films(words: list[str]) -> list[Path]:
-    """Files as named; of folders and patterns what is no overlay of ours."""
+    """Return files as named; of folders and patterns what is no overlay of ours."""
     found: list[Path] = []
     for word in words:
         path = Path(word)
@@ -118,7 +118,7 @@ def films(words: list[str]) -> list[Path]:
 
 
 def names_of(found: list[Path]) -> list[str]:
-    """What each film's files begin with: its name, with its folder's where two films share it."""
+    """Return what each film's files begin with: its name, with its folder's where two films share it."""
     alike = Counter(path.stem for path in found)
     names = [path.stem if alike[path.stem] == 1 else f"{path.resolve().parent.name}_{path.stem}" for path in found]
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -214,7 +214,7 @@ def start(job: Job, bar: Progress) -> FilmWorker:
 
 
 def finished(active: list[FilmWorker], bar: Progress) -> list[FilmWorker]:
-    """Those that ended, after taking what the others said within a turn."""
+    """Return those that ended, after taking what the others said within a turn."""
     over: list[FilmWorker] = []
     for ready in wait([worker.control for worker in active], TURN_S):
         worker = next(one for one in active if one.control is ready)
