@@ -9,6 +9,7 @@ import signal
 import stat
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -102,11 +103,13 @@ def test_a_viewer_that_comes_late_goes_and_comes_back_is_served_again(tmp_path):
         for number in range(2):
             since = len(bridge.lines)
             one = viewer(number)
-            bridge.said("a viewer is there", since)
-            bridge.said("poses a second", since)  # ten seconds of them at most
-            since = len(bridge.lines)
-            os.killpg(one.pid, signal.SIGTERM)  # the command starts a program of its own
-            one.wait(20)
+            try:
+                bridge.said("a viewer is there", since)
+                time.sleep(5)  # of poses
+            finally:
+                since = len(bridge.lines)
+                os.killpg(one.pid, signal.SIGTERM)  # the command starts a program of its own
+                one.wait(20)
             bridge.said("waiting for a viewer", since)
         assert bridge.stop() == 0
     for number in range(2):
