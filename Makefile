@@ -1,6 +1,7 @@
 # make demo   environment, installation, the demo: live poses here, the viewer's address for a browser
 # make test       the checks, then the tests of a few minutes
 # make test-all   the checks, then all tests: what CI runs
+# make faults-apart   the fault groups once more, the detector in a process of its own: before a release, or nightly
 # make docs   the site, into build/site
 # make bench  latency, throughput, memory and start-up on this machine
 # make benchmarks   every table of docs/BENCHMARKS.md anew, about an hour: VIEWS="DIR DIR" DATA=DIR name footage
@@ -35,7 +36,6 @@ demo: $(VENV)/.runs
 test: check
 	$(BIN)/python -m pytest $(BESIDE) -m "$(QUICK)"
 
-# the fault groups once more, the detector in a process of its own: nightly
 faults-apart: $(VENV)/.tests
 	STEADYPOSE_TEST_PROCESSES=apart $(BIN)/python -m pytest tests/faults -m "not browser"
 
