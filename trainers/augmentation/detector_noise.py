@@ -6,6 +6,7 @@ Shapes: B clips, T ticks, 17 joints.  Lengths in metres at the person, turned in
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import cast
 
 import torch
@@ -54,9 +55,15 @@ def normal(shape: tuple[int, ...], g: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=g, device=g.device)
 
 
+@cache
+def kept_a_tick(memory_ticks: float) -> float:
+    """Share of a drift that is left after one tick."""
+    return float(torch.exp(torch.tensor(-1.0 / memory_ticks)).item())
+
+
 def drifting(shape: tuple[int, ...], memory_ticks: float, g: torch.Generator) -> Tensor:
     """Unit-variance first-order noise along dimension 1, made by one matrix product."""
-    keep = torch.exp(torch.tensor(-1.0 / memory_ticks)).item()
+    keep = kept_a_tick(memory_ticks)
     ticks = torch.arange(shape[1], device=g.device, dtype=torch.float32)
     lag = ticks[:, None] - ticks[None]
     weights = torch.where(lag >= 0, keep ** lag.clamp_min(0), torch.zeros_like(lag))

@@ -36,6 +36,7 @@ from trainers.skeleton.bones import (
 UPPER = tuple(range(J("spine"), len(PARENTS)))
 LARGEST_FLEXION = 2.62  # rad: 150 degrees between the directions of a hinge's two bones
 FrameOf = Callable[[Tensor], Tensor]
+COUNTED_ON = ("cpu",)  # devices that answer at once how many clips are mixed
 TRUNK_RADIUS_M = 0.07  # wrists and elbows nearer to the line from pelvis to thorax are inside the body
 
 
@@ -81,7 +82,7 @@ def exchange_arm(xyz: Tensor, arm: Sequence[int], share: float, generator: Gener
 def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float, generator: Generator) -> Tensor:
     partners = torch.randperm(len(xyz), device=xyz.device, generator=generator)
     taken = chosen(len(xyz), share, generator)
-    if xyz.device.type != "cpu":  # counting rows would wait for the device: all are mixed, some are kept
+    if xyz.device.type not in COUNTED_ON:  # counting rows would wait for the device: all are mixed, some are kept
         new = _mixed(xyz, xyz[partners], part, frame_of)
         return pick(taken & ~deeper_inside(new, xyz), new, xyz)
     rows = taken.nonzero()[:, 0]
