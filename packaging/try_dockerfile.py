@@ -27,7 +27,7 @@ CARRIED = (
     "/etc/apt/sources.list",
     "/etc/apt/sources.list.d",
     "/etc/apt/apt.conf.d",
-    "/etc/ssl/certs",
+    "/etc/ssl/certs/ca-certificates.crt",
 )
 TRIALS = (  # what a user does first in the container
     ["--version"],
@@ -98,18 +98,23 @@ def prepare(folder: Path, suite: str, mirror: str) -> None:
     if not (folder / "bin").exists():
         command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", suite, str(folder), mirror]
         subprocess.run(command, check=True)
-    for name in CARRIED:  # how this machine reaches its package indexes
-        source, target = Path(name), folder / name.lstrip("/")
-        if source.is_dir():
-            shutil.copytree(source, target, dirs_exist_ok=True, symlinks=False, ignore_dangling_symlinks=True)
-        elif source.exists():
-            shutil.copyfile(source, target)
-    for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE"):
-        if (bundle := Path(os.environ.get(name, ""))).is_file():
-            target = folder / str(bundle).lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(bundle, target)
+    bundles = [os.environ.get(name, "") for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
+    for name in (*CARRIED, *filter(None, bundles)):  # how this machine reaches its package indexes
+        carry(Path(name), folder / name.lstrip("/"))
     CleanRoot(folder).run(["python3", "-m", "venv", "/usr/local"])
+
+
+def carry(source: Path, target: Path) -> None:
+    """Never through a link of the clean root: it would lead out of it."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    if target.is_symlink() or target.is_file():
+        target.unlink()
+    elif target.is_dir():
+        shutil.rmtree(target)
+    if source.is_dir():
+        shutil.copytree(source, target, ignore_dangling_symlinks=True)
+    elif source.exists():
+        shutil.copyfile(source, target)
 
 
 def main() -> int:

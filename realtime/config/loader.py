@@ -192,7 +192,8 @@ def refuse_open_link(config: RunConfig, origin: Origin) -> None:
         try:
             private = address is None or is_loopback(address)
         except BadPlace as error:
-            raise ConfigError(f"{origin(path)}: {error}") from None
+            text = str(error).replace("tcp://", "remote://") if path[0] == "source" else str(error)
+            raise ConfigError(f"{origin(path)}: {text}") from None
         if not private and not config.publish.keys and not config.publish.insecure:
             raise ConfigError(
                 f"{origin(path)}: pictures of people would cross the network unencrypted; with keys they are safe: "

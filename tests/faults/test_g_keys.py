@@ -17,10 +17,12 @@ from realtime.cli import main as cli
 from realtime.client.pose_client import NoStream
 from realtime.config import loader
 from realtime.config.yaml_file import ConfigError
+from realtime.recording.recorder import StreamRecorder
 from realtime.transport import keys
 from realtime.transport.authenticator import AllowList, Authenticator, guard
 from realtime.transport.bus import Bus
 from realtime.transport.keys import BadKeys, client_keys, publisher_keys
+from realtime.viewer.feed import Feed
 from tests.support.keyed import make_folders, station
 from tests.support.other_user import NOBODY, as_root
 from tests.support.paths import ROOT
@@ -77,6 +79,31 @@ def test_g4_keys_where_the_publisher_has_none_are_told(runtime_dir, folders):
     with PoseClient(address, keys=folders["listed"]) as client:
         until(lambda: "has no keys; leave --keys out" in client.refusal)
     bus.close()
+
+
+def test_g4_the_viewer_and_the_recorder_read_with_keys_and_say_what_is_wrong_without(folders, runtime_dir):
+    with station(folders["publisher"], runtime_dir) as one:
+        kinds: dict[str, set[str]] = {"listed": set(), "": set()}
+        for who, seen in kinds.items():
+            own = client_keys(folders[who]) if who else None
+            feed = Feed(one.address, lambda kind, _, seen=seen: seen.add(kind), False, own)
+            recorder = StreamRecorder(one.address, runtime_dir / f"{who or 'none'}.sp", own)
+            feed.start()
+            recorder.start()
+            if who:
+                until(lambda seen=seen, recorder=recorder: {"pose3d", "hello"} <= seen and recorder.records > 5)
+            else:
+                until(
+                    lambda feed=feed, recorder=recorder: OUT[""][2] in feed.refusal and OUT[""][2] in recorder.refusal
+                )
+            feed.close()
+            recorder.close()
+        assert not kinds[""] and (runtime_dir / "listed.sp").exists() and not (runtime_dir / "none.sp").exists()
+
+
+def test_g4_every_command_that_reads_a_stream_takes_keys():
+    for words in (["view"], ["record", "f"], ["render", "tcp://h:1", "-o", "o.mp4"], ["bridge", "osc"], ["health"]):
+        assert cli.parser_for(words[0]).parse_args([*words, "--keys", "k"]).keys == "k"
 
 
 def test_g4_the_list_is_obeyed_while_it_runs(folders, runtime_dir):
