@@ -67,6 +67,28 @@ MUTANTS = (
         ("tests/faults/test_h_messages.py", "-k", "h10_nonsense_that"),
     ),
     Mutant(
+        "enforced domain", "realtime/transport/authenticator.py",
+        "    socket.set(zmq.ZAP_ENFORCE_DOMAIN, 1)", "    pass",
+        ("tests/faults/test_g_keys.py", "-k", "g5_without_its_authenticator"),
+    ),
+    Mutant(
+        "allow-list", "realtime/transport/authenticator.py", "if name else (b", "if frames else (b",
+        ("tests/faults/test_g_keys.py", "-k", "unlisted or camera_s"),
+    ),
+    Mutant(
+        "mode of a secret", "realtime/transport/keys.py", "0o077 if secret else 0o022", "0o002",
+        ("tests/faults/test_g_keys.py", "-k", "g6"),
+    ),
+    Mutant(
+        "JPEG size", "realtime/capture/remote/jpeg.py", "if size != jpeg_size(data) or", "if",
+        ("tests/realtime/capture/test_remote.py", "-k", "jpeg or lies"),
+    ),
+    Mutant(
+        "send window", "realtime/capture/remote/send_window.py",
+        "self.size = max(FEWEST, self.size - 1)", "self.size = MOST",
+        ("tests/realtime/capture/test_remote.py", "-k", "too_narrow"),
+    ),
+    Mutant(
         "ring sequence", "realtime/transport/frame_ring.py",
         'return made if int(mark["before"]) == wanted.generation else None', "return made",
         ("tests/faults/test_c_shared_memory.py", "-k", "c5"),
