@@ -20,6 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
+MIRROR = "http://deb.debian.org/debian"  # what comes from there is signed
 INCLUDED = "ca-certificates,python3,python3-venv,python3-pip"
 CARRIED = (
     "/etc/resolv.conf",
@@ -63,7 +64,8 @@ class CleanRoot:
         }
         words = [f"{key}={value}" for key, value in (given | self.environment).items()]
         mounts = (
-            "mount -t proc proc {0}/proc; mount -t tmpfs -o size=256m,mode=1777 shm {0}/dev/shm; "
+            "mount -t proc proc {0}/proc; mount --rbind /sys {0}/sys; "
+            "mount -t tmpfs -o size=256m,mode=1777 shm {0}/dev/shm; "
             "for d in null zero urandom random; do touch {0}/dev/$d; mount --bind /dev/$d {0}/dev/$d; done; "
         ).format(shlex.quote(str(self.folder)))
         inside = ["chroot", f"--userspec={self.user}", str(self.folder), "/usr/bin/env", "-i", *words,
@@ -99,9 +101,16 @@ def prepare(folder: Path, suite: str, mirror: str) -> None:
         command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", suite, str(folder), mirror]
         subprocess.run(command, check=True)
     bundles = [os.environ.get(name, "") for name in ("PIP_CERT", "SSL_CERT_FILE", "REQUESTS_CA_BUNDLE")]
-    for name in (*CARRIED, *filter(None, bundles)):  # how this machine reaches its package indexes
+    carried = [name for name in CARRIED if own_suite() or not name.startswith("/etc/apt/sources")]
+    for name in (*carried, *filter(None, bundles)):  # how this machine reaches its package indexes
         carry(Path(name), folder / name.lstrip("/"))
     CleanRoot(folder).run(["python3", "-m", "venv", "/usr/local"])
+
+
+def own_suite() -> str:
+    """The name of this machine's Debian; empty where it is none, whose sources of packages would not fit."""
+    known = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
+    return known.get("VERSION_CODENAME", "") if known.get("ID") == "debian" else ""
 
 
 def carry(source: Path, target: Path) -> None:
@@ -118,7 +127,7 @@ def carry(source: Path, target: Path) -> None:
 
 
 def main() -> int:
-    folder, suite, mirror = Path(sys.argv[1]).absolute(), *(sys.argv[2:] or ["stable", "https://deb.debian.org/debian"])
+    folder, suite, mirror = Path(sys.argv[1]).absolute(), *(sys.argv[2:] or [own_suite() or "stable", MIRROR])
     prepare(folder, suite, mirror)
     root = CleanRoot(folder)
     for word, rest in instructions((ROOT / "Dockerfile").read_text()):
