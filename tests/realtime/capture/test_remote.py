@@ -33,6 +33,7 @@ MS = 1_000_000
 YEAR_NS = 365 * 86400 * 10**9
 
 
+@settings(deadline=None)
 @given(
     offset=st.integers(-YEAR_NS, YEAR_NS),
     ways=st.lists(st.tuples(st.integers(0, 500 * MS), st.integers(0, 500 * MS)), min_size=1, max_size=90),
@@ -130,11 +131,12 @@ def test_a_jpeg_tells_its_size_before_memory_is_taken():
 
 
 @given(st.binary(max_size=200))
-@settings(max_examples=200)
+@settings(max_examples=200, deadline=None)
 def test_any_bytes_are_a_size_or_none(data):
     assert jpeg_size(b"\xff\xd8\xff" + data) is None or len(data) > 5
 
 
+@settings(deadline=None)
 @given(st.sampled_from([b"here", b"picture", b"clock?", b"clock", b"receipt", b"x"]), st.binary(max_size=300))
 def test_random_notes_are_refused_as_messages(kind, body):
     with pytest.raises(MessageError):
@@ -235,7 +237,7 @@ def test_stamps_are_of_this_machine_s_clock_whatever_the_other_one_says(ends, ah
     receiver = ends(Receiver(address.replace("tcp", "remote")))
     assert receiver.source.note() == f"waiting for a camera at {address}"
     camera = ends(Camera(address, ahead_ns))
-    until(lambda: known(receiver) and "clock_error_ms" in receiver.source.info())
+    until(lambda: known(receiver) and "clock_error_ms" in receiver.source.info(), 20)
     captured = camera.send(3)
     picture = until(lambda: receiver.pictures and receiver.pictures[-1])
     bound_ns = receiver.source.info()["clock_error_ms"] * MS
@@ -249,11 +251,12 @@ def test_only_the_newest_of_those_that_wait_is_shown_and_stamps_always_grow(ends
     address = free_address()
     receiver = ends(Receiver(address.replace("tcp", "remote")))
     camera = ends(Camera(address))
-    until(lambda: known(receiver))
+    until(lambda: known(receiver), 20)
     for seq in range(40):
         until(lambda seq=seq: camera.send(seq))  # the queue is short
     until(lambda: receiver.pictures and receiver.pictures[-1].stamp.seq == 39)
-    until(lambda: camera.receipts == list(range(40)))
+    until(lambda: 39 in camera.receipts)  # in order, a few may find no place
+    assert camera.receipts == sorted(set(camera.receipts))
     stamps = [picture.stamp for picture in receiver.pictures]
     assert [s.seq for s in stamps] == sorted({s.seq for s in stamps}) and len({s.stream for s in stamps}) == 1
     assert all(a.t_capture_ns < b.t_capture_ns <= clock.now_ns() for a, b in itertools.pairwise(stamps))
@@ -263,7 +266,7 @@ def test_a_picture_that_lies_about_its_size_is_damaged_and_the_next_one_is_shown
     address = free_address()
     receiver = ends(Receiver(address.replace("tcp", "remote")))
     camera = ends(Camera(address))
-    until(lambda: known(receiver))
+    until(lambda: known(receiver), 20)
     camera.send(1, size=(640, 480))
     until(lambda: receiver.damaged == 1)
     camera.send(2)
@@ -275,7 +278,7 @@ def test_a_second_camera_is_refused_until_the_first_is_silent(ends):
     receiver = ends(Receiver(address.replace("tcp", "remote")))
     first = Camera(address)
     try:
-        until(lambda: known(receiver))
+        until(lambda: known(receiver), 20)
         second = ends(Camera(address))
         until(lambda: receiver.source.turned_away > 3)
         assert "second camera refused" in receiver.source.note()
@@ -306,11 +309,13 @@ def test_with_keys_a_listed_camera_alone_is_let_in(ends, runtime_dir, caplog):
     strangers = {"unlisted": "listed", "wrong key": "wrong", "no keys": ""}  # `listed` may read, not send
     for why, who in strangers.items():
         one = Camera(address, keys=client_keys(folders[who]) if who else None)
-        until(lambda why=why: f"refused, {why}" in caplog.text)
-        one.close()
+        try:
+            until(lambda why=why: f"refused, {why}" in caplog.text, 20)
+        finally:
+            one.close()
     assert receiver.source.note().startswith("waiting") and not receiver.pictures
     camera = ends(Camera(address, keys=client_keys(folders["camera"])))
-    until(lambda: known(receiver))
+    until(lambda: known(receiver), 20)
     camera.send(1)
     until(lambda: receiver.pictures)
 
