@@ -109,7 +109,7 @@ class RoomLifter(PlainLifter):
 
 def faked(settings: RunConfig, first_id: int = 1):
     chain = fake_chain(settings)
-    chain.lifter = RoomLifter(chain.lifter.engine)
+    chain.lifter = RoomLifter(chain.lifter.engine)  # type: ignore[assignment]
     return chain
 
 

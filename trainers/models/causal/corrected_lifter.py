@@ -91,9 +91,9 @@ class CorrectedLifter(nn.Module):
         steps = zip(*(part.view(-1, ticks, *part.shape[1:]).unbind(1) for part in parts))
         state = {name: x.new_zeros(len(x), *shape) for name, shape in self.contract().state}
         poses, before = [], time[:, 0]
-        for t, step in enumerate(steps):
+        for t, (corrected, carried, share, trust) in enumerate(steps):
             start = torch.full((len(x),), t == 0, device=x.device)
-            pose, state = self._settled(*step, time[:, t] - before, start, state)
+            pose, state = self._settled(corrected, carried, share, trust, time[:, t] - before, start, state)
             poses.append(pose)
             before = time[:, t]
         turned = torch.stack(poses, 1).flatten(0, 1) @ view.rotation.transpose(1, 2)
