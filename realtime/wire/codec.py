@@ -65,13 +65,16 @@ def pack(message: Any, sizes: Sizes | None = None) -> dict[str, Any]:
 
 
 def unpack(kind: type, plain: Any, sizes: Sizes | None = None) -> Any:
-    """Return the dataclass again.  A key this version does not know is passed over; a missing one is an error."""
+    """Return the dataclass again.  A key this version does not know is passed over; a missing one is an error, unless
+    it was added within the version: then an older sender is given the default."""
     if type(plain) is not dict:
         refuse("type", f"{kind.__name__} is a map, found {type(plain).__name__}")
     sizes = {} if sizes is None else sizes
     values = {}
     for name, flat, coder in plan(kind):
         if not flat and name not in plain:
+            if name in getattr(kind, "ADDED", ()):
+                continue
             refuse("missing", f"{kind.__name__} lacks {name}")
         values[name] = _at(name, coder.unpack, plain if flat else plain[name], sizes)
     return kind(**values)

@@ -11,7 +11,7 @@ hidden: uint8), row by row; J follows from the length; every number is finite.  
 from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 from realtime.wire import codec
 from realtime.wire.array_codec import Below, MessageError, Within, refuse
@@ -182,6 +182,8 @@ class Health:
 @dataclass(frozen=True)
 class Hello:
     """Who publishes: all that a reader must know to use the other topics."""
+
+    ADDED: ClassVar = ("model_choice", "sources", "medium")  # within this version: an older sender lacks them
 
     boot: str  # new at every start
     source: str  # stable name: cam0

@@ -11,8 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
+from realtime.wire import codec
 from realtime.wire.messages import (
     Health,
+    Hello,
     Keypoints2D,
     MessageError,
     Person2D,
@@ -202,3 +204,12 @@ def test_what_is_not_finite_is_not_sent(value):
 def test_a_wrong_shape_is_not_sent():
     with pytest.raises(MessageError, match="xy: shape"):
         encode("keypoints2d", "cam0", replace(keypoints(), people=(replace(person2d(), xy=np.zeros((J2, 3))),)))
+
+
+def test_a_key_that_was_added_within_the_version_may_be_lacking_and_no_other():
+    plain = codec.loads(split(encode("hello", "cam0", hello(sources=("cam0", "cam1"), model_choice="lite")))[2])
+    older = {key: value for key, value in plain.items() if key not in ("sources", "model_choice", "medium")}
+    assert codec.unpack(Hello, older) == hello()
+    for key in older.keys() - {"v"}:
+        with pytest.raises(MessageError, match=f"Hello lacks {key}"):
+            codec.unpack(Hello, {k: v for k, v in older.items() if k != key})
