@@ -57,6 +57,7 @@ SECTIONS = {
     "sweep": Section("People, picture sizes, rates, detector models", (PYTHON, "-m", "realtime.bench.sweep")),
     "hand-over": Section("A picture to another process", (PYTHON, "-m", "realtime.bench.hand_over")),
     "streaming": Section("A tick: streamed, or its window anew", (PYTHON, "-m", "trainers", "streaming")),
+    "training": Section("Steps and windows a second of every recipe", (PYTHON, "-m", "trainers", "bench")),
     "viewer": Section("The viewer", (PYTHON, "-m", "realtime.bench.viewer")),
     "viewers": Section("Viewers of others", (PYTHON, "-m", "realtime.bench.viewer_peers")),
     "endurance": Section("Endurance: half an hour of kills and stops", (PYTHON, "-m", "realtime", "soak")),
