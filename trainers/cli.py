@@ -9,7 +9,7 @@ import argparse
 import sys
 from importlib import import_module
 
-from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.errors import CalibrationError
 from realtime.cluster.ray_tasks import ClusterError
 from realtime.detect.native_library import mark_command
 from trainers.errors import UserError

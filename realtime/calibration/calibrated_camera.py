@@ -14,12 +14,6 @@ PADDING_PX = 16  # video coders pad a side to a multiple of 16: 1080 becomes 108
 SAME_SHAPE = 0.01  # relative difference of the two scale factors of a film that was resized
 
 
-class CalibrationError(ValueError):
-    """A calibration that cannot be used: found, expected, next command, in a line."""
-
-    exit_code = 2
-
-
 @dataclass(frozen=True)
 class CalibratedCamera:
     """World -> camera: X_cam = R X + t, metres; x right, y down, z forward."""

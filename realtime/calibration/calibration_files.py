@@ -17,7 +17,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.errors import CalibrationError
 from realtime.calibration.opencv_json import array, checked, read_json
 from realtime.calibration.text_file import read_text
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.errors import CalibrationError
 
 
 def matching(film: Path, cameras: list[CalibratedCamera], calibration: Path) -> str:

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.errors import CalibrationError
 from realtime.calibration.text_file import read_text
 
 RIGID = 1e-3  # how far R R^T may lie from the identity

@@ -6,7 +6,7 @@ import os
 import stat
 from pathlib import Path
 
-from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.errors import CalibrationError
 
 MOST_BYTES = 16 << 20
 

@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from engines.skeleton import JointSet
-from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.errors import CalibrationError
 from realtime.fusion.people import FEWEST_JOINTS, Member, RoomPeople, RoomPerson, Seen
 from realtime.fusion.synchrony import Synchrony
 from realtime.fusion.view import CameraView

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.errors import CalibrationError
 from realtime.capture.open_source import open_source
 from realtime.capture.prefetch import ahead
 from realtime.capture.source import Picture, Source

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 
 from engines import npz
 from engines.skeleton import BLAZEPOSE_33
-from realtime.calibration.calibrated_camera import CalibratedCamera, CalibrationError
+from realtime.calibration.calibrated_camera import CalibratedCamera
+from realtime.calibration.errors import CalibrationError
 from realtime.calibration.opencv_json import read_json
 from trainers.errors import UserError
 from trainers.user_file import read_bytes

@@ -6,8 +6,8 @@ import cv2
 import numpy as np
 import pytest
 
-from realtime.calibration.calibrated_camera import CalibrationError
 from realtime.calibration.calibration_files import read_cameras
+from realtime.calibration.errors import CalibrationError
 
 # A camera 3 m before the origin on the world's -y, 1 m high, looking along +y; z is up.
 K = np.array([[900.0, 0, 640], [0, 910, 360], [0, 0, 1]])

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from engines.skeleton import H36M_17
-from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.errors import CalibrationError
 from realtime.fusion.fuser import FUSED, JUDGED_FRAMES, Fuser
 from realtime.fusion.synchrony import FRAMES
 from realtime.wire.messages import ABSENT, INFERRED, OBSERVED, Pose3D, Stamp, decode, encode

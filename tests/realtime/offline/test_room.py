@@ -10,7 +10,7 @@ import pytest
 
 import realtime
 from engines.skeleton import H36M_17
-from realtime.calibration.calibrated_camera import CalibrationError
+from realtime.calibration.errors import CalibrationError
 from realtime.calibration.opencv_json import write_calibration
 from realtime.cli.main import main
 from realtime.config.schema import RoomConfig, RunConfig, SourceConfig
