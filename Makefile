@@ -40,8 +40,10 @@ faults-apart: $(VENV)/.tests
 	STEADYPOSE_TEST_PROCESSES=apart $(BIN)/python -m pytest tests/faults -m "not browser"
 
 test-all: check
-	$(BIN)/python -m pytest $(BESIDE) -m "not alone"
-	$(BIN)/python -m pytest -m alone
+	@ended=0; \
+	$(BIN)/python -m pytest $(BESIDE) -m "not alone" || ended=1; \
+	$(BIN)/python -m pytest -m alone || ended=1; \
+	exit $$ended
 
 check: $(VENV)/.tests
 	$(BIN)/ruff format --check .

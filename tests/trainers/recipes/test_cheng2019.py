@@ -25,10 +25,11 @@ from trainers.deploy.export import export
 from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
 from trainers.geometry.self_occlusion import visible
-from trainers.geometry.virtual_cameras import CameraRange, sample_views
+from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
 from trainers.models.blocks.hold_hidden import hold_clip
 from trainers.models.papers.cheng2019 import WINDOW, Cheng2019, Discriminator, TwinTCN, filled
 from trainers.recipes import cheng2019
+from trainers.recipes.virtual_people import detected
 from trainers.test_clips.from_motion import facing as turned_to
 
 CONFIG = "configs/train/cheng2019.yaml"
@@ -245,7 +246,7 @@ def test_people_without_3d_show_keypoints_alone(folder):
     batch = drawn(recipe)
     assert batch.labelled.tolist() == [True] * 6 + [False] * 2
     assert batch.pose[6:].abs().max() == 0 and batch.rays[6:].abs().max() > 0
-    assert made(folder, withheld=0).other is None and made(folder, labelled=("01",)).bank.length.tolist() == [200]
+    assert made(folder, withheld=0).other is None and made(folder, labelled=("01",)).bank.bank.length.tolist() == [200]
 
 
 def test_zeta_switches_between_pose_and_projection(folder):
@@ -283,8 +284,11 @@ def test_some_windows_begin_inside(folder):
 
 def test_without_augmentation_nothing_is_masked(folder):
     view = sample_views(walkers(8, 60), CameraRange(), torch.Generator().manual_seed(0))
+    times = tick_times(*view.pose.shape[:2], torch.Generator().manual_seed(1))
+    recipes = [made(folder, augmented=augmented) for augmented in (False, True)]
     plain, whole = (
-        made(folder, augmented=a)._hidden(view, torch.Generator().manual_seed(1)) for a in (False, True)
+        detected(view, times, recipe.settings, torch.Generator().manual_seed(1), recipe.watching).hidden
+        for recipe in recipes
     )  # fmt: skip
     assert torch.equal(plain, ~view.inside) and whole.float().mean() > plain.float().mean() + 0.05
     behind = ~visible(turned_to(view))
