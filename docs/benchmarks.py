@@ -122,7 +122,7 @@ def machine() -> str:
 
 
 def page() -> str:
-    """The page from its head, what was kept, and its tail about peers."""
+    """Assemble the page from its head, the kept sections and its tail about peers."""
     parts = [(DOCS / "benchmarks.head.txt").read_text(encoding="utf-8").rstrip()]
     for name, section in SECTIONS.items():
         kept = KEPT / f"{name}.json"
@@ -140,7 +140,7 @@ def section_text(section: Section, kept: dict[str, object], about: str) -> str:
 
 
 def words(name: str) -> str:
-    """What a reader must know of a section: `## NAME` in benchmarks.words.txt, up to the next one."""
+    """Read a section's introduction: `## NAME` in benchmarks.words.txt, up to the next one."""
     text = (DOCS / "benchmarks.words.txt").read_text(encoding="utf-8")
     for part in text.split("## ")[1:]:
         title, _, body = part.partition("\n")

@@ -61,7 +61,7 @@ def comments(module: Any) -> dict[tuple[str, str], str]:
 
 
 def wire_type(hint: Any) -> str:
-    """A field's type as it travels."""
+    """Name a field's type as it travels."""
     origin, args = get_origin(hint), get_args(hint)
     if origin is Annotated:
         shape = [str(a) for a in args[1:] if isinstance(a, (str, int))]
@@ -83,7 +83,7 @@ def wire_type(hint: Any) -> str:
 
 
 def bounds_of(one: Within) -> str:
-    """What a reader refuses beyond."""
+    """Describe the bounds beyond which a reader refuses a value."""
     return f"{one.low:g} to {one.high:g}" if one.high < 2**31 else f"from {one.low:g} on"
 
 
@@ -172,7 +172,7 @@ def command_line() -> str:
 
 
 def argument_tables(name: str, parser: argparse.ArgumentParser) -> str:
-    """The command's arguments; of a command with commands of its own, a table for each of those."""
+    """Tabulate a command's arguments; of a command with commands of its own, those of each."""
     nested = [action for action in parser._actions if isinstance(action, argparse._SubParsersAction)]  # noqa: SLF001
     if not nested:
         return f"| argument | |\n|---|---|\n{arguments(parser)}"
@@ -251,13 +251,13 @@ def argument(one: inspect.Parameter) -> str:
 
 
 def known_as(annotation: Any) -> str:
-    """An annotation in the public names."""
+    """Write an annotation in the public names."""
     text = "" if annotation is inspect.Signature.empty else str(annotation)
     return text.replace("'", "").replace("Person3D", "Person").replace("Pose3D", "Pose")
 
 
 def prose(text: str) -> str:
-    """A docstring as Markdown: its sections become lists."""
+    """Convert a docstring to Markdown: its sections become lists."""
     out = []
     for line in text.splitlines():
         stripped = line.strip()

@@ -20,7 +20,7 @@ WARM_UP, MOST_RUNS = 5, 2000
 
 
 def latencies_ms(engine: Engine, seconds: float) -> list[float]:
-    """Return wall time of single calls, after a warm-up; at least ten, as many as fit into `seconds`."""
+    """Time single calls after a warm-up; at least ten, as many as fit into `seconds`."""
     sequence = golden.inputs(engine.contract, frames=1, rows=engine.batch)
     inputs = {name.removeprefix("in_"): value[0] for name, value in sequence.items() if name.startswith("in_")}
     for _ in range(WARM_UP):

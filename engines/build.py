@@ -64,7 +64,7 @@ def build(model: str | Path, order: BuildRequest, progress: tensorrt.Progress | 
 
 
 def read_source(model: str | Path) -> ModelSource:
-    """Return a name in the store, a folder, or the .onnx file inside one; verified before anything parses it."""
+    """Find a model by its name in the store, its folder or its .onnx file; verified before anything parses it."""
     path = Path(model)
     if path.is_file():
         onnx_file.scan(trust.read(path, MODEL_LIMIT), str(path))
@@ -86,7 +86,7 @@ def _precise(source: ModelSource, order: BuildRequest) -> bytes:
 
 
 def _check_precision(source: ModelSource, order: BuildRequest, onnx: bytes) -> None:
-    """The golden sequence on the CPU, which widens fp16 again: it judges the weights; a GPU judges the arithmetic."""
+    """Check fp16 weights against the golden sequence on the CPU, which widens them; a GPU judges the arithmetic."""
     engine = ort.open_onnx(onnx, source.folder, source.contract, source.manifest.name, "", threads=1,
                            batch=source.contract.batches[0])  # fmt: skip
     manifest = replace(source.manifest, precision=_precision(source, order), tolerance=_tolerance(source))

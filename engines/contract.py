@@ -115,7 +115,7 @@ class Contract:
 
     @classmethod
     def from_dict(cls, plain: dict[str, Any]) -> Contract:
-        """Return the contract that `to_dict` wrote; unknown, missing and ill-typed fields raise ValueError."""
+        """Rebuild a contract from `to_dict`; unknown, missing and ill-typed fields raise ValueError."""
         known = {f.name: f for f in fields(cls)}
         if plain.keys() != known.keys():
             raise ValueError(f"contract: fields {sorted(plain.keys() ^ known.keys())} unknown or missing")

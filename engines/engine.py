@@ -20,7 +20,7 @@ class Engine(Protocol):
     degraded: str  # what was asked for and is missing (only with allow_cpu); empty otherwise
 
     def run(self, inputs: Mapping[str, Array], commit: bool = True) -> dict[str, Array]:
-        """Return one call.  Step engines keep state inside; it moves on only when `commit` is true.
+        """Run one call. Step engines keep state inside; it moves on only when `commit` is true.
 
         `inputs` holds x, reliability, dt, reset (and world) or features; outputs live until the next call.
         """

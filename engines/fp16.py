@@ -15,7 +15,7 @@ LARGEST = 65504.0
 
 
 def halve(model: bytes, name: str, arithmetic: bool) -> bytes:
-    """Return the same network with fp16 weights; with `arithmetic` its products run in fp16 too, all else in fp32.
+    """Convert a network to fp16 weights; with `arithmetic` its products run in fp16 too, all else in fp32.
 
     Without it every weight is widened again when the model is loaded: half the file, the same speed.
     """
@@ -37,7 +37,7 @@ def halve(model: bytes, name: str, arithmetic: bool) -> bytes:
 
 
 def _product(onnx: Any, node: Any, weights: Mapping[str, Any]) -> list[Any]:
-    """Return one product with its inputs narrowed, and its result widened again."""
+    """Narrow one product's inputs to fp16 and widen its result again."""
     before, names = [], []
     for index, value in enumerate(node.input):
         if value in weights or not value:

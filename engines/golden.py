@@ -25,7 +25,7 @@ ROWS, FRAMES, RESET_AT = 3, 12, 7
 
 
 def inputs(contract: Contract, frames: int = FRAMES, rows: int = ROWS, seed: int = 0) -> dict[str, Array]:
-    """Return a sequence of inputs: in_<name> (T, G, ...) and commit; moving, partly hidden, with one reset inside."""
+    """Draw a sequence of inputs: in_<name> (T, G, ...) and commit; moving, partly hidden, with one reset inside."""
     rng = np.random.default_rng(seed)
     shapes = {k: v for k, v in contract.inputs(rows).items() if not k.startswith("state_")}
     found = {f"in_{name}": _values(name, (frames, *shape), rng) for name, shape in shapes.items()}
@@ -39,7 +39,7 @@ def inputs(contract: Contract, frames: int = FRAMES, rows: int = ROWS, seed: int
 
 
 def record(engine: Engine, sequence: Mapping[str, Array]) -> dict[str, Array]:
-    """Return the sequence with the engine's own answers, row by row; `engine` has batch 1."""
+    """Record the engine's own answers to the sequence, row by row; `engine` has batch 1."""
     rows = next(v for k, v in sequence.items() if k.startswith("in_")).shape[1]
     played = [list(_play(engine, sequence, [row])) for row in range(rows)]
     names = played[0][0].keys()
@@ -48,7 +48,7 @@ def record(engine: Engine, sequence: Mapping[str, Array]) -> dict[str, Array]:
 
 
 def check(engine: Engine, golden: Mapping[str, Array], every_row: bool = False) -> dict[str, float]:
-    """Return greatest difference of every output over the sequence; NaN and inf count as inf."""
+    """Return the largest deviation of every output over the sequence; NaN and inf count as inf."""
     rows = next(v for k, v in golden.items() if k.startswith("in_")).shape[1]
     starts = range(rows) if every_row else range(1)
     worst: dict[str, float] = {}
@@ -66,7 +66,7 @@ def save(path: Path, golden: Mapping[str, Array], contract: Contract) -> None:
 
 
 def load(data: bytes, contract: Contract, name: str) -> dict[str, Array]:
-    """Return the arrays of a golden file, checked against the contract; never objects, never more than LIMIT."""
+    """Read the arrays of a golden file, checked against the contract; never objects, never more than LIMIT."""
     try:
         arrays = npz.read(data, LIMIT, MEMBERS)
         recorded = Contract.from_dict(json.loads(str(arrays.pop("contract"))))

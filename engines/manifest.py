@@ -96,7 +96,7 @@ def write_manifest(
 
 
 def library_versions() -> dict[str, str]:
-    """Return what is installed of that which makes and runs models."""
+    """Return the versions of the installed libraries that make and run models."""
     found = {}
     for package in ("steadypose", "onnxruntime", "onnx", "torch"):
         with suppress(metadata.PackageNotFoundError):
@@ -105,7 +105,7 @@ def library_versions() -> dict[str, str]:
 
 
 def read_manifest(folder: Path) -> tuple[Manifest, Contract]:
-    """Return the manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
+    """Read a manifest and its contract; unknown fields, versions, joint orders and types are refused by name."""
     path = folder / MANIFEST
     try:
         plain = json.loads(trust.read(path, MANIFEST_LIMIT), parse_constant=_no_number)

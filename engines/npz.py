@@ -34,7 +34,7 @@ def _member(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, limit: int) -> Any
 
 
 def array(data: bytes, name: str) -> Any:
-    """Return one .npy; its header may claim no more numbers than there are bytes for."""
+    """Read one .npy; its header may claim no more numbers than there are bytes for."""
     file = io.BytesIO(data)
     version = np.lib.format.read_magic(file)
     header = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0

@@ -25,7 +25,7 @@ class JointSet:
         return self.joints.index(joint)
 
     def outwards(self) -> list[int]:
-        """Return every joint after its parent."""
+        """Order the joints so that each comes after its parent."""
         order: list[int] = []
         while len(order) < len(self):
             order += [j for j, p in enumerate(self.parents) if j not in order and (p < 0 or p in order)]

@@ -19,7 +19,7 @@ DEVICES = ("auto", "cpu", "cuda", *COMPILED)
 
 
 def compiled_home() -> Path:
-    """Return this user's engines built on this machine."""
+    """Return the folder of this user's engines built on this machine."""
     cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
     return Path(cache) / "steadypose" / "engines"
 
@@ -33,7 +33,7 @@ def compiled() -> list[Path]:
 
 
 def locate(name_or_dir: str | Path) -> Path:
-    """Return the folder of an engine: a path that holds a manifest, or a name in the store."""
+    """Find an engine's folder: a path that holds a manifest, or a name in the store."""
     for folder in (Path(name_or_dir), PRETRAINED / name_or_dir, compiled_home() / name_or_dir):
         if (folder / MANIFEST).is_file():
             return folder
@@ -44,7 +44,7 @@ def locate(name_or_dir: str | Path) -> Path:
 
 
 def open_engine(name_or_dir: str | Path, device: str = "auto", batch: int = 1, allow_cpu: bool = False) -> Engine:
-    """Return a verified, golden-checked and thereby warmed-up engine, or EngineError.
+    """Open an engine, verified, golden-checked and thereby warmed up; EngineError otherwise.
 
     `auto` takes an engine this user compiled from the same model, else the CPU; a named device is given or refused,
     and replaced by the CPU only with `allow_cpu` (then `degraded` says what is missing).
@@ -131,7 +131,7 @@ def _open_compiled(model: bytes, manifest: Manifest, contract: Contract, batch: 
 
 
 def _compiled_from(manifest: Manifest, target: str, batch: int) -> Path | None:
-    """Return the folder this user compiled from the same ONNX file for that many slots."""
+    """Find the folder this user compiled from the same ONNX file for that many slots."""
     for folder in compiled():
         try:
             built, contract = read_manifest(folder)
@@ -143,7 +143,7 @@ def _compiled_from(manifest: Manifest, target: str, batch: int) -> Path | None:
 
 
 def _asked(folder: Path, device: str, batch: int, allow_cpu: bool) -> Engine:
-    """Return the device by name; the CPU instead only where that is allowed, and never silently."""
+    """Open the engine on the named device; on the CPU instead only where that is allowed, and never silently."""
     try:
         engine = _open_on(folder, device, batch)
         engine.reason = f"{device}, as asked"
@@ -156,7 +156,7 @@ def _asked(folder: Path, device: str, batch: int, allow_cpu: bool) -> Engine:
 
 
 def _best(folder: Path, batch: int) -> Engine:
-    """Return what this user compiled from the model, else the CPU, with why."""
+    """Open what this user compiled from the model, else the CPU; `reason` says which and why."""
     manifest = read_manifest(folder)[0]
     if manifest.target in COMPILED:
         return _asked(folder, manifest.target, batch, allow_cpu=False)
@@ -175,8 +175,7 @@ def _best(folder: Path, batch: int) -> Engine:
 
 
 def check_golden(engine: Engine, manifest: Manifest, sequence: dict[str, Array], every_row: bool = False) -> float:
-    """Return greatest difference over the golden sequence, or EngineError where it is more than the precision
-    allows."""
+    """Return the largest golden deviation; EngineError where the precision does not allow it."""
     worst = golden.check(engine, sequence, every_row)
     name, distance = max(worst.items(), key=lambda item: item[1])
     if not distance <= manifest.allowed:

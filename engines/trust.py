@@ -17,12 +17,12 @@ def sha256(data: bytes) -> str:
 
 
 def read(path: Path, limit: int) -> bytes:
-    """Return the bytes of a model or data file that belongs to this user or to root."""
+    """Read a model or data file that belongs to this user or to root."""
     return _read(path, limit, compiled=False)
 
 
 def read_compiled(path: Path, limit: int) -> bytes:
-    """Return the bytes of a compiled engine: this user's own, writable by nobody else, in a folder of the same kind.
+    """Read a compiled engine: this user's own, writable by nobody else, in a folder of the same kind.
 
     A compiled engine is executable code; it is refused here before its first byte is looked at.
     """

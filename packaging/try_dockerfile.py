@@ -96,7 +96,7 @@ class CleanRoot:
 
 
 def prepare(folder: Path, suite: str, mirror: str) -> None:
-    """A system with Python, whose `python` and `pip` are in /usr/local, as in the base image."""
+    """Bootstrap a system with Python whose `python` and `pip` are in /usr/local, as in the base image."""
     if not (folder / "bin").exists():
         command = ["debootstrap", "--variant=minbase", f"--include={INCLUDED}", suite, str(folder), mirror]
         subprocess.run(command, check=True)
@@ -108,7 +108,7 @@ def prepare(folder: Path, suite: str, mirror: str) -> None:
 
 
 def own_suite() -> str:
-    """The name of this machine's Debian; empty where it is none, whose sources of packages would not fit."""
+    """Read the code name of this machine's Debian; empty elsewhere, where its package sources would not fit."""
     known = dict(line.split("=", 1) for line in Path("/etc/os-release").read_text().splitlines() if "=" in line)
     return known.get("VERSION_CODENAME", "") if known.get("ID") == "debian" else ""
 

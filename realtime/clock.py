@@ -75,7 +75,7 @@ class Pace:
         self._next_ns: int | None = None
 
     def due(self) -> bool:
-        """The first call is due; after a long silence one call is, not a burst."""
+        """Tell whether the period has passed; after a long silence one call is due, not a burst."""
         now = now_ns()
         if self._next_ns is not None and now < self._next_ns:
             return False

@@ -36,7 +36,7 @@ def save(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], 
 
 
 def resume(out: Path, config: TrainConfig, recipe: Recipe, optimizers: list[Any], device: str) -> int:
-    """The step to go on with; 0 where nothing lies."""
+    """Load the checkpoint to resume from and return its step; 0 where there is none."""
     path = out / FILE
     if not path.exists():
         return 0

@@ -71,7 +71,7 @@ def usage(argv: list[str]) -> int:
 
 
 def not_installed(command: str, error: ModuleNotFoundError) -> int:
-    """A missing extra is the user's to mend; a missing module of ours is a bug and keeps its traceback."""
+    """Name the missing extra, exit code 2; a missing module of ours is a bug and keeps its traceback."""
     if (error.name or "").split(".")[0] in ("trainers", "realtime", "engines"):
         raise error
     print(f"trainers {command}: needs {error.name}; pip install 'steadypose[train]'", file=sys.stderr)

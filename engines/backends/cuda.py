@@ -68,7 +68,7 @@ class PyCuda:
         self._stream.synchronize()
 
     def capture(self, work: Callable[[], None]) -> Callable[[], None]:
-        """A faster way to do the same work again; the work itself where the library cannot be captured."""
+        """Capture the work as a faster CUDA graph; return the work itself where the library cannot be captured."""
         self.sync()
         try:
             graph = Graph(self.stream, work)
@@ -106,7 +106,7 @@ class DeviceBlock:
 
 
 def open_gpu() -> Gpu:
-    """Return the GPU of this machine, or EngineError."""
+    """Open this machine's GPU; EngineError where there is none."""
     return PyCuda()
 
 

@@ -72,7 +72,7 @@ def open_onnx(
     model: bytes, folder: Path, contract: Contract, name: str, digest: str, device: Device = "cpu", batch: int = 1,
     threads: int = 0,
 ) -> OrtEngine:  # fmt: skip
-    """Return the network as an engine; `threads` 0 chooses by measurement.  Raises EngineError in one sentence."""
+    """Open a network as an engine; `threads` 0 chooses by measurement. Raises EngineError in one sentence."""
     check_batch(name, contract, batch)
 
     def opened(count: int) -> OrtEngine:
@@ -125,7 +125,7 @@ def check_provider(name: str, device: Device, given: list[str]) -> None:
 
 
 def _fastest(opened: Any) -> OrtEngine:
-    """Return one thread where a step is quick; otherwise as many as measurably help."""
+    """Choose the threads: one where a step is quick, otherwise as many as measurably help."""
     best: OrtEngine = opened(1)
     best_ms = _median_ms(best)
     threads = 2

@@ -43,7 +43,7 @@ class Flavour:
 
 
 def flavour(target: str) -> Flavour:
-    """Return the installed library of a target, or EngineError naming the extra that brings it."""
+    """Import the installed library of a target; EngineError naming the extra that brings it."""
     try:
         if target == "tensorrt":
             import tensorrt as module
@@ -58,7 +58,7 @@ def flavour(target: str) -> Flavour:
 
 
 def parse(library: Flavour, onnx: bytes, name: str) -> tuple[Any, Any]:
-    """Return the network that TensorRT's own parser makes of an ONNX file, with its builder."""
+    """Parse an ONNX file with TensorRT's own parser; return the network and its builder."""
     trt = library.module
     builder = trt.Builder(library.log)
     network = builder.create_network(_strongly_typed(trt))
@@ -99,7 +99,7 @@ def compile_onnx(
 
 
 def deserialise(library: Flavour, data: bytes, name: str) -> Any:
-    """Return the engine of verified bytes.  Only for bytes this user built: a serialised engine is executable code."""
+    """Deserialise an engine of verified bytes this user built: a serialised engine is executable code."""
     runtime = library.module.Runtime(library.log)  # which by default runs no code that an engine brings along
     why = _invalid(library.module, runtime, data)
     engine = None if why else runtime.deserialize_cuda_engine(data)
@@ -124,7 +124,7 @@ def check_fits(name: str, built: dict[str, str], sms: Sequence[int], library: Fl
 
 
 def _invalid(trt: Any, runtime: Any, data: bytes) -> str:
-    """Return what RTX finds wrong with an engine's header; full TensorRT cannot be asked."""
+    """Ask RTX what is wrong with an engine's header; empty: nothing, or full TensorRT, which cannot be asked."""
     if not hasattr(runtime, "get_engine_validity"):
         return ""
     validity, flags = runtime.get_engine_validity(data)

@@ -15,7 +15,7 @@ from engines.skeleton import Array
 
 
 def open_compiled(data: bytes, manifest: Manifest, contract: Contract, batch: int) -> TrtEngine:
-    """Return an engine of verified bytes: fits this machine, or refused before anything is deserialised."""
+    """Open an engine of verified bytes; one that does not fit this machine is refused before deserialising."""
     check_batch(manifest.name, contract, batch)
     library, gpu = flavour(manifest.target), open_gpu()
     check_fits(manifest.name, manifest.versions, manifest.sms, library, gpu.capability)
@@ -54,8 +54,7 @@ class TrtEngine:
         self._gpu.sync()
 
     def _call(self, read: DeviceBlock, write: DeviceBlock) -> Callable[[], None]:
-        """Return one step that reads one block and writes the other; its addresses never change, so it can be
-        replayed."""
+        """Make a step that reads one block and writes the other; fixed addresses, so it can be captured."""
         context = self._context()
         addresses = {**self._inputs.address, **self._answer.address, **read.address}
         addresses |= {f"next_{name}": address for name, address in write.address.items()}
@@ -97,7 +96,7 @@ def _new_context(engine: Any, library: Flavour) -> Any:
 
 
 def _tensors(engine: Any, library: Flavour, batch: int) -> tuple[Shapes, Shapes]:
-    """Inputs and outputs of a compiled engine, its open dimension filled with the batch."""
+    """List the input and output shapes of a compiled engine, its open dimension filled with the batch."""
     found: tuple[Shapes, Shapes] = ({}, {})
     for index in range(engine.num_io_tensors):
         name = engine.get_tensor_name(index)

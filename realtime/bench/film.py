@@ -27,7 +27,7 @@ def render(path: Path, frames: int, size: tuple[int, int], fps: float, seed: int
 
 
 def open_film(path: str) -> Film:
-    """Mapped read-only: all processes share the same pages."""
+    """Map the film's frames read-only, so that all processes share the same pages."""
     film: Film = np.load(path, mmap_mode="r")
     return film
 

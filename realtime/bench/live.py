@@ -21,7 +21,7 @@ from realtime.supervise.terminal import as_json
 
 
 def film_capture(ctx: Context) -> None:
-    """The capture stage; only its source differs."""
+    """Run the capture stage with a mapped film as its source."""
     capture_stage.run(ctx, FilmSource(open_film(ctx.config.source.spec), ctx.config.source))
 
 

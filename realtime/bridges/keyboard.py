@@ -23,7 +23,7 @@ def keys() -> Iterator[queue.SimpleQueue[str]]:
 
 
 def in_background() -> bool:
-    """Started with `&`: whoever reads from the terminal then is stopped by it."""
+    """Detect a process started with `&`: reading from the terminal would stop it."""
     if sys.platform == "win32" or not sys.stdin.isatty():
         return False
     return os.tcgetpgrp(sys.stdin.fileno()) != os.getpgrp()

@@ -71,7 +71,7 @@ def tell(text: str) -> None:
 
 
 def add_stream_arguments(parser: argparse.ArgumentParser, address: str) -> None:
-    """What every bridge understands."""
+    """Add the command-line arguments of every bridge."""
     parser.add_argument("--connect", default=address, metavar="ADDRESS", help="of the stream")
     parser.add_argument("--keys", metavar="DIR", help="folder of this client's keys, where the publisher has some")
     parser.add_argument(

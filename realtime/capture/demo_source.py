@@ -48,7 +48,7 @@ class DemoSource:
         return Picture(image, stamp, replace(truth, stamp=stamp))
 
     def _due(self) -> int:
-        """A camera does not wait for a slow machine either."""
+        """Compute the number of the frame that is due now; like a camera, it does not wait for a slow machine."""
         return math.ceil((clock.now_ns() - self._start_ns) * 1e-9 * self.fps)
 
     def close(self) -> None: ...

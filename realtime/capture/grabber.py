@@ -28,7 +28,7 @@ class Grabber:
         return self
 
     def close(self) -> None:
-        """A driver that still blocks is left alone: this process ends without it."""
+        """Stop grabbing and close the source; a driver that still blocks is left to the end of the process."""
         self._stop = True
         if interrupt := getattr(self.source, "interrupt", None):  # of a source that may wait for ever
             interrupt()

@@ -106,7 +106,7 @@ def open_file(config: SourceConfig, stamper: Stamper) -> FileVideo:
 
 
 def upright(image: Any, rotate: int) -> Image:
-    """Return three channels, turned as asked."""
+    """Convert a picture to three channels, rotated as configured."""
     if image.ndim == 2 or image.shape[2] == 1:
         image = cv2.cvtColor(image, cv2.COLOR_GRAY2BGR)
     elif image.shape[2] == 4:
@@ -136,7 +136,7 @@ class LiveVideo:
         return Picture(image, self._stamper.stamp(image.shape, now_ns, unix_ns))
 
     def _retrieve(self) -> Any:
-        """Return None for a damaged picture."""
+        """Decode the grabbed picture; None where it is damaged."""
         good, image = self._capture.retrieve()
         if not good or image is None or image.size == 0:
             return None
@@ -182,7 +182,7 @@ class FileVideo:
 
 
 def next_media_ms(last_ms: float, told_ms: float, fps: float) -> float:
-    """Return what the container tells, where that grows by a believable step; else one frame later."""
+    """Return the container's timestamp where it grows by a plausible step, else one frame period later, ms."""
     step = 1000.0 / fps
     return told_ms if math.isfinite(told_ms) and 0.1 * step <= told_ms - last_ms <= 10_000 else last_ms + step
 

@@ -35,8 +35,7 @@ class Source(Protocol):
     size: tuple[int, int]  # as declared, before rotation; (0, 0) where unknown
 
     def read(self) -> Picture | None:
-        """Return the next picture; None at the end of a file.  BadPicture for one that is damaged, SourceError for
-        the end."""
+        """Read the next picture; None at the file's end. BadPicture: a damaged one; SourceError: no more will come."""
         ...
 
     def close(self) -> None: ...
@@ -69,11 +68,11 @@ class Stamper:
             self._fixed += 1
 
     def skip(self) -> None:
-        """A picture came and was damaged: a gap in `seq`, which everyone behind counts as a drop."""
+        """Skip the number of a damaged picture: receivers count the gap in `seq` as a drop."""
         self.seq += 1
 
     def stamp(self, shape: tuple[int, ...], t_capture_ns: int, t_unix_ns: int) -> Stamp:
-        """Return the next picture's identity and time of capture."""
+        """Stamp the next picture with its identity and time of capture."""
         if self.shape is None:
             self.shape = shape
         elif self.shape != shape:

@@ -46,7 +46,7 @@ class SourceWatchdog:
         return "mismatch" if self.mismatch() else ""
 
     def _forgive(self, now_ns: int) -> None:
-        """The machine slept: that was not the source's silence."""
+        """Move the deadlines by a machine's sleep: it was not the source's silence."""
         away_ns, self._looked_ns = now_ns - self._looked_ns, now_ns
         if away_ns > PAUSE_NS:
             self._came_ns += away_ns
@@ -79,20 +79,19 @@ class SourceWatchdog:
         return (len(self._times) - 1) * clock.NS_PER_S / (self._times[-1] - self._times[0])
 
     def note(self) -> str:
-        """Return what is worth knowing about a source that works: a steady rate below the declared one."""
+        """Note a working source's steady rate where it is below the declared one; else empty."""
         if not self.rate_hz or not math.isfinite(self._declared_hz) or self._declared_hz <= 0:
             return ""
         share = self.rate_hz / self._declared_hz
         return f"camera gives {self.rate_hz:.0f} of {self._declared_hz:.0f} Hz" if share < SLOWER else ""
 
     def steady_hz(self) -> float:
-        """Return the rate to keep up with: the declared one, or what is measured where that is less; 0: neither is
-        known."""
+        """Return the rate to keep up with: declared, or measured where that is less, Hz; 0: unknown."""
         declared_hz = self._declared_hz if math.isfinite(self._declared_hz) else 0.0
         return self.rate_hz if self.note() or declared_hz <= 0 else declared_hz
 
     def mismatch(self) -> str:
-        """Return how the pictures differ from what the driver declares or was asked for; empty when they do not."""
+        """Describe how the pictures differ from what was declared or requested; empty when they do not."""
         if not self.seen or self._remote:
             return ""
         for how, (width, height) in self._sizes.items():

@@ -78,8 +78,7 @@ class Judge:
 
 
 def askable(config: SourceConfig, picture: Picture) -> str:
-    """Return size of the picture, "WxH" px, where another one can be asked for; empty for what has a size of its
-    own."""
+    """Return the picture's size, "WxH" px, where another can be requested; empty for a source with its own."""
     height, width = picture.image.shape[:2]
     return f"{width}x{height}" if kind_of(config.spec) in ("camera", "demo") else ""
 

@@ -99,7 +99,7 @@ def bare(film: Path, seconds: float, args: argparse.Namespace) -> dict[str, floa
 
 
 def earlier(path: str) -> dict[str, Any]:
-    """Return the figures an earlier bench printed last."""
+    """Read the last figures of an earlier bench."""
     try:
         found = json.loads(Path(path).read_text().splitlines()[-1])
     except (OSError, ValueError, IndexError) as error:

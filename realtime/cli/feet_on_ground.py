@@ -9,7 +9,7 @@ from realtime.wire.messages import Hello, Pose3D
 
 
 def feet_on_ground(hello: Hello, poses: list[Pose3D]) -> FeetOnGround:
-    """Map frame and person -> left and right; a foot of which nothing is known does not stand."""
+    """Map frame and person to foot contact, left and right; an unknown foot does not stand."""
     frames = sorted(poses, key=lambda pose: pose.stamp.t_capture_ns)
     return {
         (frames[clip.first + t].stamp.seq, clip.person): (bool(left == 1), bool(right == 1))

@@ -19,7 +19,7 @@ FLAGS = ("--model", "--people", "--engine", "--device", "--fov", "--intrinsics",
 
 
 def add_film_arguments(parser: argparse.ArgumentParser) -> None:
-    """Flags of `realtime run` that say how a film is looked at."""
+    """Add the flags of `realtime run` that say how a film is processed."""
     parser.add_argument("--config", metavar="FILE", help="films: YAML settings; flags win over them")
     for flag in FLAGS:
         _, read, stands_for, text = SETTINGS[flag]
@@ -27,7 +27,7 @@ def add_film_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def film_config(film: Path, args: argparse.Namespace) -> RunConfig:
-    """Return settings for a film, every frame of it."""
+    """Load the settings for a film, every frame of it."""
     flags: Flags = {"source.spec": ("FILE", str(film)), "source.every_frame": ("FILE", True)}
     for flag in FLAGS:
         value = getattr(args, flag.removeprefix("--"))
@@ -37,7 +37,7 @@ def film_config(film: Path, args: argparse.Namespace) -> RunConfig:
 
 
 def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: bool) -> tuple[Path, str]:
-    """Return the film's recording beside it, made where there is none, and what is to be said about that."""
+    """Record the film beside itself unless that is done; return the recording and a sentence for the user."""
     out = film.with_suffix(".sp")
     config = film_config(film, args)
     if out.exists():
@@ -55,7 +55,7 @@ def recording_of(film: Path, args: argparse.Namespace, bar: Progress, force: boo
 
 
 def doubts(film: Path, recording: Path, args: argparse.Namespace) -> str:
-    """Return why a recording beside a film may not be what was asked for; empty where it is."""
+    """Explain why a recording beside a film may not be what was asked for; empty where it is."""
     asked = [flag for flag in FLAGS if getattr(args, flag.removeprefix("--")) is not None]
     asked += ["--config"] * bool(args.config)
     if asked:
@@ -64,7 +64,7 @@ def doubts(film: Path, recording: Path, args: argparse.Namespace) -> str:
 
 
 def film_progress() -> Progress:
-    """Return a bar with the time left on a terminal, nothing elsewhere."""
+    """Make a progress bar with the time left on a terminal; silent elsewhere."""
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

@@ -28,7 +28,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def as_json(summary: Summary) -> dict[str, Any]:
-    """Return the same for programs; `people` counts the poses of each id."""
+    """Build the summary as JSON; `people` counts the poses of each id."""
     return {
         "seconds": summary.seconds, "bytes": summary.bytes, "poses": summary.counts["Pose3D"],
         "keypoints2d": summary.counts["Keypoints2D"], "streams": len(summary.streams),

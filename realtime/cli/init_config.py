@@ -23,7 +23,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def write(path: Path, text: str) -> None:
-    """A new file; what is there already is never written over."""
+    """Write a new file; refuse to replace one that exists."""
     try:
         with path.open("x", encoding="utf-8") as file:
             file.write(text)

@@ -40,7 +40,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def new(args: argparse.Namespace) -> None:
-    """A publisher's folder; with --publisher a client's."""
+    """Create a publisher's key folder; with --publisher a client's."""
     folder = shlex.quote(str(args.folder))
     if args.publisher:
         own = keys.new_client(args.folder, key_in(args.publisher)).own
@@ -86,7 +86,7 @@ def show(args: argparse.Namespace) -> None:
 
 
 def key_in(text: str) -> str:
-    """Return a key as given, or the one in a file of this name."""
+    """Read a key as given, or from a file of this name."""
     path = Path(text).expanduser()
     whole = len(text) == keys.KEY_CHARACTERS and not path.is_file()
     return keys.checked_key(

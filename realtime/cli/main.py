@@ -42,7 +42,7 @@ EXIT_CODES = (
 
 
 def parser_for(command: str | None) -> argparse.ArgumentParser:
-    """Return all commands by name; arguments only for the one that was chosen, so that --help is quick."""
+    """Build the parser of all commands; only the chosen one gets its arguments, so that --help is quick."""
     parser = argparse.ArgumentParser("realtime", description="Live 3D human poses from one webcam.", epilog=EXIT_CODES)
     parser.add_argument("--version", action="version", version=version())
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
@@ -64,7 +64,7 @@ def chosen(argv: list[str]) -> str | None:
 
 
 def exit_code(error: Exception) -> int | None:
-    """Return the code of an error that a user can meet; its text is one line.  None: a fault of ours."""
+    """Return the exit code of an error that a user can meet; None: a bug."""
     code: Any = getattr(error, "exit_code", None)
     return code if isinstance(code, int) else None
 

@@ -65,7 +65,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def render_file(args: argparse.Namespace, bar: Progress) -> Written:
-    """Return a recording; or a film, by the recording that lies beside it where that is of the same settings."""
+    """Draw a recording; or a film, by the recording beside it where that has the same settings."""
     if is_recording(args.file):
         return render_recording(args, bar)
     beside = args.file.with_suffix(".sp")
@@ -76,7 +76,7 @@ def render_file(args: argparse.Namespace, bar: Progress) -> Written:
 
 
 def render_live(args: argparse.Namespace) -> Written:
-    """Return a stream that runs, until Ctrl-C, SIGTERM or the given time."""
+    """Draw a running stream until Ctrl-C, SIGTERM or the given time."""
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
@@ -92,7 +92,7 @@ def render_live(args: argparse.Namespace) -> Written:
 
 
 def render_film(args: argparse.Namespace, bar: Progress) -> Written:
-    """Return a film that was not looked at yet: nothing of it is recorded."""
+    """Draw a film while it is processed; nothing is recorded."""
     with ExitStack() as stack:
         film = open_film(film_config(args.file, args), stack)
         task = bar.add_task(f"drawing {args.out.name}", total=film.frames or None)
@@ -101,7 +101,7 @@ def render_film(args: argparse.Namespace, bar: Progress) -> Written:
 
 
 def render_recording(args: argparse.Namespace, bar: Progress) -> Written:
-    """Return a recording, on the pictures of its film where that is named."""
+    """Draw a recording, on its film's pictures where that is named."""
     hello, poses = hello_and_poses(Recorded(args.file))
     task = bar.add_task(f"drawing {args.out.name}", total=len(poses))
 
@@ -121,7 +121,7 @@ def draw_on_film(
     out: Path, film: Path, config: RunConfig, hello: Hello, poses: list[Pose3D], side_by_side: bool,
     tell: Callable[[int], None],
 ) -> Written:  # fmt: skip
-    """Return a recording's poses on the film that they were found in."""
+    """Draw a recording's poses on the film that they were found in."""
     if is_recording(film):
         raise RecordingError(f"--film {film} is a recording too; name the film that was looked at")
     with closing(open_source(config)) as source:

@@ -68,7 +68,7 @@ class Player:
             due_ns += clock.NS_PER_S // 30
 
     def _wait(self, due_ns: int) -> bool:
-        """Return False: told to stop."""
+        """Wait until a message is due; False when told to stop."""
         while (left_s := (due_ns - clock.now_ns()) * 1e-9) > 0:
             if self.stop.wait(min(left_s, WAIT_S)):
                 return False

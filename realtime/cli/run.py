@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def milliseconds(text: str) -> float | str:
-    """Return a number, or the word that lets the machine decide."""
+    """Parse milliseconds, or `auto`, which lets the machine decide."""
     return text if text == "auto" else float(text)
 
 
@@ -101,7 +101,7 @@ def size(text: str) -> tuple[int, int]:
 
 
 def given(args: argparse.Namespace) -> Flags:
-    """Return what the command line sets: setting -> (flag, value)."""
+    """Collect what the command line sets: setting -> (flag, value)."""
     flags: Flags = {}
     for flag, name in (("--camera", "camera"), ("--source", "source")):
         if (specs := getattr(args, name)) is not None:
@@ -135,7 +135,7 @@ def settings(args: argparse.Namespace) -> RunConfig:
 
 
 def of_room(config: RunConfig) -> RunConfig:
-    """Return settings of a run of several cameras, checked: what clients follow first gives the run its name."""
+    """Check the settings of several cameras; the source that clients follow first names the run."""
     from realtime.fusion.cameras import calibrated, check_room
     from realtime.fusion.fuser import FUSED
 
@@ -147,7 +147,7 @@ def of_room(config: RunConfig) -> RunConfig:
 
 
 def run_pipeline(config: RunConfig, report: Callable[[Snapshot], None]) -> int:
-    """Return one camera or film, or several."""
+    """Run one camera or film, or several cameras; return the exit code."""
     from realtime.config.source_spec import is_file_run
     from realtime.supervise import supervisor
 
@@ -236,7 +236,7 @@ def newest_pose(config: RunConfig) -> Iterator[Newest]:
 
 
 def asked_age(config: RunConfig) -> float | None:
-    """Return None: what the publisher declares, which follows the machine."""
+    """Return the requested age limit, ms; None: the publisher's own, which follows the machine."""
     return None if isinstance(config.publish.max_age_ms, str) else config.publish.max_age_ms
 
 
@@ -295,12 +295,12 @@ def keys_of(config: RunConfig) -> list[str]:
 
 
 def connectable(bind: str) -> str:
-    """Return where a client on this machine finds what is bound to every address of it."""
+    """Return the address at which a local client reaches what is bound to every interface."""
     return bind.replace("//0.0.0.0:", "//127.0.0.1:").replace("//[::]:", "//[::1]:").replace("//*:", "//127.0.0.1:")
 
 
 def refuse_missing_files(config: RunConfig) -> None:
-    """A calibration, an engine or keys that are not there are found before anything starts."""
+    """Refuse a missing calibration, engine or key folder before anything starts."""
     from realtime.config import source_spec
     from realtime.config.loader import load_intrinsics
     from realtime.transport.keys import client_keys, publisher_keys

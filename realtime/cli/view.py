@@ -82,7 +82,7 @@ def announce(viewer: Viewer) -> None:
 
 
 def has_display(environment: Mapping[str, str], platform: str) -> bool:
-    """Return a browser would be seen by whoever started this."""
+    """Tell whether a browser would be visible to whoever started this."""
     if "SSH_CONNECTION" in environment:
         return False
     return platform in ("win32", "darwin") or any(environment.get(n) for n in ("DISPLAY", "WAYLAND_DISPLAY"))

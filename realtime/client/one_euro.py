@@ -36,7 +36,7 @@ def time_constant_s(cutoff_hz: Points) -> Points:
 
 
 def blend(cutoff_hz: Points, dt_s: float) -> Points:
-    """Return weight of the new value in a first-order low-pass."""
+    """Return the weight of the new value in a first-order low-pass filter (alpha)."""
     return dt_s / (dt_s + time_constant_s(cutoff_hz))
 
 
@@ -52,7 +52,7 @@ class OneEuro:
         self._known: Mask | None = None
 
     def update(self, points: F32, t_s: float, valid: Mask | None = None) -> F32:
-        """Map (N, 3) and its time -> (N, 3); where `valid` is false the input comes back unchanged."""
+        """Filter points (N, 3) at a time, s; where `valid` is false they come back unchanged."""
         raw = np.asarray(points, np.float64)
         usable = np.asarray(np.isfinite(raw).all(-1), np.bool_)
         if valid is not None:
@@ -125,7 +125,7 @@ class PoseSmoother:
 
 
 def jitter(track: NDArray[np.floating], dt_s: float = 1 / 30) -> float:
-    """Return (T, ..., 3) m -> RMS acceleration in m/s2: what the eye sees as trembling."""
+    """Return the RMS acceleration (jitter) of (T, ..., 3) m, m/s2."""
     if len(track) < 3:
         return 0.0
     acceleration = np.diff(np.asarray(track, np.float64), 2, axis=0) / dt_s**2
@@ -133,7 +133,7 @@ def jitter(track: NDArray[np.floating], dt_s: float = 1 / 30) -> float:
 
 
 def delay(raw: NDArray[np.floating], smooth: NDArray[np.floating], dt_s: float, longest_s: float = 0.3) -> float:
-    """Return seconds by which `smooth` (T, ..., 3) trails `raw`: the shift at which they differ least."""
+    """Estimate the delay of `smooth` (T, ..., 3) behind `raw`, s: the shift at which they differ least."""
     flat_raw = np.asarray(raw, np.float64).reshape(len(raw), -1)
     flat_smooth = np.asarray(smooth, np.float64).reshape(len(smooth), -1)
     first = int(np.ceil(longest_s / dt_s))

@@ -82,7 +82,7 @@ class PoseClient:
                 yield self.latest() if news else stale(self.latest())
 
     def latest(self, max_age_ms: float | None = None) -> Pose3D:
-        """Return the newest pose, at once, without waiting.
+        """Return the newest pose at once, without waiting.
 
         Args:
             max_age_ms: in place of the client's own limit; what the lifter looks ahead is granted on top.
@@ -104,7 +104,7 @@ class PoseClient:
         return pose.with_joints(heard.message.joints) if heard and heard.message.source == pose.stamp.source else pose
 
     def hello(self, timeout_s: float = 3.0) -> Hello:
-        """Return who publishes: joint names, axes, engine, ...
+        """Return the publisher's introduction: joint names, axes, engine, ...
 
         Args:
             timeout_s: how long to wait for it; it is said once a second.
@@ -125,7 +125,7 @@ class PoseClient:
         return self.hello().joints
 
     def keypoints2d(self, max_age_ms: float | None = None) -> Keypoints2D | None:
-        """Return what the detector saw and how reliable it is; None where that is too old."""
+        """Return the newest keypoints and their reliability; None where they are too old."""
         return self._recent("keypoints2d", max_age_ms)  # type: ignore[no-any-return]
 
     def truth(self, max_age_ms: float | None = None) -> Truth | None:
@@ -158,7 +158,7 @@ class PoseClient:
         return heard.message if heard and self._age_ms(heard) <= self.limit_ms(max_age_ms) else None
 
     def limit_ms(self, asked: float | None = None) -> float:
-        """Return greatest age of a current pose, in ms: the one asked for, else this client's, else the publisher's."""
+        """Return the age limit of a current pose, ms: the requested one, else this client's, else the publisher's."""
         if asked is not None or self.max_age_ms is not None:
             return asked if asked is not None else self.max_age_ms or 0.0
         heard = self._hellos.newest()
@@ -220,7 +220,7 @@ def contradicts(hello: Hello, pose: Pose3D) -> str:
 
 
 def first_of(hello: Hello) -> str:
-    """Return whom to follow where several publish at one address; empty: there is one alone."""
+    """Choose the source to follow where several publish at one address; empty: there is one alone."""
     return hello.sources[0] if hello.sources else ""
 
 

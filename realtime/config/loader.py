@@ -31,7 +31,7 @@ def key_paths(cls: type, path: Path = ()) -> Iterator[Path]:
 
 
 def nearest(path: Path, siblings: list[str], root: type) -> str:
-    """The key the user most likely meant: a neighbour, else the same word in another section."""
+    """Find the key the user most likely meant: a neighbour, else the same word in another section."""
     close = difflib.get_close_matches(path[-1], siblings, 1, 0.6)
     elsewhere = [".".join(p) for p in key_paths(root) if p[-1] == path[-1]]
     if close:
@@ -41,7 +41,7 @@ def nearest(path: Path, siblings: list[str], root: type) -> str:
 
 
 def build(cls: type[T], values: dict[str, Any], origin: Origin, path: Path = (), root: type | None = None) -> T:
-    """A checked `cls` from plain values; every key must be known, every value of its type, unit and bounds."""
+    """Build a checked `cls` from plain values; every key must be known, every value of its type, unit and bounds."""
     root = root or cls
     hints = get_type_hints(cls)
     metadata = {f.name: f.metadata for f in fields(cls)}  # type: ignore[arg-type]
@@ -80,7 +80,7 @@ def check(value: Any, hint: Any, metadata: Any, where: str) -> Any:
 
 
 def words_of(hint: Any) -> tuple[str, ...]:
-    """The words that a setting takes beside its numbers, such as auto."""
+    """List the words that a setting takes beside its numbers, such as auto."""
     return tuple(word for option in get_args(hint) if get_origin(option) is Literal for word in get_args(option))
 
 
@@ -104,7 +104,7 @@ def _advice(value: Any, hint: type) -> str:
 
 
 def spelled(value: Any, metadata: Any, where: str) -> Any:
-    """A text as its setting wants it written."""
+    """Check a text against its setting's pattern."""
     if "pattern" in metadata and not re.fullmatch(metadata["pattern"], value):
         shown = f"{value[:40]!r} ({len(value)} characters)" if len(value) > 40 else repr(value)
         raise ConfigError(f"{where}: expected {metadata['rule']}, found {shown}")
@@ -119,7 +119,7 @@ def within(value: Any, metadata: Any, where: str) -> Any:
 
 
 def _other_unit(value: float, low: float, high: float) -> str:
-    """A value that fits when scaled was probably given in another unit."""
+    """Suggest another unit for a value out of bounds that fits when scaled; empty where none does."""
     for words, factor in _FACTORS.items():
         for scaled, sense in ((value / factor, "large"), (value * factor, "small")):
             if low <= scaled <= high and value != 0:
@@ -128,7 +128,7 @@ def _other_unit(value: float, low: float, high: float) -> str:
 
 
 def merge(tree: Tree, flags: Flags) -> tuple[dict[str, Any], Origin]:
-    """The file's values under the command line's, and who gave which."""
+    """Merge the file's values under the command line's, and record which gave which."""
     values: dict[str, Any] = {k: dict(v) if isinstance(v, dict) else v for k, v in tree.values.items()}
     for dotted, (_, value) in flags.items():
         section, key = dotted.split(".")

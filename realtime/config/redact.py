@@ -8,7 +8,7 @@ SCHEME = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]*://")
 
 
 def without_secret(spec: str) -> str:
-    """An address as it may be shown: rtsp://user:password@host?token=x without user, password and query."""
+    """Redact an address: rtsp://user:password@host?token=x without user, password and query."""
     found = SCHEME.match(spec)
     if not found:
         return spec

@@ -48,7 +48,7 @@ def is_file_run(config: SourceConfig) -> bool:
 
 
 def check(config: SourceConfig) -> None:
-    """What can be refused at once, without a driver that might hang."""
+    """Refuse a source that cannot work, without opening a driver that might hang."""
     checks = {"camera": _check_camera, "stream": _check_stream, "file": _check_file, "remote": _check_remote}
     if look := checks.get(kind_of(config.spec)):
         look(config.spec)

@@ -31,7 +31,7 @@ class Census:
         self._enough_at: int | None = None  # when as many as wanted were tracked last
 
     def tracked(self, count: int, t_ms: int) -> None:
-        """What the detector answered, asked for `wanted`."""
+        """Record how many people the detector answered when asked for `wanted`."""
         if self._enough_at is None or count >= self.wanted or t_ms < self._enough_at:
             self._enough_at = t_ms
         elif self._look_ms and t_ms - self._enough_at >= FEWER_MS:

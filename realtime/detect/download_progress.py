@@ -38,7 +38,7 @@ def _watch(staging: Path, show: Callable[[int], None], done: threading.Event) ->
 
 
 def folder_size(folder: Path) -> int:
-    """Return bytes of all files below a folder, some of which may vanish meanwhile."""
+    """Return the size of all files below a folder, bytes; files may vanish meanwhile."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:

@@ -10,8 +10,7 @@ from realtime.detect.pose_models import SIZES_MB, kind_of, landmarks_mb
 
 
 def bundle_of(spec: str) -> Path:
-    """Return the bundle; of `auto`, which only a live run measures, the default's.  ModelError, in one line, for
-    others."""
+    """Find the model bundle; `auto`, which only a live run measures, means the default. ModelError for others."""
     if spec in (*NAMES, AUTO):
         return ensure_model(DEFAULT if spec == AUTO else spec)
     path, known = Path(spec).expanduser(), f"expected {', '.join(NAMES)}, {AUTO} or the path of a .task bundle"

@@ -40,7 +40,7 @@ class Track:
     looked_ns: int = 0
 
     def predicted(self, now_ns: int) -> F32:
-        """Return (J, 2) px"""
+        """Predict the joints at a time (J, 2), px."""
         coasted = min((now_ns - self.seen_ns) * 1e-9, COAST_S)
         return np.asarray(self.seen.xy + self.velocity * coasted, np.float32)
 
@@ -73,7 +73,7 @@ def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int, look
 
 
 def _unlike(tracks: Sequence[Track], looks: Looks, count: int) -> F32:
-    """Return (T, D) in [0, 1]: how little each detection looks like each person; 0 where nobody knows."""
+    """Return the appearance distance of each track to each detection, (T, D) in [0, 1]; 0 where unknown."""
     unlike = np.zeros((len(tracks), count), np.float32)
     for d, seen in enumerate(looks):
         for t, track in enumerate(tracks):
@@ -83,8 +83,7 @@ def _unlike(tracks: Sequence[Track], looks: Looks, count: int) -> F32:
 
 
 def distance(predicted: F32, before: Detection, now: Detection) -> float:
-    """Return mean joint distance in box heights, plus how much the size changed; joints that both saw well count
-    most."""
+    """Return the score-weighted mean joint distance plus the change of size, in box heights."""
     weight = before.score * now.score + 1e-3
     gap = joint_distance(now.xy, predicted)
     old, new = box_size(before.xy), box_size(now.xy)
@@ -92,7 +91,7 @@ def distance(predicted: F32, before: Detection, now: Detection) -> float:
 
 
 def shift(before: Detection, now: Detection) -> F32:
-    """Return (2,) px: how far the body as a whole moved."""
+    """Return the score-weighted mean displacement of a body (2,), px."""
     weight = before.score * now.score + 1e-3
     return np.asarray(((now.xy - before.xy) * weight[:, None]).sum(0) / weight.sum(), np.float32)
 
@@ -114,7 +113,7 @@ def stands_clear(found: Sequence[Detection], one: Detection) -> bool:
 
 
 def filled(detection: Detection, expected: F32) -> Detection:
-    """Return joints that were not found at all (score 0) move with the body."""
+    """Fill in joints that were not found (score 0) at their expected places."""
     if detection.score.all():
         return detection
     xy = np.where(detection.score[:, None] > 0, detection.xy, expected)
@@ -122,7 +121,7 @@ def filled(detection: Detection, expected: F32) -> Detection:
 
 
 def distinct(found: list[Detection]) -> list[Detection]:
-    """Return the same people without doubles, the surest first."""
+    """Remove doubles from the detections, keeping the surest."""
     kept: list[Detection] = []
     for candidate in sorted(found, key=lambda d: -float(d.score.mean())):
         if all(distance(other.xy, other, candidate) > SAME for other in kept):
@@ -131,7 +130,7 @@ def distinct(found: list[Detection]) -> list[Detection]:
 
 
 def sane_detection(detection: Detection) -> Detection:
-    """Return finite throughout; what was not has score 0."""
+    """Make a detection finite; what was not has score 0."""
     xy, score = sane(detection.xy, detection.score)
     presence = sane_presence(detection.presence)
     if detection.world is None:

@@ -43,7 +43,7 @@ class Detector(Protocol):
     name: str
 
     def detect(self, image: NDArray[np.uint8], t_ms: int) -> list[Detection]:
-        """Return people in a BGR picture (H, W, 3); `t_ms` should grow from call to call."""
+        """Detect the people of a BGR picture (H, W, 3); `t_ms` should grow from call to call."""
         ...
 
     def reset(self) -> None:
@@ -97,7 +97,7 @@ class MediaPipeDetector:
         return self._unfilter(people) if self._unfilter else people
 
     def _ask_for(self, count: int) -> Any:
-        """Return the landmarker that tracks so many people; where the number changed, it and its filter start anew."""
+        """Return the landmarker for that many people; a changed number restarts it and its filter."""
         if count != self._asked:
             if self._asked in self._landmarkers:
                 _close(self._landmarkers.pop(self._asked))
@@ -112,7 +112,7 @@ class MediaPipeDetector:
         return self._landmarkers[SEARCHER]
 
     def _first_words(self, landmarker: Any) -> AbstractContextManager[object]:
-        """Return a landmarker remarks on the first person it finds."""
+        """Keep back what a landmarker logs about the first person it finds."""
         return nullcontext() if landmarker in self._spoken else remarks_kept()
 
     def _next_stamp(self, t_ms: int) -> int:
@@ -149,7 +149,7 @@ class Unfilter:
 
 
 def mediapipe_tasks() -> Any:
-    """Return the package, loaded without what only draws and records."""
+    """Import MediaPipe without its drawing and recording modules."""
     with deferred("matplotlib", "matplotlib.pyplot", "sounddevice"):
         import mediapipe
     return mediapipe

@@ -50,8 +50,7 @@ def choose(rate_hz: float, there: Iterable[str], measure: Measure) -> Choice:
 
 
 def wanted(default_ms: float, rate_hz: float) -> str:
-    """Return the best model that should be sustained, by what others usually cost beside the default; else the
-    cheapest."""
+    """Choose the best model that should be sustained, by its usual cost beside the default's; else the cheapest."""
     likely = {name: default_ms * COSTS[name] / COSTS[DEFAULT] for name in NAMES}
     return best(likely, rate_hz)
 

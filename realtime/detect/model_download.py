@@ -30,7 +30,7 @@ class ModelError(RuntimeError):
 
 
 def command(name: str = DEFAULT) -> str:
-    """Return what fetches a model."""
+    """Return the command that downloads a model."""
     return "realtime fetch-model" + ("" if name == DEFAULT else f" {name}")
 
 
@@ -38,7 +38,7 @@ COMMAND = command()
 
 
 def cache_dir() -> Path:
-    """Return where this user's system keeps what can be fetched again."""
+    """Return this user's cache folder, as the operating system places it."""
     if sys.platform == "win32":
         return Path(os.environ.get("LOCALAPPDATA") or Path.home() / "AppData/Local") / "steadypose" / "Cache"
     if sys.platform == "darwin":
@@ -51,14 +51,13 @@ def model_path(name: str = DEFAULT) -> Path:
 
 
 def ensure_model(name: str = DEFAULT) -> Path:
-    """Return the cached bundle; fetched now when there is none or it is damaged."""
+    """Return the cached bundle; download it when there is none or it is damaged."""
     path = model_path(name)
     return fetch_model(name) if fault(path) else path
 
 
 def fault(path: Path) -> str:
-    """Return what is wrong with a cached bundle: altered, damaged, or open to other users; empty where it can be
-    used."""
+    """Describe the fault of a cached bundle: altered, damaged, or open to other users; empty where it is sound."""
     try:
         found, noted = path.stat(), digest_path(path).read_text(encoding="ascii")
         data = path.read_bytes()
@@ -79,7 +78,7 @@ def digest_path(path: Path) -> Path:
 
 
 def is_bundle(path: Path) -> bool:
-    """Return whether a file is a whole zip (every member's checksum holds) with the two networks of a pose bundle."""
+    """Tell whether a file is a whole zip (every checksum holds) with the two networks of a pose bundle."""
     if not zipfile.is_zipfile(path):
         return False
     try:

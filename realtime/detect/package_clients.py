@@ -25,7 +25,7 @@ def clients(package: Package, staging: Path) -> Iterator[Offer]:
 
 
 def wanted(package: Package) -> str:
-    """Return the clients that a package needs one of."""
+    """Name the package clients of which one is needed."""
     return "npm" if package.name == TARBALL.name else "pip, uv"
 
 

@@ -56,14 +56,13 @@ SOURCES = {LITE: TARBALL, FULL: WHEEL, HEAVY: TARBALL}
 
 
 def kind_of(bundle: Path) -> str | None:
-    """Return which of the three a bundle's landmark network is, told by its size; None: another one, or no whole
-    bundle."""
+    """Identify a bundle's landmark network by its size; None: another one, or no whole bundle."""
     size_mb = landmarks_mb(bundle)
     return next((name for name, mb in SIZES_MB.items() if abs(size_mb - mb) <= TOLERANCE * mb), None)
 
 
 def landmarks_mb(bundle: Path) -> float:
-    """Return size of the landmark network; 0 where there is none."""
+    """Return the size of the landmark network, MB; 0 where there is none."""
     if not bundle.is_file():  # a pipe would be waited for
         return 0.0
     try:

@@ -41,7 +41,7 @@ def _at(name: str) -> int:
 
 
 def _between(weights: dict[str, float]) -> F32:
-    """Return (33,) how a point lies between joints."""
+    """Return (33,) interpolation weights of a point between joints."""
     row = np.zeros(len(BLAZEPOSE_33), np.float32)
     for name, weight in weights.items():
         row[_at(name)] = weight

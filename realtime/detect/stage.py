@@ -25,7 +25,7 @@ def main(ctx: Context) -> None:
 
 
 def settled(ctx: Context) -> DetectorConfig:
-    """Return the settings with a model's name; `auto` is measured once a run and told, a restart keeps to it."""
+    """Settle the model's name; `auto` is measured once a run, and a restart keeps to the choice."""
     config = ctx.config.detector
     if config.model != AUTO:
         return config
@@ -38,8 +38,7 @@ def settled(ctx: Context) -> DetectorConfig:
 
 
 def at_its_rate(ctx: Context) -> SourceConfig:
-    """Return the source's settings with the rate that it gives, where capture knows that already, else what was asked
-    for."""
+    """Return the source's settings with its measured rate where capture knows it, else with the requested one."""
     source = ctx.config.source
     return replace(source, fps=ctx.info().get("camera_hz") or source.fps)
 
@@ -66,7 +65,7 @@ def run(ctx: Context, detector: Detector) -> None:
 
 
 def answer(frame: Frame, pixels: FrameReader, detector: Detector, tracker: Tracker) -> Keypoints2D | None:
-    """Return None when the picture was overwritten before it could be read."""
+    """Detect and track the people of a frame; None when the picture was overwritten before it could be read."""
     began = clock.now_ns()
     image = pixels.image(frame)
     if image is None:

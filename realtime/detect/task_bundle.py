@@ -19,22 +19,22 @@ LANDMARKS = (LANDMARKS_FILE, 0.0, 255.0)
 
 
 def seal(detector: bytes, landmarks: bytes) -> bytes:
-    """Return the bundle of two bare networks; the same networks give the same bytes."""
+    """Build the bundle of two bare networks; the same networks give the same bytes."""
     return bundle(sealed_detector(detector), sealed_landmarks(landmarks))
 
 
 def sealed_detector(network: bytes) -> bytes:
-    """Return the network that finds people, told how its picture is scaled."""
+    """Add the metadata of the person detector's input scaling."""
     return with_normalisation(network, *DETECTOR[1:])
 
 
 def sealed_landmarks(network: bytes) -> bytes:
-    """Return the network of the landmarks, told how its picture is scaled."""
+    """Add the metadata of the landmark network's input scaling."""
     return with_normalisation(network, *LANDMARKS[1:])
 
 
 def bundle(detector: bytes, landmarks: bytes) -> bytes:
-    """Return one file of two networks that know how their pictures are scaled."""
+    """Pack two networks with their metadata into one file."""
     file = io.BytesIO()
     with zipfile.ZipFile(file, "w", zipfile.ZIP_STORED) as archive:
         for network, name in ((detector, DETECTOR[0]), (landmarks, LANDMARKS[0])):
@@ -45,13 +45,13 @@ def bundle(detector: bytes, landmarks: bytes) -> bytes:
 
 
 def _padding(offset: int) -> bytes:
-    """Return a zip extra field that moves what follows `offset` to the next border (4 bytes: its own header)."""
+    """Build a zip extra field that aligns what follows `offset` (4 bytes: its own header)."""
     fill = -(offset + 4) % ALIGN
     return b"\0\0" + fill.to_bytes(2, "little") + bytes(fill)
 
 
 def with_normalisation(network: bytes, mean: float, std: float) -> bytes:
-    """Return the same network with the metadata entry that tells how its input picture is scaled."""
+    """Add the metadata entry for the scaling of the input picture to a network."""
     from mediapipe.tasks.metadata import schema_py_generated as schema
 
     model = schema.ModelT.InitFromPackedBuf(network)

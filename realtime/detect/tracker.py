@@ -49,7 +49,7 @@ class Tracker:
     def update(
         self, detections: Sequence[Detection], stamp: Stamp, width: int, height: int, image: Image | None = None
     ) -> Keypoints2D:
-        """Return everybody in this frame; `image` (H, W, 3) BGR lets people be known again by their clothes."""
+        """Track the detections of a frame; `image` (H, W, 3) BGR allows re-identification by clothes."""
         now_ns = stamp.t_capture_ns
         if stamp.stream != self._stream:
             self._tracks, self._glimpses, self._displaced, self._stream = [], [], [], stamp.stream
@@ -83,8 +83,7 @@ class Tracker:
                 track.look(look, now_ns)
 
     def _start(self, detection: Detection, now_ns: int) -> Track:
-        """Return whoever follows a first glimpse that came to nothing is the same person: the id that was told goes
-        on."""
+        """Start a track; one that follows a glimpse that came to nothing takes over its id."""
         glimpse = next((t for t in self._glimpses if now_ns - t.seen_ns <= self._lost_ns), None)
         self._glimpses = [t for t in self._glimpses if t is not glimpse]
         number = self._next_id if glimpse is None else glimpse.id
@@ -94,7 +93,7 @@ class Tracker:
         return track
 
     def _recognise(self, now_ns: int) -> None:
-        """Whoever came, was not told yet, and looks like one who is lost and like nobody else, is that one."""
+        """Re-identify newcomers: one who looks like a lost person, and like nobody else, takes over that id."""
         for newcomer in [t for t in self._tracks if not t.told and t.frames >= CONFIRMED_FRAMES]:
             lost = self._alike(newcomer, now_ns)
             if lost is None:
@@ -105,7 +104,7 @@ class Tracker:
             self._displaced = [t for t in self._displaced if t is not lost]
 
     def _alike(self, newcomer: Track, now_ns: int) -> Track | None:
-        """Return the one lost person that a newcomer looks like."""
+        """Find the one lost person that a newcomer looks like."""
         others = [t for t in (*self._tracks, *self._displaced) if t.told and t is not newcomer]
         known = [(off, t) for t in others if (off := difference(t.looks, newcomer.looks)) is not None]
         if not known:

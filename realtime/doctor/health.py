@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def listen(client: PoseClient, timeout_s: float) -> tuple[list[Health], Pose3D]:
-    """The stages once they were heard, and a current pose where one comes in time; NoStream where nothing comes."""
+    """Wait for the stages' health and a current pose, if one comes in time; NoStream where nothing comes."""
     deadline = Deadline(timeout_s * 1000)
     client.health()  # subscribed from here on
     client.hello(timeout_s)

@@ -31,7 +31,7 @@ class TimeGrid:
         self._origin_ns = None
 
     def goes_on(self, t_ns: int) -> bool:
-        """The stream can be continued at this time; otherwise every state must be forgotten."""
+        """Tell whether the stream can be continued at this time; otherwise every state must be forgotten."""
         return self._origin_ns is not None and 0 <= t_ns - self._kept_ns <= self.max_gap_ns
 
     def steps(self, t_ns: int) -> list[GridStep]:

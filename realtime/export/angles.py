@@ -32,14 +32,14 @@ TRUNK_OPENSIM = {
 
 
 def angles(clip: ExportClip, keep: str = "inferred") -> dict[str, Angle]:
-    """Return every angle by name: `left_knee_flexion`, ..., `trunk_lean_forward`."""
+    """Compute every joint angle by name, degrees: `left_knee_flexion`, ..., `trunk_lean_forward`."""
     joints = Joints(clip.joints, clip.kept(keep))
     found = {f"{side}_{name}": of(joints, side) for name, of in LIMBS.items() for side in ("right", "left")}
     return found | trunk(joints)
 
 
 def between(a: Real, b: Real) -> Angle:
-    """Return angle of two vectors (T, 3), 0 to 180."""
+    """Return the angle between vectors (T, 3), degrees, 0 to 180."""
     return np.asarray(np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), (a * b).sum(-1))))
 
 
@@ -49,7 +49,7 @@ def hip_frame(joints: Joints) -> Real:
 
 
 def thigh(joints: Joints, side: str) -> Real:
-    """Return (T, 3) direction from hip to knee in the hips' frame: to the left, up, ahead."""
+    """Return the thigh's direction in the pelvis frame (T, 3): to the left, up, ahead."""
     to = unit(joints(f"{side}_knee") - joints(f"{side}_hip"))
     return np.asarray(np.einsum("tji,tj->ti", hip_frame(joints), to))
 

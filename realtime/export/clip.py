@@ -73,7 +73,7 @@ class ExportClip:
         return self.axis.rate_hz
 
     def kept(self, least: str) -> Real:
-        """Return (T, J, 3) with NaN for every joint whose state is worse than `least`: observed, inferred or held."""
+        """Return the positions (T, J, 3), NaN where a joint's state is below `least`: observed, inferred or held."""
         return np.where((self.state <= STATE_BY_NAME[least])[..., None], self.xyz, np.nan)
 
 
@@ -98,8 +98,7 @@ def padded(clip: ExportClip) -> ExportClip:
 
 
 def resampled(clip: ExportClip, rate_hz: float) -> ExportClip:
-    """Return the clip at a constant rate: linear between neighbouring frames, NaN across gaps; marks from the nearer
-    one."""
+    """Resample the clip to a constant rate: linear between frames, NaN across gaps, states of the nearer frame."""
     if len(clip) < 2:
         return clip
     axis = even_axis(clip.axis, rate_hz)
@@ -134,7 +133,7 @@ def resampled(clip: ExportClip, rate_hz: float) -> ExportClip:
 
 
 def even_axis(axis: Axis, rate_hz: float) -> Axis:
-    """Return the same span of time at a constant rate."""
+    """Sample the axis's span of time at a constant rate."""
     count = math.floor((axis.times_s[-1] + 1e-9) * rate_hz) + 1
     if count > MOST_FRAMES:
         raise RecordingError(

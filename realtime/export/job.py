@@ -71,7 +71,7 @@ def export(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> Done:
 
 
 def prepared(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
-    """Return whom the options mean, smoothed, feet locked, resampled; and what is to be said about it."""
+    """Select, smooth, foot-lock and resample the people of the options; return them and remarks for the user."""
     notes: list[str] = []
     if options.smooth == "one-euro":
         poses, note = one_euro(hello, poses)
@@ -88,7 +88,7 @@ def prepared(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> tuple
 
 
 def chosen_clips(everybody: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
-    """Return whom the options mean, and who was left out."""
+    """Select the people of the options; return them and a remark on those left out."""
     ids = ", ".join(str(clip.person) for clip in everybody)
     chosen = [clip for clip in everybody if options.person in (None, clip.person)]
     if not chosen:
@@ -99,7 +99,7 @@ def chosen_clips(everybody: list[ExportClip], options: ExportOptions) -> tuple[l
 
 
 def seen_for_long(found: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
-    """Return those in enough frames; by default nobody is left out where that would leave nobody."""
+    """Keep people in enough frames; without an explicit limit everybody, where that would leave nobody."""
     least = FLASH_FRAMES if options.min_frames is None else options.min_frames
     counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in found}
     long = [clip for clip in found if counts[clip.person] >= least]

@@ -20,7 +20,7 @@ POSE2SIM = {
 
 
 def opensim_markers(clip: ExportClip) -> ExportClip:
-    """Return the clip's joints that Pose2Sim's OpenSim models have markers for, under their names."""
+    """Select the joints that Pose2Sim's OpenSim models have markers for, under the markers' names."""
     known = [i for i, joint in enumerate(clip.joints) if joint in POSE2SIM]
     if not known:
         raise RecordingError(f"none of the joints {', '.join(clip.joints[:5])}, ... is a marker of OpenSim's setups")

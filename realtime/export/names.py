@@ -15,5 +15,5 @@ def plain(text: str) -> str:
 
 
 def identifier(text: str) -> str:
-    """Return the name as one ASCII word, as BVH, TRC, C3D and glTF readers take it."""
+    """Convert a name to one ASCII word, as BVH, TRC, C3D and glTF readers take it."""
     return re.sub(r"[^A-Za-z0-9_.:-]", "_", text[:LONGEST]).lstrip("-") or "_"

@@ -52,7 +52,7 @@ def check_skeleton(hello: Hello, frames: list[Pose3D]) -> None:
 
 
 def is_tree(parents: tuple[int, ...]) -> bool:
-    """Return one root, and every joint leads up to it."""
+    """Tell whether the joints form a tree: one root, and every joint leads up to it."""
     if sum(parent == -1 for parent in parents) != 1 or not all(-1 <= parent < len(parents) for parent in parents):
         return False
     up = np.array(parents)
@@ -71,7 +71,7 @@ def axis_of(frames: list[Pose3D]) -> Axis:
 
 
 def captured_between(a: Stamp, b: Stamp) -> int:
-    """Return how many frames later `b` was captured; a new stream goes on behind the last one."""
+    """Return the number of frames from `a` to `b`; a new stream continues behind the last one."""
     return min(max(b.seq - a.seq, 1), MOST_DROPPED) if a.stream == b.stream else 1
 
 
@@ -101,7 +101,7 @@ def one_person(hello: Hello, start: Stamp, axis: Axis, track: Track, upright: Re
 
 
 def position(person: Person3D | None, j: int, absolute: bool) -> Real:
-    """Return (J, 3) in camera axes; NaN where there is none."""
+    """Return the joint positions in camera axes (J, 3), m; NaN where there is none."""
     if person is None or (absolute and person.root_cam is None):
         return np.full((j, 3), np.nan)
     root = person.root_cam if absolute and person.root_cam is not None else np.zeros(3)
@@ -116,7 +116,7 @@ def field(person: Person3D | None, name: str, j: int, missing: float) -> Real:
 
 
 def own_axis(clip: ExportClip) -> ExportClip:
-    """Return the clip on a time axis that begins with its own first frame."""
+    """Shift the clip's time axis to begin with its own first frame."""
     axis = Axis(clip.times_s - clip.times_s[0], clip.frames - clip.frames[0])
     start_ns = clip.start_unix_ns + round(float(clip.times_s[0]) * 1e9)
     return replace(clip, axis=axis, first=0, start_unix_ns=start_ns)
@@ -131,7 +131,7 @@ def on_floor(found: list[ExportClip]) -> list[ExportClip]:
 
 
 def lowest(clip: ExportClip) -> NDArray[np.float64]:
-    """Return height of the lowest point of each frame that has one: of the soles, where only ankles are known."""
+    """Return the height of the lowest point of each frame that has one: soles, or ankles where only they are known."""
     heights = np.array(clip.xyz[..., 1])
     if not any(name.endswith(("heel", "foot_index")) for name in clip.joints):
         heights[:, [name.endswith("ankle") for name in clip.joints]] -= ANKLE_HEIGHT_M

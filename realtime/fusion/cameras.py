@@ -23,7 +23,7 @@ def room_sources(config: RunConfig) -> list[SourceConfig]:
 
 
 def check_room(config: RunConfig) -> None:
-    """What can be refused before anything starts: ConfigError or CalibrationError, in a line."""
+    """Refuse a room that cannot work before anything starts: ConfigError or CalibrationError, in a line."""
     sources, room = room_sources(config), config.room
     if len(sources) < 2:
         raise ConfigError("room.sources: expected two cameras or more: realtime run --camera 0 --camera 1")

@@ -78,7 +78,7 @@ class RoomPeople:
             group.doubts = 0
 
     def _join(self, seen: Seen) -> None:
-        """The nearest two groups of different cameras become one, until none are near."""
+        """Merge the nearest two groups of different cameras until none are near."""
         while (pair := self._nearest(seen)) is not None:
             older, younger = sorted(pair, key=lambda group: group.fused.id)
             older.members |= younger.members

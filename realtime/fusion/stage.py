@@ -100,7 +100,7 @@ class Room:
         self.fusion.complain(self.ctx, self.fusion.fuser.disagreement(list(self.ctx.config.room.sources)))
 
     def measure(self, pose: Pose3D) -> None:
-        """A limit that follows the machine counts what waiting and fusing take."""
+        """Feed the pose's age, with waiting and fusing, to an age limit that follows the machine."""
         now = clock.now_ns()
         if self.voice.limit is not None:
             self.voice.limit.measure((now - pose.stamp.t_capture_ns) / clock.NS_PER_MS - pose.look_ahead_ms, now)

@@ -68,6 +68,6 @@ def camera_model_for(
 
 
 def scaled(known: Intrinsics, width: int, height: int) -> CameraModel:
-    """Return a calibration for one size serves every other size of the same camera."""
+    """Scale a calibration to another picture size of the same camera."""
     x, y = width / known.width, height / known.height
     return CameraModel(known.fx * x, known.fy * y, known.cx * x, known.cy * y, known.distortion, calibrated=True)

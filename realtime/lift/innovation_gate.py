@@ -36,8 +36,7 @@ class InnovationGate:
     def is_outlier(
         self, t_ns: int, xy: F32, reliable: NDArray[np.bool_], height_px: float, bone_px: F32
     ) -> NDArray[np.bool_]:
-        """Return (J,) claims to doubt now.  height_px: of the person; bone_px (J,): each bone at full length, 0
-        unknown."""
+        """Mark joint observations too far from the last one (J,); height_px: person, bone_px (J,): bones, 0 unknown."""
         doubt = np.zeros(len(self.joints), bool)
         if self.tolerance <= 0 or height_px <= 0:
             return doubt
@@ -53,7 +52,7 @@ class InnovationGate:
         return found
 
     def accept(self, t_ns: int, xy: F32, observed: NDArray[np.bool_]) -> None:
-        """What was used: the next claims are held against it."""
+        """Accept the joint observations that were used; the next ones are held against them."""
         if not len(self._xy):
             self._xy, self._believed_ns = xy.copy(), np.full(len(xy), t_ns - 2_000_000_000, np.int64)
         self._xy = np.where(observed[:, None], xy, self._xy)

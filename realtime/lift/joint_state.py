@@ -46,7 +46,7 @@ class JointTracker:
         return state, age.astype(np.float32)
 
     def freeze_bones(self, xyz: F32, state: U8) -> F32:
-        """Return joints that became HELD keep the bone they had when they did."""
+        """Hold the bone vectors of HELD joints as they were when they became HELD."""
         parents = parents_of(self.joints)
         held = (state == HELD) & (parents >= 0)
         before, self._state = self._state, state
@@ -64,7 +64,7 @@ class JointTracker:
 
 
 def bones(xyz: F32, parents: NDArray[np.int64]) -> F32:
-    """Return (J, 3) each joint from its parent; the root from nothing."""
+    """Return the bone vectors (J, 3), each joint from its parent; the root as it is."""
     found = np.asarray(xyz - xyz[parents], np.float32)
     found[parents < 0] = xyz[parents < 0]
     return found
@@ -72,5 +72,5 @@ def bones(xyz: F32, parents: NDArray[np.int64]) -> F32:
 
 @cache
 def parents_of(joints: JointSet) -> NDArray[np.int64]:
-    """Return (J,) -1 marks the root."""
+    """Return the parents' indices (J,); -1 marks the root."""
     return np.array(joints.parents)

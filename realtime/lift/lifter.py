@@ -63,7 +63,7 @@ class Lifter:
         self._size = (0, 0)
 
     def info(self) -> dict[str, Any]:
-        """Return what Hello says about this lifter."""
+        """Describe this lifter for Hello."""
         return {
             "joints": self.joints.joints,
             "parents": self.joints.parents,

@@ -87,8 +87,7 @@ class PersonLifter:
         return PersonObservation(LifterInput(camera.rays(xy), reliable, world), joints, reliability)
 
     def _without_outliers(self, reliable: F32, joints: F32, t_ns: int, camera: CameraModel) -> F32:
-        """Return (J,) after lowering the sources' reliability, in place, where the last pose does not allow the
-        claim."""
+        """Lower the reliability of outliers, in place, and return it joint by joint (J,)."""
         mapped = self._mapped
         reliability = mapped.reliability(reliable)
         counted = reliability >= mapped.threshold
@@ -102,14 +101,14 @@ class PersonLifter:
         return mapped.reliability(reliable)
 
     def expect(self, camera: CameraModel) -> None:
-        """Height and longest bones in the next picture, px: they need its keypoints not."""
+        """Predict the person's height and longest bones in the next picture, px; needs no keypoints of it."""
         self._expected = camera, self._height_px(camera), self._bone_px(camera)
 
     def _height_px(self, camera: CameraModel) -> float:
         return 0.0 if self._root is None else float(TALL_M * camera.fy / max(self._root[2], 0.1))
 
     def _bone_px(self, camera: CameraModel) -> F32:
-        """Return (J,) each bone at full length at its nearest depth, px; 0 unknown."""
+        """Return the longest apparent length of each bone (J,), px; 0 unknown."""
         if self._root is None or self._xyz is None:
             return np.zeros(len(self._mapped.joints), np.float32)
         parents = parents_of(self._mapped.joints)
@@ -145,7 +144,7 @@ def in_picture(xy: F32, observed: NDArray[np.bool_], xyz: F32, root: F32 | None,
 
 
 def sane_claims(xy: F32, reliability: F32) -> tuple[F32, F32]:
-    """Return keypoints and a copy of their reliabilities, finite: what cannot be lies at 0 and counts for nothing."""
+    """Return finite keypoints and a copy of their reliabilities; what is not finite lies at 0 with reliability 0."""
     if within_bounds(xy, -FAR_PX, FAR_PX) and within_bounds(reliability, 0, 1):
         return xy, reliability.copy()
     good = np.isfinite(xy).all(-1) & (np.abs(xy) < FAR_PX).all(-1) & np.isfinite(reliability)

@@ -69,7 +69,7 @@ class Stature:
 
 
 def stature(xyz: F32, joints: JointSet) -> float:
-    """Return height of the stretched body, m: both legs' mean, trunk, head, and the foot below the ankle."""
+    """Return the stretched body's height, m: mean leg, trunk, head, and the foot below the ankle."""
     length = np.linalg.norm(xyz - xyz[np.maximum(joints.parents, 0)], axis=-1)
 
     def of(*names: str) -> float:
@@ -106,7 +106,7 @@ class Gravity:
 
 
 def standing_axis(person: Person3D, joints: JointSet) -> NDArray[np.float64] | None:
-    """Return unit vector from the ankles to the thorax of somebody who stands straight and is seen, else None."""
+    """Return the unit vector from ankles to thorax of an observed person who stands straight, else None."""
     at = upright(joints)
     if (person.state[at] != OBSERVED).any():
         return None

@@ -32,7 +32,7 @@ def run(ctx: Context, lifter: Lifter) -> None:
 
 
 def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:
-    """Return one, its own; of a lifter that looks ahead, those that waited for this frame."""
+    """Lift one frame: its own pose; of a lifter that looks ahead, those that waited for this frame."""
     began = clock.now_ns()
     poses = lifter.lift(found)
     took = (clock.now_ns() - began) // 1000

@@ -48,7 +48,7 @@ def _bounded(xy: F32) -> F32:
 
 
 def _places(centres: F32, offsets: NDArray[np.float64], size: int) -> NDArray[np.int64]:
-    """Return (N, 25) pixels along one axis, within the picture."""
+    """Return the patch's pixel indices along one axis (N, 25), clipped to the picture."""
     at = centres[:, None] + offsets
     np.rint(at, out=at)
     np.maximum(at, 0, out=at)
@@ -66,7 +66,7 @@ def mean_and_deviation(values: F32, found: F32) -> None:
 
 
 def remember(memory: F32 | None, now: F32 | None, dt: float) -> F32 | None:
-    """Return the memory after a look; what looks very different is hardly taken in, what was not seen not at all."""
+    """Update the appearance memory; a very different patch counts little, an unseen one not at all."""
     if memory is None or now is None:
         return now if memory is None else memory
     share = (1 - np.exp(-max(dt, 0.0) / MEMORY_S)) * np.exp(-np.abs(now[:, :1] - memory[:, :1]) / ALIKE)

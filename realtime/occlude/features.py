@@ -126,12 +126,12 @@ def residual(xy: F32, flow: Flow, size: float) -> F32:
 
 
 def acceleration(past: FeatureMemory, now: FeatureMemory, size: float) -> F32:
-    """Return (J,) box heights: change of the step of one tick."""
+    """Return the acceleration (J,), box heights: change of the step of one tick."""
     return np.asarray(distance(now.velocity, past.velocity) * TICK_S / size, np.float32)
 
 
 def border_distance(xy: F32, width: int, height: int) -> F32:
-    """Return (J,) px to the nearest border of the picture, negative outside."""
+    """Return the distance to the nearest picture border (J,), px, negative outside."""
     return np.asarray(np.minimum.reduce(np.minimum(xy, np.array([width, height], np.float32) - xy), 1), np.float32)
 
 

@@ -35,7 +35,7 @@ class LearnedReliability:
         self.engine.zero_state()
 
     def judge(self, t_ns: int, rows: Rows) -> dict[int, F32]:
-        """Map id -> (J,) in [0, 1]; whoever finds no slot is missing."""
+        """Predict reliability (J,) in [0, 1] by person id; who finds no slot is missing."""
         if not self._grid.goes_on(t_ns):
             self.reset()
         self._slots.settle(rows)
@@ -66,7 +66,7 @@ class LearnedReliability:
 
 
 def sane_reliability(answer: F32) -> F32:
-    """Return a copy in [0, 1]; what is not a number is 0."""
+    """Clip an engine's reliability to [0, 1], as a copy; NaN becomes 0."""
     if within_bounds(answer, 0, 1):
         return np.array(answer, np.float32)
     return np.clip(np.nan_to_num(answer), 0, 1).astype(np.float32)

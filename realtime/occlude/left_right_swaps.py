@@ -53,7 +53,7 @@ class SwapRepair:
 
 @cache
 def groups(joints: JointSet) -> list[Index]:
-    """Return indices of the arms and of the legs, left and right together."""
+    """Return the joint indices of both arms and of both legs."""
     found = []
     for parts in (ARMS, LEGS):
         sided = [i for i in (*joints.left, *joints.right) if _part(joints.joints[i]) in parts]

@@ -104,7 +104,7 @@ class OcclusionFilter:
         self.estimator.reset()
 
     def _flows(self, found: Keypoints2D, grey: Grey | None, scale: float) -> dict[int, Flow]:
-        """Return flow of everybody who was seen in the previous frame and is seen in this one, in one call."""
+        """Compute the optical flow of everybody seen in the previous frame and in this one, in one call."""
         t_ns = found.stamp.t_capture_ns
         pasts = {p.id: self._past(p.id) for p in found.people if p.score.any() and self._just_seen(p.id, t_ns)}
         self.without_flow += len(pasts) if grey is None or self._grey is None else 0
@@ -171,7 +171,7 @@ def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPO
 
 
 def weighed(detected: Person2D, measured: MeasuredPerson, reliability: F32) -> Person2D:
-    """Return the person as observed, with flow and reliability."""
+    """Add flow and reliability to an observed person."""
     seen = measured.observed
     flow = flow_residual(len(seen.xy), measured.flow, measured.measures)
     return Person2D(detected.id, seen.xy, seen.score, seen.presence, seen.world, flow, reliability)

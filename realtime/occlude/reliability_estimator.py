@@ -113,8 +113,7 @@ class LearnedEstimator:
         }
 
     def _bounded(self, answer: F32, person: MeasuredPerson) -> F32:
-        """Return the engine's answer at the common threshold; 0 for what was not detected or lies outside the
-        picture."""
+        """Rescale the engine's reliability to the common threshold; 0 for joints undetected or outside the picture."""
         answer = same_threshold(answer, self.learned.threshold, SEEN)
         answer = np.where(person.observed.score > 0, answer, np.float32(0))
         return within(answer, person.measures.border) if self.rule.config.cues.out_of_frame else answer

@@ -46,14 +46,14 @@ def gather(
 
 
 def flow_residual(joints: int, flow: Flow | None, measures: Measures) -> F32:
-    """Return (J,) box heights; -1 where the pixels could not be traced."""
+    """Return the flow residual (J,), box heights; -1 where the pixels could not be traced."""
     if flow is None or measures.residual is None:
         return np.full(joints, NOWHERE)
     return np.where(flow.known, measures.residual, NOWHERE)
 
 
 def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
-    """Return product of the cues in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
+    """Multiply the features in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
     factors = np.ones_like(seen.score)
     if used.confidence:
         factors = factors * seen.score
@@ -70,7 +70,7 @@ def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
 
 
 def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
-    """Return reliabilities whose threshold is `told`, bent so that it becomes `wanted`; 0 and 1 stay."""
+    """Rescale reliabilities from threshold `told` to `wanted`; 0 and 1 stay."""
     if told == wanted or not 0 < told < 1:
         return reliability
     low = reliability * (wanted / told)
@@ -79,12 +79,12 @@ def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
 
 
 def within(values: F32, border: F32) -> F32:
-    """0 for what lies outside the picture."""
+    """Set values of joints outside the picture to 0."""
     return np.asarray(np.where(border >= 0, values, 0), np.float32)
 
 
 def unexplained(seen: Evidence) -> F32:
-    """Return acceleration that the pixels did not make, too."""
+    """Return the acceleration that the pixels did not make, too."""
     both = np.minimum(seen.acceleration, seen.residual)
     return np.asarray(np.where(seen.residual >= 0, both, seen.acceleration), np.float32)
 

@@ -23,7 +23,7 @@ from realtime.wire.messages import Hello, encode
 
 
 def is_recording(path: Path) -> bool:
-    """Does the file begin as a recording does?  RecordingError where it cannot be read."""
+    """Tell a recording by its first bytes; RecordingError where the file cannot be read."""
     try:
         with path.open("rb") as file:
             return file.read(len(MAGIC)) == MAGIC

@@ -31,7 +31,7 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, opener: Callable[[], Chain]) -> None:
-    """Publishes as it goes; after a crash it goes on behind the last frame that was answered."""
+    """Run the chain over the film and publish every pose; after a crash, resume behind the last answered frame."""
     stream, seq = ctx.last_answered if ctx.starts else (None, -1)
     with ExitStack() as stack:
         publication, bound_ns = _open_publication(ctx, stack), clock.now_ns()

@@ -43,12 +43,12 @@ def _age_ms(plain: dict[str, Any], now: int) -> float:
 
 
 def stale(pose: Pose3D) -> Pose3D:
-    """Return the same frame, without anybody in it."""
+    """Return a STALE pose of the same frame, without people."""
     return replace(pose, status="STALE", people=())
 
 
 def nothing_yet(source: str, stream: int = 0, seq: int = -1) -> Pose3D:
-    """STALE before the first pose."""
+    """Return the STALE pose that stands before the first one."""
     return Pose3D(Stamp(source, stream, seq, 0, 0), 0, 0, "STALE")
 
 
@@ -70,7 +70,7 @@ class Publication:
         self._say(pose, now)
 
     def relay_pose(self, plain: dict[str, Any]) -> None:
-        """A live pose as its stage encoded it: only what publishing adds is changed."""
+        """Relay a live pose as its stage encoded it; only the publisher's own fields are changed."""
         self._heard_ns = now = now_ns()
         if self.limit is not None:
             self.limit.measure(age_ms := _age_ms(plain, now), now)

@@ -76,7 +76,7 @@ class Copier:
         self._seam = False  # the next pose may not be the one behind it
 
     def go_on_behind(self, pose: bytes | None, found: bool) -> None:
-        """A file whose last pose a predecessor wrote; `found`: the intake goes on right behind its last message."""
+        """Continue a predecessor's file behind its last pose; `found`: the intake resumes right behind it."""
         self._before, self._seam = pose, not found
 
     def turn(self) -> int:
@@ -90,7 +90,7 @@ class Copier:
         return sum(self._write(data) for data in came)
 
     def _of_source(self, data: bytes) -> bool:
-        """A recording is of one source: where several cameras publish, the one that they name first."""
+        """Tell whether a message is of the recorded source: of several cameras, the one that they name first."""
         topic, source, _ = split(data)
         if topic == "hello" and not self.source:
             try:

@@ -55,7 +55,7 @@ class Restamper:
         self._streams: dict[int, tuple[int, int]] = {}  # of the recording -> its number now, ns to move it by
 
     def begin(self) -> None:
-        """A new pass."""
+        """Begin a new pass with new stream ids."""
         self._streams = {}
 
     def pose(self, pose: Pose3D, now_ns: int, unix_ns: int) -> Pose3D:

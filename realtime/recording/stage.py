@@ -51,6 +51,6 @@ def record(ctx: Context, copier: Copier) -> None:
 
 
 def idle(ctx: Context) -> None:
-    """The recording is over, the run is not."""
+    """Keep the stage alive after the recording's end until the run stops."""
     while not ctx.stop.wait(TURN_S):
         ctx.beat()

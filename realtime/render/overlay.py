@@ -45,7 +45,7 @@ def pixels_per_metre(person: Person3D) -> float:
 
 
 def label(image: Image, text: str, skeleton: DrawnSkeleton) -> None:
-    """The person's id above the highest joint."""
+    """Draw the person's id above the highest joint."""
     there = skeleton.at[(skeleton.state != ABSENT) & np.isfinite(skeleton.at).all(-1)]
     if len(there):
         x, y = there[np.argmin(there[:, 1])]

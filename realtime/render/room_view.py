@@ -99,7 +99,7 @@ class RoomView:
                     cv2.line(image, fixed(at[0]), fixed(at[1]), GRID, 1, cv2.LINE_AA, 4)
 
     def _draw_shadow(self, image: Image, xyz: Real) -> None:
-        """A soft disc below the person."""
+        """Draw a soft shadow disc below the person."""
         there = xyz[np.isfinite(xyz).all(-1)]
         if not len(there):
             return

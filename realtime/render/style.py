@@ -34,7 +34,7 @@ def fixed(point: NDArray[np.floating]) -> tuple[int, int]:
 def bone(
     image: Image, a: NDArray[np.floating], b: NDArray[np.floating], colour: Colour, width: int, seen: bool
 ) -> None:
-    """A line with a dark rim; dashed and thinner where one of its ends is not seen."""
+    """Draw a bone as a line with a dark rim; dashed and thinner where one of its ends is not seen."""
     if seen:
         stroke(image, a, b, DARK, width + 2)
         stroke(image, a, b, colour, width)
@@ -69,7 +69,7 @@ def disc(image: Image, at: NDArray[np.floating], radius: int, colour: Colour) ->
 
 
 def halo(image: Image, at: NDArray[np.floating], radius_px: float, colour: Colour, strength: float = 0.22) -> None:
-    """A translucent disc: where the joint is with 95 % certainty."""
+    """Draw the 95 % confidence disc of a joint, translucent."""
     reach, height, width = int(radius_px) + 2, *image.shape[:2]
     if not (np.isfinite(at).all() and 0 < radius_px < 4 * max(height, width)):
         return

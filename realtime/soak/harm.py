@@ -31,7 +31,7 @@ def choose(draw: random.Random, processes: Mapping[str, int | None]) -> Harm:
 
 
 def inflict(harm: Harm, pid: int) -> None:
-    """A process that has gone meanwhile suffers nothing."""
+    """Inject the fault into a process; one that has gone meanwhile suffers nothing."""
     with suppress(ProcessLookupError):
         if harm.kind == "kill":
             os.kill(pid, signal.SIGKILL)

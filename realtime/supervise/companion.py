@@ -55,7 +55,7 @@ def _main(main: Main, command: list[str], control: Connection, parent_pid: int, 
 
 
 def _end_with(control: Connection, asked: bool) -> None:
-    """The pipe's other end closes with the run, however that ends."""
+    """End this process when the pipe's other end closes, as it does however the run ends."""
     with suppress(EOFError, OSError):
         control.recv_bytes(16)
     if asked:

@@ -35,6 +35,6 @@ def ended_by(handler: Handler) -> Iterator[None]:
 
 
 def ignore_all() -> None:
-    """A child's signals are its supervisor's business."""
+    """Ignore the ending signals: a child is ended by its supervisor."""
     for number in ENDING:
         signal.signal(number, signal.SIG_IGN)

@@ -27,7 +27,7 @@ def die_with(supervisor_pid: int) -> None:
 
 
 def obey(control: Connection, stop: threading.Event) -> None:
-    """A word on the pipe means stop; its end means that the supervisor is gone, on every platform."""
+    """Stop at a word on the control pipe; exit at its end, which means that the supervisor is gone."""
     try:
         control.recv_bytes(16)
     except (EOFError, OSError):

@@ -45,7 +45,7 @@ def remedy(stages: Sequence[Health], info: Mapping[str, Any]) -> str:
 
 
 def cheaper(detector: str, took_ms: float, detect_ms: float, budget_ms: float) -> tuple[str, float]:
-    """The dearest model below the one in use with which a frame should fit, else the cheapest; what it then takes, ms.
+    """Find the dearest model below the one in use whose frame should fit, else the cheapest; and its time, ms.
 
     No model where the one in use is the cheapest, or none of ours.
     """

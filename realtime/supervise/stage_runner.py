@@ -105,14 +105,14 @@ class Context:
         return int(self._row["stream"]), int(self._row["seq"])
 
     def beat(self) -> None:
-        """A sign of life: before anything that blocks, at least every 100 ms; and what can be done between frames."""
+        """Show a sign of life, before anything that blocks and at least every 100 ms; do what waits between frames."""
         self._row["beat"] += 1
         if self._meter.refresh_when_due(clock.now_ns() * 1e-9):
             self._show()
         self._garbage.collect_when_due(self.stage)
 
     def ready(self) -> None:
-        """Started; from here on silence counts."""
+        """Report the stage as started; from here on silence counts."""
         self._report("")
 
     def degraded(self, reason: str) -> None:
@@ -232,7 +232,7 @@ def load(path: str) -> Callable[..., Any]:
 
 
 def exit_report(stage: str, error: BaseException, table: StatusBoard) -> ExitReport:
-    """A refusal before the first READY ends the run, a final one at any time; a source lost later is tried again."""
+    """Classify an error: a refusal before the first READY ends the run, a final one always; others are retried."""
     ready_once = bool(table.row(stage)["ready_once"])
     code = getattr(error, "exit_code", None)
     if isinstance(code, int) and (not ready_once or getattr(error, "final", False)):

@@ -195,13 +195,13 @@ class Supervisor:
             worker.kill()
 
     def _wait_for(self, worker: Worker, until_s: float) -> None:
-        """A second Ctrl-C does not wait."""
+        """Wait for a worker's end until `until_s`, or a second Ctrl-C."""
         while worker.running and time.monotonic() < until_s and len(self._signals) < 2:
             worker.join(TURN_S)
 
     @contextmanager
     def _listening(self) -> Iterator[None]:
-        """Ending signals become entries of a list; only the main thread may listen."""
+        """Collect ending signals in a list; only the main thread may listen."""
         if threading.current_thread() is not threading.main_thread():
             with nullcontext():
                 yield

@@ -223,7 +223,7 @@ def stages_table(snapshot: Snapshot) -> RenderableType:
 
 
 def summary(snapshot: Snapshot) -> str:
-    """Printed at the end of a run that was not quiet."""
+    """Summarise a run in one line: poses, rate, drops, restarts."""
     total = max(1, snapshot.answered + snapshot.dropped)
     mean = snapshot.answered / snapshot.seconds if snapshot.seconds else 0.0
     restarts = sum(stage.restarts_1h for stage in snapshot.stages)

@@ -80,7 +80,7 @@ class Worker:
         self._beats = {stage: (int(row["beat"]), now) for stage, row in self._rows.items()}
 
     def forgive(self, seconds: float) -> None:
-        """The machine slept or was too busy to look: that was nobody's silence."""
+        """Move the stages' last beats by a time in which the machine slept or was too busy to look."""
         self._beats = {stage: (beat, since + seconds) for stage, (beat, since) in self._beats.items()}
 
     def look(self, now: float) -> ExitReport | None:

@@ -196,7 +196,7 @@ class FrameReader:
         return self._ring
 
     def _is_outdated(self, ring: Slots, wanted: PixelReference) -> bool:
-        """References come after their picture: a slot that is still behind belongs to a predecessor of that name."""
+        """Tell whether a ring is a predecessor's of the same name: its slot is still behind the reference."""
         return 0 <= wanted.slot < len(ring.marks) and int(ring.marks[wanted.slot]["after"]) < wanted.generation
 
     def _attach(self, name: str) -> Slots | None:

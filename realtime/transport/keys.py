@@ -145,7 +145,7 @@ def _refuse_foreign(path: Path, found: os.stat_result) -> None:
 
 
 def checked_key(text: str, where: str) -> str:
-    """A key as it is written; BadKeys for anything else, without showing it."""
+    """Check a key as it is written; BadKeys for anything else, without showing it."""
     try:
         whole = len(text) == KEY_CHARACTERS and len(zmq.utils.z85.decode(text.encode("ascii"))) == 32
     except (KeyError, ValueError, UnicodeEncodeError):
@@ -220,7 +220,7 @@ def new_pair() -> tuple[str, str]:
 
 
 def write(path: Path, key: str) -> None:
-    """A new file of this user alone, from its first byte on."""
+    """Write a new file, readable by this user alone from its first byte on."""
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except FileExistsError:

@@ -144,7 +144,7 @@ class PosesEnd:
         return Arrived(parts[0], address, note, parts[3] if len(parts) == 4 else b"")
 
     def send(self, peer: bytes, note: Note) -> None:
-        """Dropped where the peer has gone."""
+        """Send a note; dropped where the peer has gone."""
         try:
             self._socket.send_multipart([peer, *write_note(note)], zmq.NOBLOCK)
         except zmq.ZMQError:

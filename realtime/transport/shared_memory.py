@@ -171,7 +171,7 @@ class NamedSegment:
 
 
 def _release(memory: memoryview, mapping: Any) -> None:
-    """An array that somebody still holds keeps the mapping alive; it goes with that array."""
+    """Release the mapping; an array that is still held keeps it alive and takes it along when it goes."""
     with contextlib.suppress(BufferError):
         memory.release()
         mapping.close()
@@ -204,7 +204,7 @@ def no_room(size: int) -> NoRoom:
 
 
 def fence() -> None:
-    """Stores before it are seen before stores behind it, loads likewise, on processors that reorder them.
+    """Order memory accesses: stores before it are seen before stores behind it, and loads likewise.
 
     One lock would let both sides slip into its inside; the release of the first keeps order with the second.
     """

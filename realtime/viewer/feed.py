@@ -86,7 +86,7 @@ class Feed(threading.Thread):
         return contradicts(hello, pose) if hello else ""
 
     def _refuse(self, wrong: str) -> None:
-        """A publisher that contradicts itself: counted, not shown, one line a second of each kind."""
+        """Count and drop messages of a publisher that contradicts itself; log one line a second of each kind."""
         self.senseless[wrong] += 1
         if self._paces.setdefault(wrong, Pace(1.0)).due():
             log.warning("pose3d: message refused, %d so far: %s", self.senseless[wrong], wrong)

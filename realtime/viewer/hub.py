@@ -130,7 +130,7 @@ class Hub:
         await self.tell()
 
     async def tell(self) -> None:
-        """The state of this server, to every page."""
+        """Send the server's state to every page."""
         state = self.state()
         for page in list(self.pages):
             try:

@@ -23,7 +23,7 @@ class Outbox:
         return self._limit - (self._sent - self._acknowledged)
 
     def put(self, kind: str, data: bytes) -> None:
-        """The newest of its kind; whatever of that kind still waited is replaced."""
+        """Queue the newest message of its kind; one of that kind that still waited is replaced."""
         if self._waiting.pop(kind, None) is not None:
             self.replaced[kind.split("/")[0]] += 1
         self._waiting[kind] = data
@@ -37,5 +37,5 @@ class Outbox:
         return self._waiting.pop(kind)
 
     def acknowledge(self, total: int) -> None:
-        """The page has seen so many messages since it opened."""
+        """Record how many messages the page has received since it opened."""
         self._acknowledged = max(self._acknowledged, min(total, self._sent))

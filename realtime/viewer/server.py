@@ -82,7 +82,7 @@ class Viewer:
             await self.hub.tell()
 
     def _from_feed(self, kind: str, data: bytes) -> None:
-        """Called in the feed's thread."""
+        """Hand a message of the feed's thread to the event loop."""
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self.hub.spread, kind, data)
 

@@ -74,7 +74,7 @@ def array_coder(hint: Any, notes: tuple[Any, ...]) -> Coder:
 
 
 def _stacked(row: Coder, shape: Shape, dtype: Any) -> Coder:
-    """Return arrays of shape[1:] in a list: what a leading symbol beside a second one becomes."""
+    """Make a coder for arrays of shape[1:] in a list, as a leading symbol beside a second one becomes."""
 
     def write(value: Any, sizes: Sizes) -> list[bytes]:
         _agree(shape[:1], np.shape(value)[:1], sizes)
@@ -101,7 +101,7 @@ def _agree(shape: Shape, found: tuple[int, ...], sizes: Sizes) -> None:
 
 
 def _solve(shape: Shape, count: int, sizes: Sizes) -> tuple[int, ...]:
-    """The shape of `count` numbers; its one symbol is whatever is left over by the others."""
+    """Solve the shape of `count` numbers for its one unknown symbol."""
     fixed = math.prod(n for n in shape if isinstance(n, int))
     found = tuple(n if isinstance(n, int) else count // fixed for n in shape)
     _agree(shape, found, sizes)

@@ -31,7 +31,7 @@ def dumps(plain: dict[str, Any]) -> bytes:
 
 
 def loads(data: bytes | memoryview) -> Any:
-    """Return one msgpack value within bounds and nothing behind it."""
+    """Decode one msgpack value within bounds and nothing behind it."""
     if len(data) > MAX_BYTES:
         refuse("size", f"{len(data)} bytes; a message has at most {MAX_BYTES}")
     try:
@@ -113,7 +113,7 @@ def coder(hint: Any) -> Coder:
 
 
 def bounded_coder(hint: Any, bounds: Within) -> Coder:
-    """Return a number that is held against its bounds when it arrives."""
+    """Make a coder that checks a number's bounds when it arrives."""
     inner = coder(hint)
 
     def read(value: Any, sizes: Sizes) -> Any:

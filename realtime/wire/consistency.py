@@ -48,7 +48,7 @@ def check_tree(name: str, joints: tuple[str, ...], parents: tuple[int, ...], roo
 
 
 def _ends(parents: tuple[int, ...]) -> bool:
-    """Does every joint's line of parents end at a root?"""
+    """Tell whether every joint's line of parents ends at a root."""
     reached, left = {-1}, set(range(len(parents)))
     while new := {joint for joint in left if parents[joint] in reached}:
         reached |= new

@@ -9,7 +9,7 @@ from realtime.wire.messages import Stamp
 
 
 def starts_anew(last: Stamp | None, now: Stamp) -> bool:
-    """Return another stream, or the first: forget all state."""
+    """Tell whether a frame begins another stream, or the first: forget all state."""
     return last is None or last.stream != now.stream
 
 

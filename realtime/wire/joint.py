@@ -62,7 +62,7 @@ class UnnamedJoints(LookupError):
 
 
 def index_of(name: str, names: tuple[str, ...]) -> int:
-    """Return the joint's row in a person's arrays; KeyError with the nearest name, UnnamedJoints without any names."""
+    """Find a joint's row in a person's arrays; KeyError with the nearest name, UnnamedJoints without any names."""
     if not names:
         raise UnnamedJoints("the joints have no names yet: they come with Hello; PoseClient.hello() waits for it")
     if name not in names:
@@ -72,7 +72,7 @@ def index_of(name: str, names: tuple[str, ...]) -> int:
 
 
 def count_states(state: Iterable[int]) -> str:
-    """Return how many joints are in each state, in words: "15 observed, 2 inferred"."""
+    """Count the joints in each state, in words: "15 observed, 2 inferred"."""
     present = [int(value) for value in state]
     counts = {one: present.count(one) for one in JointState}
     return ", ".join(f"{count} {one.name.lower()}" for one, count in counts.items() if count) or "no joints"

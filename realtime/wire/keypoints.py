@@ -13,7 +13,7 @@ SMALLEST_BOX_PX = 8.0  # a smaller person cannot be told from noise; also keeps 
 
 
 def box_size(xy: F32) -> float:
-    """Return height of the box around the keypoints, px; of a lying person its length."""
+    """Return the height of the keypoints' box, px; of a lying person its length."""
     return size_of(*box(xy))
 
 
@@ -28,7 +28,7 @@ def size_of(low: F32, high: F32) -> float:
 
 
 def distance(a: F32, b: F32) -> F32:
-    """Return (..., J, C) twice -> (..., J) Euclidean distances; a third of the time of `linalg.norm` for one person."""
+    """Return Euclidean distances (..., J) of two (..., J, C); three times as fast as `linalg.norm` for one person."""
     step = a - b
     step *= step
     return np.asarray(np.sqrt(np.add.reduce(step, -1)), np.float32)
@@ -40,14 +40,13 @@ def within_bounds(values: F32, low: float, high: float) -> bool:
 
 
 def logit(probability: F32) -> F32:
-    """Return log-odds, bounded: 0 and 1 become -7 and 7."""
+    """Return the log-odds of p, bounded: 0 and 1 become -7 and 7."""
     p = np.minimum(np.maximum(probability, 1e-3), 1 - 1e-3)
     return np.asarray(np.log(p / (1 - p)), np.float32)
 
 
 def sane(xy: F32, score: F32, before: F32 | None = None) -> tuple[F32, F32]:
-    """Return finite values only: what is not finite has score 0 and lies where it was `before`, else amidst the
-    others."""
+    """Make keypoints finite: what is not has score 0 and lies where it was `before`, else amidst the others."""
     if within_bounds(xy, -NEAR_PX, NEAR_PX) and within_bounds(score, 0, 1):
         return xy, score
     good = np.isfinite(xy).all(-1) & np.isfinite(score) & (np.abs(xy) < FAR_PX).all(-1)
@@ -60,7 +59,7 @@ def sane(xy: F32, score: F32, before: F32 | None = None) -> tuple[F32, F32]:
 
 
 def sane_world(world: F32) -> tuple[F32, NDArray[np.bool_]]:
-    """Return the detector's own 3D without what cannot be, and (J,) where it can."""
+    """Replace impossible values of the detector's 3D by 0; mark the possible ones (J,)."""
     if within_bounds(world, -NEAR_M, NEAR_M):
         return world, np.ones(world.shape[:-1], bool)
     good = np.asarray(np.isfinite(world).all(-1) & (np.abs(world) < FAR_M).all(-1))
@@ -68,7 +67,7 @@ def sane_world(world: F32) -> tuple[F32, NDArray[np.bool_]]:
 
 
 def sane_presence(presence: F32) -> F32:
-    """Probabilities in [0, 1]; what is not finite is 0."""
+    """Clip probabilities to [0, 1]; what is not finite is 0."""
     if within_bounds(presence, 0, 1):
         return presence
     return np.asarray(np.nan_to_num(presence, nan=0, posinf=0, neginf=0).clip(0, 1), np.float32)

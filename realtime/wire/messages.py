@@ -155,7 +155,7 @@ class Pose3D:
     live: bool = True  # false: from a file or a recording; its capture times are media time and say nothing of age
 
     def with_joints(self, names: tuple[str, ...]) -> Pose3D:
-        """Return the same pose, whose people know their joints' names; unchanged where their number differs."""
+        """Name the joints of a pose's people; unchanged where their number differs."""
         fits = all(len(person.state) == len(names) for person in self.people)
         return replace(self, people=tuple(replace(one, joints=names) for one in self.people)) if fits else self
 
@@ -223,12 +223,12 @@ Kind = TypeVar("Kind")
 
 
 def prefix(topic: str, source: str) -> bytes:
-    """Return what a message of this topic starts with, and what to subscribe to."""
+    """Return the prefix of a topic's messages, to subscribe to."""
     return f"{topic}/{source}\0".encode()
 
 
 def encode(topic: str, source: str, message: Message) -> bytes:
-    """Return the bytes of one message; MessageError where a shape is wrong or a number is not finite."""
+    """Encode a message; MessageError where a shape is wrong or a number is not finite."""
     return prefix(topic, source) + codec.dumps({"v": VERSION} | codec.pack(message))
 
 
@@ -253,7 +253,7 @@ def plain(data: bytes) -> dict[str, Any]:
 
 
 def decode(kind: type[Kind], data: bytes) -> Kind:
-    """Return the message in these bytes; MessageError, and nothing else, for whatever they hold instead."""
+    """Decode a message; MessageError, and nothing else, for whatever is none."""
     message: Kind = codec.unpack(kind, plain(data))
     if isinstance(message, Pose3D):
         check_pose(message)

@@ -61,12 +61,12 @@ NAMES = {kind: name for name, kind in NOTES.items()}
 
 
 def write_note(note: Note) -> list[bytes]:
-    """Return its two parts: which kind, and its fields."""
+    """Encode a note in two parts: its kind and its fields."""
     return [NAMES[type(note)], codec.dumps(codec.pack(note))]
 
 
 def read_note(kind: bytes, body: bytes) -> Note:
-    """MessageError, and nothing else, for whatever is none."""
+    """Decode a note; MessageError, and nothing else, for whatever is none."""
     if kind not in NOTES:
         raise MessageError("topic", f"no note is called {kind[:20]!r}")
     note: Note = codec.unpack(NOTES[kind], codec.loads(body))

@@ -80,7 +80,7 @@ def load_views(folder: Path) -> CalibratedFilms:
 
 
 def same_length(film: int, reference: int) -> bool:
-    """A film may go on for a moment after the reference's last frame; it may not be shorter."""
+    """Tell whether film and reference match in length: a film may be slightly longer, never shorter."""
     return reference <= film <= 1.05 * reference + 2
 
 

@@ -107,7 +107,7 @@ def read_entries(out: Path) -> list[Entry]:
 
 
 def done(out: Path, takes: Iterable[cmu.Take], subject: str, entries: dict[str, Entry], root: Path) -> bool:
-    """The subject was written from these very files."""
+    """Tell whether the subject was already written from these very files."""
     mine = [t for t in takes if t.subject == subject]
     same = all(
         (e := entries.get(t.clip)) is not None

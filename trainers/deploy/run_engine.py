@@ -43,7 +43,7 @@ def exported(model: str) -> Iterator[str]:
 
 
 def opened(folder: str, batch: int = BATCH) -> Engine:
-    """Verified; what it refuses is the user's to mend."""
+    """Open a verified engine; a refusal is a UserError."""
     try:
         return open_engine(folder, "auto", batch)
     except EngineError as error:

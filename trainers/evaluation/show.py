@@ -74,7 +74,7 @@ def hidden(view: VirtualView) -> Tensor:
 
 
 def _view(axis: Any, view: VirtualView, which: int) -> None:
-    """The moments side by side, as large as the camera sees them."""
+    """Draw the moments side by side, as large as the camera sees them."""
     covered, rays = hidden(view)[which].numpy(), view.rays[which].numpy()
     step = 1.1 * max(float(np.ptp(pose[:, 0])) for pose in rays)
     for k, (pose, away) in enumerate(zip(rays, covered)):

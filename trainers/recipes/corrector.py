@@ -68,7 +68,7 @@ def network(settings: Mapping[str, Any], carry: LiveLifter) -> CorrectedLifter:
 
 
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> CorrectedLifter:
-    """The trained network as it is exported; what carries is among its weights."""
+    """Rebuild the trained network for export; the carry's size is read from its weights."""
     blocks = sum(name.startswith("carry.blocks.") and name.endswith(".wide.conv.weight") for name in trained)
     model = network(settings, LiveLifter(len(trained["carry.norm.weight"]), blocks, 0.0))
     model.load_state_dict(trained)
@@ -155,7 +155,7 @@ class CorrectorRecipe:
                 self._find_lean(frames, reliability)
 
     def _find_restraint(self, frames: Bursts, reliability: Tensor) -> None:
-        """The least share of the residuals that is as good: what was learned of rendered people holds in part."""
+        """Choose the least share of the residuals that does as well: rendered people teach only part of real ones."""
         errors: dict[float, float] = {}
         for restraint in RESTRAINTS:
             self.model.corrector.restraint.fill_(restraint)
@@ -163,7 +163,7 @@ class CorrectorRecipe:
         self.model.corrector.restraint.fill_(min(as_good(errors)))
 
     def _find_lean(self, frames: Bursts, reliability: Tensor) -> None:
-        """The steepest that is as good: the lifter was taught by whole rendered people and flatters itself on them."""
+        """Choose the steepest lean that does as well: the lifter, trained on whole rendered people, is too sure."""
         errors: dict[tuple[float, float], float] = {}
         for lean in LEANS:
             self.model.lean.copy_(torch.tensor(lean))

@@ -75,7 +75,7 @@ def network(settings: Mapping[str, Any]) -> LiveLifter:
 
 
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> LiveLifter:
-    """The trained network as it is exported."""
+    """Rebuild the trained network for export."""
     model = network(settings)
     model.load_state_dict(trained)
     return model

@@ -111,7 +111,7 @@ def _check(source: banks.Bank, settings: PeopleSettings, ticks: int, g: Generato
 
 
 def fit_sigma(table: SigmaTable, pose: Tensor, check: Check, threshold: float, at: slice = ALL) -> None:
-    """The table that makes 68 % of the check's coordinates lie within sigma; `at`: the frames that were answered."""
+    """Fit the sigma table so that 68 % of the check's coordinates lie within sigma; `at`: the answered frames."""
     age = age_clip(check.clips.reliability >= threshold, check.clips.time)[:, at]
     table.fit(pose.flatten(0, 1), check.clips.pose[:, at].flatten(0, 1), age.flatten(0, 1))
 

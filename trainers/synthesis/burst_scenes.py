@@ -126,7 +126,7 @@ def _dressed(look: SceneAppearance, rng: np.random.Generator) -> SceneAppearance
 
 
 def _room_camera(rng: np.random.Generator) -> DemoCamera:
-    """Looks at a person about the origin, mostly level, who fills a third to all of the picture's height."""
+    """Draw a camera, mostly level, with a person about the origin filling a third to all of the picture's height."""
     size = SIZES[int(rng.integers(len(SIZES)))]
     fov = float(rng.uniform(35, 95))
     focal = 0.5 * max(size) / np.tan(np.radians(fov) / 2)
@@ -179,7 +179,7 @@ def _in_room(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
 
 
 def _inside(joints: F64, camera: DemoCamera) -> F64:
-    """Moved in the camera's plane, then away from it, until the picture holds the body with a small rim."""
+    """Move the body in the camera's plane, then away from it, until the picture holds it with a small rim."""
     forward = camera.rotation[2] * (1, 0, 1)
     forward = forward / max(float(np.linalg.norm(forward)), 1e-6)
     rim = np.array([0.02, 0.03]) * (camera.width, camera.height)

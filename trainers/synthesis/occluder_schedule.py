@@ -59,7 +59,7 @@ class OccluderScene:
 
 
 def draw_events(stage: OccluderScene, rng: np.random.Generator) -> tuple[OccluderEvent, ...]:
-    """A quarter of the clips has none, a tenth a board that stays (a desk), the others one every 1.6 s or so."""
+    """Draw a clip's occluders: none (1 in 4), one that stays, such as a desk (1 in 10), else one every 1.6 s or so."""
     kind = rng.random()
     if kind < 0.25:
         return ()

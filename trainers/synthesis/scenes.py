@@ -118,7 +118,7 @@ def _draw_sway(rng: np.random.Generator, times: F64) -> F64:
 
 
 def _swayed(camera: DemoCamera, sway: NDArray[Any]) -> DemoCamera:
-    """Turned by some hundredths of a radian to the side and up."""
+    """Sway the camera by some hundredths of a radian to the side and up."""
     right, down, forward = camera.rotation
     turned = forward + right * sway[0] + down * sway[1]
     turned /= np.linalg.norm(turned)

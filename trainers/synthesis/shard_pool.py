@@ -52,7 +52,7 @@ def _results(
 
 
 def _claim(settings: Any, out: Path, resume: bool) -> None:
-    """The folder belongs to these settings, or is new."""
+    """Claim the folder for these settings; refuse one that belongs to others."""
     out.mkdir(parents=True, exist_ok=True)
     note, wanted = out / SETTINGS, asdict(settings)
     if not note.exists():

@@ -72,7 +72,7 @@ def average_gradients(parameters: Iterable[nn.Parameter], group: Group) -> None:
 
 
 def average_statistics(model: nn.Module, group: Group) -> None:
-    """Running statistics of batch normalisation, which every process gathers from its own batches."""
+    """Average the running statistics of batch normalisation over all processes."""
     if not group.alone:
         with torch.no_grad():
             average((b for b in model.buffers() if b.is_floating_point()), group)

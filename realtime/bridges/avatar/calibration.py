@@ -49,11 +49,11 @@ class Rest:
         return np.array([place[0], self.scale * (low - ground) - lowest_sole(local, self.offsets), place[2]])
 
     def recentred(self, bones: Rotations, pelvis: Real) -> Rest:
-        """Here is the middle now, and this way is ahead."""
+        """Return the rest pose centred where the pelvis is now, heading where the hips face."""
         return self.centred(np.array([pelvis[0], self.origin[1], pelvis[2]]), heading(bones["Hips"]))
 
     def centred(self, here: Real, facing: Real) -> Rest:
-        """This point of the floor is the middle now, and that way is ahead."""
+        """Return the rest pose with this point of the floor as its origin and `facing` as its heading."""
         turned = {bone: facing @ self.facing.T @ r for bone, r in self.turned.items()}
         return replace(self, facing=facing, origin=here, turned=turned)
 

@@ -118,7 +118,7 @@ class Performer:
         self._calibration = None
 
     def obey(self, address: str, now_s: float) -> None:
-        """What another program asks for, on port 39540."""
+        """Answer a VMC calibration request of another program (port 39540)."""
         if address == "/VMC/Ext/Set/Calib/Ready":
             self.calibrate(now_s)
         elif address == "/VMC/Ext/Set/Calib/Exec":

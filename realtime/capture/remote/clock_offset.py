@@ -21,7 +21,7 @@ class OffsetSample:
     at_ns: int  # on this clock
 
     def error_ns(self, now_ns: int) -> float:
-        """Return the bound on its error, now."""
+        """Return the bound on the offset's error, now."""
         return self.delay_ns / 2 + DRIFT * (now_ns - self.at_ns)
 
 
@@ -45,7 +45,7 @@ class ClockOffset:
         return min(self._samples, key=lambda sample: sample.error_ns(now_ns), default=None)
 
     def told(self, now_ns: int) -> str:
-        """Return the offset and its bound, for people."""
+        """Describe the offset and its bound in words."""
         best = self.best(now_ns)
         if best is None:
             return "clock not known yet"

@@ -20,7 +20,7 @@ def write_jpeg(image: Image, quality: int) -> bytes:
 
 
 def read_jpeg(data: bytes, size: tuple[int, int]) -> Image:
-    """Return the picture; BadPicture where it is damaged or not of the size (width, height) that was said."""
+    """Decode a JPEG; BadPicture where it is damaged or not of the declared size (width, height)."""
     if size != jpeg_size(data) or size[0] > LARGEST[0] or size[1] > LARGEST[1]:
         raise BadPicture
     image = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_COLOR)

@@ -45,8 +45,7 @@ class RemoteCamera:
         return self.often.due() if len(self.offset) < FIRST_ANSWERS else self.seldom.due()
 
     def stamp(self, theirs: Stamp, source: str, now_ns: int) -> Stamp | None:
-        """Return a stamp of this machine's clock: never in the future, always growing; None while clocks are
-        unknown."""
+        """Convert a stamp to this machine's clock, never in the future, always growing; None: clocks are unknown."""
         best = self.offset.best(now_ns)
         if best is None:
             return None
@@ -77,7 +76,7 @@ class RemoteSource:
         self.turned_away = 0  # notes of a second camera
 
     def read(self) -> Picture | None:
-        """Return the newest picture that has come; None once it is closed."""
+        """Wait for the newest picture; None once the source is closed."""
         while not self._closed:
             newest = self._take(self._link.receive(TURN_MS))
             while arrived := self._link.receive(0):
@@ -107,7 +106,7 @@ class RemoteSource:
         return None
 
     def _camera_of(self, arrived: Arrived, now_ns: int) -> RemoteCamera | None:
-        """Return None: another one is sending already."""
+        """Return the camera a message is of; None: another one is sending already."""
         camera = self._camera
         if camera is None or (arrived.peer != camera.peer and now_ns - camera.heard_ns > PATIENCE_NS):
             camera = self._camera = RemoteCamera(arrived.peer, arrived.address)
@@ -126,7 +125,7 @@ class RemoteSource:
         return Picture(image, stamp)
 
     def note(self) -> str:
-        """Return who sends, and what is known of its clock."""
+        """Describe who sends and what is known of its clock."""
         camera, now_ns = self._camera, clock.now_ns()
         if camera is None:
             return f"waiting for a camera at {self._address}"

@@ -37,7 +37,7 @@ class SendWindow:
         self._under_way.append((stream, seq, now_ns))
 
     def receipt(self, stream: int, seq: int, now_ns: int) -> None:
-        """This picture has arrived, and whatever left before it."""
+        """Confirm a picture and all that were sent before it."""
         if not any(item[:2] == (stream, seq) for item in self._under_way):
             return
         while self._under_way:

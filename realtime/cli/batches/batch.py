@@ -102,7 +102,7 @@ def jobs_of(args: argparse.Namespace) -> list[Job]:
 
 
 def films(words: list[str]) -> list[Path]:
-    """Return files as named; of folders and patterns what is no overlay of ours."""
+    """List the named films; of folders and patterns all but our own overlays."""
     found: list[Path] = []
     for word in words:
         path = Path(word)
@@ -118,7 +118,7 @@ def films(words: list[str]) -> list[Path]:
 
 
 def names_of(found: list[Path]) -> list[str]:
-    """Return what each film's files begin with: its name, with its folder's where two films share it."""
+    """Name each film's outputs: its file name, with its folder's where two films share it."""
     alike = Counter(path.stem for path in found)
     names = [path.stem if alike[path.stem] == 1 else f"{path.resolve().parent.name}_{path.stem}" for path in found]
     twice = [name for name, count in Counter(names).items() if count > 1]
@@ -180,7 +180,7 @@ def run(jobs: list[Job], workers: int, bar: Progress) -> Iterator[Row]:
 
 
 def run_on_cluster(jobs: list[Job], address: str, bar: Progress) -> Iterator[Row]:
-    """A film is a shard; a machine that is lost costs its films, which others do again."""
+    """Run the jobs on a cluster, one shard a film; films of a lost machine are run again by others."""
     from realtime.cli.batches.batch_cluster import made_by_cluster
 
     whole, left = bar.add_task("films", total=len(jobs)), []
@@ -214,7 +214,7 @@ def start(job: Job, bar: Progress) -> FilmWorker:
 
 
 def finished(active: list[FilmWorker], bar: Progress) -> list[FilmWorker]:
-    """Return those that ended, after taking what the others said within a turn."""
+    """Collect the workers that ended, after reading the others' progress."""
     over: list[FilmWorker] = []
     for ready in wait([worker.control for worker in active], TURN_S):
         worker = next(one for one in active if one.control is ready)

@@ -40,7 +40,7 @@ def made_by_cluster(jobs: list[Job], address: str, do: Do | None = None) -> Iter
 
 
 def recording_of(job: Job) -> bytes | None:
-    """Return the film's recording, where an earlier run left it: then the film is not looked at again."""
+    """Find the film's recording of an earlier run, which then is not made again."""
     mark, path = batch_film.read_mark(job), job.out / f"{job.name}.sp"
     whole = mark.recorded and mark.of_same(batch_film.fresh_mark(job)) and not job.force
     return path.read_bytes() if whole and path.exists() else None

@@ -45,7 +45,7 @@ class Job:
     foot_lock: bool = False
 
     def how(self, to: str) -> str:
-        """Return what else a piece depends on."""
+        """Return the options, besides the recording, that an output depends on."""
         return f"{self.side_by_side}" if to == OVERLAY else f"{self.keep} {self.smooth} {self.foot_lock}"
 
 
@@ -74,7 +74,7 @@ def fresh_mark(job: Job) -> Mark:
 
 
 def read_mark(job: Job) -> Mark:
-    """Return the last run's mark; an empty one where there is none that can be read."""
+    """Read the last run's mark; an empty one where none can be read."""
     try:
         return Mark(**json.loads(mark_path(job).read_text(encoding="utf-8")))
     except (OSError, ValueError, TypeError):
@@ -88,7 +88,7 @@ def write_mark(job: Job, mark: Mark) -> None:
 
 
 def left_to_do(job: Job, mark: Mark) -> list[str]:
-    """Formats whose files are not all there."""
+    """List the formats whose files are not all there."""
     if not mark.of_same(fresh_mark(job)) or job.force:
         return list(job.to)
     return [to for to in job.to if not is_done(job, mark, to)]
@@ -114,7 +114,7 @@ def do(job: Job, tell: Tell) -> list[str]:
 
 
 def recorded(job: Job, mark: Mark, old: Mark, tell: Tell) -> Path:
-    """Return the film's recording in the output folder."""
+    """Make the film's recording in the output folder."""
     path = job.out / f"{job.name}.sp"
     if mark.recorded and path.exists():
         return path
@@ -128,7 +128,7 @@ def recorded(job: Job, mark: Mark, old: Mark, tell: Tell) -> Path:
 
 
 def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
-    """Return one format: made aside, then moved to where it belongs, in place of what an earlier run made."""
+    """Write one format aside, then move it into place over an earlier run's."""
     aside = job.out / HIDDEN / f"{job.name}.{to}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
@@ -148,7 +148,7 @@ def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pos
 
 
 def refuse_foreign(job: Job, name: str, ours: set[str]) -> None:
-    """What somebody else put there stays."""
+    """Refuse to replace a file that is none of this batch."""
     if (job.out / name).exists() and name not in ours and not job.force:
         raise RecordingError(f"{job.out / name} exists and is none of this batch; move it, or --force to replace it")
 

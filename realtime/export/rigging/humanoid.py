@@ -105,7 +105,7 @@ def hand_length(joints: Joints) -> float:
 
 
 def foot_shape(joints: Joints) -> tuple[float, float]:
-    """Return how far the sole lies below the ankle, and the toes' tip before it, m."""
+    """Return how far the sole lies below the ankle, and the toes' tip in front of it, m."""
     drops, soles = [], []
     for side in ("left", "right"):
         ankle, heel, toe = (joints(f"{side}_{part}") for part in ("ankle", "heel", "foot_index"))
@@ -229,17 +229,17 @@ class Follow:
 
 
 def finite(turns: Real) -> Mask:
-    """Map (T, 3, 3) -> (T,)"""
+    """Return the rotation angles of (T, 3, 3), (T,)."""
     return np.asarray(np.isfinite(turns).all((-1, -2)))
 
 
 def aimed(base: Real, axis: Real, to: Real) -> Real:
-    """`base`, turned as little as brings its `axis` to the direction `to`."""
+    """Rotate `base` by the smallest rotation that brings its `axis` to the direction `to`."""
     return swing(base @ axis, to) @ base
 
 
 def between(a: Real, b: Real, part: float) -> Real:
-    """Return the rotation `part` of the way from a to b; NaN where one is."""
+    """Interpolate `part` of the way from rotation a to b; NaN where one is."""
     known = finite(a) & finite(b)
     mixed = np.where(known[:, None, None], (1 - part) * a + part * b, np.eye(3))
     found = best_rotation(np.eye(3), np.swapaxes(mixed, -1, -2))

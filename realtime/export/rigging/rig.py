@@ -87,8 +87,7 @@ def build_rig(joints: tuple[str, ...], parents: tuple[int, ...], xyz: Real) -> R
 
 
 def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
-    """Return the joints moved as little as constant lengths allow: what a bone is too long or short, both its ends
-    share."""
+    """Fit constant bone lengths by moving each bone's two ends as little as possible."""
     moved = np.array(xyz)
     for _ in range(SHARING_TURNS):
         for child, parent in enumerate(parents):
@@ -103,7 +102,7 @@ def shared_out(xyz: Real, parents: tuple[int, ...], lengths: Real) -> Real:
 
 
 def animate(rig: Rig, xyz: Real) -> RigMotion:
-    """Return rotations that aim every bone at its joint, from where the constant lengths put its start.
+    """Compute rotations that aim every bone at its joint, from where the constant lengths put its start.
 
     xyz (T, J, 3); a joint that is missing keeps its last local rotation, and the root its last place.
     """
@@ -155,7 +154,7 @@ def carried(values: Real, known: Mask) -> Real:
 
 
 def forward(rig: Rig, motion: RigMotion) -> Real:
-    """Return (T, N, 3): where the nodes are."""
+    """Compute the node positions (T, N, 3) by forward kinematics, m."""
     world = motion.local.copy()
     place = np.repeat(motion.root[:, None], len(rig.names), axis=1)
     for node, parent in enumerate(rig.parents):

@@ -18,7 +18,7 @@ SHORTEST_S = 0.1  # a contact, or a gap in one, that is shorter is none
 
 
 def contact(clip: ExportClip) -> NDArray[np.float64]:
-    """Return (T, 2) left, right: 1 stands, 0 does not, NaN not known; unknown throughout without places in the room."""
+    """Detect foot contact (T, 2), left and right: 1 stands, 0 does not, NaN unknown, as without places in the room."""
     if not clip.absolute or len(clip) < 3:
         return np.full((len(clip), 2), np.nan)
     feet = np.stack([foot(clip, side) for side in SIDES], axis=1)
@@ -45,7 +45,7 @@ def foot(clip: ExportClip, side: str) -> Real:
 
 
 def rising(times_s: Real) -> Real:
-    """Return the same times, each at least a microsecond after the one before."""
+    """Make times strictly increasing, by a microsecond at least."""
     return np.asarray(np.maximum.accumulate(times_s) + 1e-6 * np.arange(len(times_s)))
 
 
@@ -74,7 +74,7 @@ def runs(flags: NDArray[np.bool_], value: bool) -> list[tuple[int, int]]:
 
 
 def sliding(clip: ExportClip, stands: NDArray[np.float64]) -> float:
-    """Return mean horizontal speed of standing feet, m/s; NaN where none stands."""
+    """Return the mean horizontal speed of standing feet (foot skate), m/s; NaN where none stands."""
     steps = np.maximum(np.diff(clip.times_s), 1e-6)[:, None]
     feet = np.stack([foot(clip, side) for side in SIDES], axis=1)[..., [0, 2]]
     speed = np.linalg.norm(np.diff(feet, axis=0), axis=-1) / steps

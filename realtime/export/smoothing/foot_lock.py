@@ -16,7 +16,7 @@ STRETCHED = 0.999  # of thigh plus shin: a leg never is longer
 
 
 def locked(clip: ExportClip) -> tuple[ExportClip, NDArray[np.float64]]:
-    """Return the clip with standing feet held, and the contacts (T, 2) it went by."""
+    """Lock standing feet in place; return the clip and the contacts (T, 2) used."""
     stands, xyz = contact(clip), np.array(clip.xyz)
     for i, side in enumerate(SIDES):
         if all(f"{side}_{part}" in clip.joints for part in ("hip", "knee", "ankle")):
@@ -25,7 +25,7 @@ def locked(clip: ExportClip) -> tuple[ExportClip, NDArray[np.float64]]:
 
 
 def correction(clip: ExportClip, side: str, stands: NDArray[np.float64]) -> Real:
-    """Return (T, 3) how far the foot is from where it stands; fades in and out around each contact."""
+    """Return the foot's offset from its locked place (T, 3), faded in and out around each contact."""
     at, found = foot(clip, side), np.zeros((len(clip), 3))
     weight = np.zeros(len(clip))
     for a, b in runs(np.asarray(stands == 1), True):

@@ -21,7 +21,7 @@ RIDGE = 1e-6  # keeps a parabola through fewer than three frames finite; it beco
 
 
 def smoothed_offline(clip: ExportClip) -> ExportClip:
-    """Return the clip with its places and sigmas smoothed; states stay, and what is missing stays missing."""
+    """Smooth a clip's positions and sigmas; states stay, and what is missing stays missing."""
     if len(clip) < 3:
         return clip
     root = clip.parents.index(-1)
@@ -31,7 +31,7 @@ def smoothed_offline(clip: ExportClip) -> ExportClip:
 
 
 def smooth_way(times_s: Real, way: Real, sigma: Real) -> Real:
-    """Return (T, 1, 3) the root's way, each axis over the longer the more it trembles: one camera knows depth worst."""
+    """Smooth the root's path (T, 1, 3), longer along noisier axes: one camera knows depth worst."""
     found = np.array(way)
     for axis in range(3):
         wider = np.clip((trembling(way[:, 0, axis]) / CALM_M) ** (1 / 3), 1.0, WIDEST)
@@ -40,14 +40,14 @@ def smooth_way(times_s: Real, way: Real, sigma: Real) -> Real:
 
 
 def trembling(track: Real) -> float:
-    """Return standard deviation of the noise in (T,), from second differences, robust to motion and gaps."""
+    """Estimate the standard deviation of the noise in (T,) from second differences, robust to motion and gaps."""
     bends = np.diff(track, 2)
     bends = bends[np.isfinite(bends)]
     return float(np.median(np.abs(bends)) / 0.6745 / np.sqrt(6)) if len(bends) else 0.0
 
 
 def local_parabola(times_s: Real, xyz: Real, sigma: Real, bandwidth_s: float = BANDWIDTH_S) -> Real:
-    """Map (T,), (T, J, 3), (T, J) -> (T, J, 3): value at each frame of a weighted quadratic fit around it."""
+    """Evaluate a weighted quadratic fit around each frame: (T,), (T, J, 3), (T, J) -> (T, J, 3)."""
     known = np.asarray(np.isfinite(xyz).all(-1))
     trust = np.where(known, 1 / np.maximum(np.nan_to_num(sigma, nan=1.0), LEAST_SIGMA_M) ** 2, 0.0)
     trust = trust / max(float(trust.max()), 1e-12)
@@ -69,7 +69,7 @@ def local_parabola(times_s: Real, xyz: Real, sigma: Real, bandwidth_s: float = B
 
 
 def offsets(times_s: Real, bandwidth_s: float) -> range:
-    """Return how many frames before and after lie within reach, at most."""
+    """Return the largest number of frames within reach before and after a frame."""
     step = float(np.min(np.diff(times_s)[np.diff(times_s) > 0], initial=1.0))
     count = min(int(np.ceil(REACH * bandwidth_s / max(step, 1e-3))), len(times_s) - 1)
     return range(-count, count + 1)

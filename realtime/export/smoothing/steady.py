@@ -18,7 +18,7 @@ ENOUGH_FRAMES = 30  # to measure a delay
 
 
 def one_euro(hello: Hello, poses: list[Pose3D]) -> tuple[list[Pose3D], str]:
-    """Return the poses as a live client would smooth them, and the price."""
+    """Smooth the poses as a live client would (1 euro); return them and the delay they cost."""
     smoother = PoseSmoother()
     smooth = [smoother.smooth(pose) for pose in poses]
     before, after = (max(clips(hello, some), key=len) for some in (poses, smooth))
@@ -26,7 +26,7 @@ def one_euro(hello: Hello, poses: list[Pose3D]) -> tuple[list[Pose3D], str]:
 
 
 def smoothed_clips(found: list[ExportClip]) -> tuple[list[ExportClip], str]:
-    """Return the clips smoothed with past and future, and what that is."""
+    """Smooth the clips with past and future frames; return them and a sentence about it."""
     smooth = [smoothed_offline(clip) for clip in found]
     longest = int(np.argmax([len(clip) for clip in found]))
     return smooth, (
@@ -36,7 +36,7 @@ def smoothed_clips(found: list[ExportClip]) -> tuple[list[ExportClip], str]:
 
 
 def price(before: ExportClip, after: ExportClip) -> str:
-    """Return what was paid and what it bought, on one person."""
+    """Describe the smoothing's cost and gain on one person."""
     whole = np.isfinite(before.xyz).all((1, 2)) & np.isfinite(after.xyz).all((1, 2))
     if whole.sum() < ENOUGH_FRAMES:
         return "too few whole frames to measure its delay"
@@ -52,7 +52,7 @@ def calmer(before: ExportClip, after: ExportClip) -> str:
 
 
 def foot_locked(found: list[ExportClip]) -> tuple[list[ExportClip], list[str]]:
-    """Return the clips with standing feet held, and how much they slid before and after."""
+    """Lock standing feet of the clips; return them and how much they slid before and after."""
     held, notes = [], []
     for clip in found:
         after, stands = locked(clip)

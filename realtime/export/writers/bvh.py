@@ -63,8 +63,7 @@ def in_file_order(rig: Rig) -> list[int]:
 
 
 def continuous(angles: Real) -> Real:
-    """Return (T, N, 3) angles z, x, y: of each rotation's two triples the one nearer to the frame before, without
-    wraps."""
+    """Compute Euler angles z, x, y (T, N, 3), of the two solutions the one nearer to the frame before."""
     found = np.array(angles)
     other = angles * np.array([1.0, -1.0, 1.0]) + np.pi
     for i in range(1, len(found)):
@@ -75,7 +74,7 @@ def continuous(angles: Real) -> Real:
 
 
 def near(angles: Real, before: Real) -> Real:
-    """Return the same angles, whole turns away, next to those before."""
+    """Unwrap angles to within half a turn of those before."""
     return np.asarray(angles - 2 * np.pi * np.round((angles - before) / (2 * np.pi)))
 
 

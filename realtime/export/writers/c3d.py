@@ -38,7 +38,7 @@ def write(path: Path, clip: ExportClip, keep: str = "inferred") -> None:
 
 
 def header(count: int, j: int, rate_hz: float, data_block: int) -> bytes:
-    """Return one block: where things lie, how many there are, and how they are scaled."""
+    """Build the header block: where the sections lie, how many samples there are, how they are scaled."""
     fixed = struct.pack(
         "<BBHHHHHfHHf",
         FLOATS_BEGIN,

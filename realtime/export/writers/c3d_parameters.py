@@ -15,7 +15,7 @@ Parameters = dict[str, dict[str, Value]]
 
 
 def parameter_section(groups: Parameters) -> bytes:
-    """Return the whole section: four bytes of introduction, groups and their parameters, zeros up to a full block."""
+    """Build the parameter section: introduction, groups and parameters, zeros up to a full block."""
     entries = b""
     for number, (group, values) in enumerate(groups.items(), 1):
         entries += entry(-number, group, b"\0")

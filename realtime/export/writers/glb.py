@@ -47,7 +47,7 @@ def write(path: Path, clip: ExportClip, keep: str = "inferred", names: str = "mi
 
 
 def bones(rig: Rig) -> list[dict[str, Any]]:
-    """Return one node a bone, in the rest pose; the root stands so high that the lowest bone is on the floor."""
+    """Build one node a bone in the rest pose, the root so high that the lowest bone is on the floor."""
     nodes = []
     for i, name in enumerate(rig.names):
         place = rig.offsets[i] - (np.array([0.0, at_rest(rig)[:, 1].min(), 0.0]) if i == 0 else 0.0)
@@ -78,7 +78,7 @@ def skin(rig: Rig, buffer: Buffer) -> dict[str, Any]:
 
 
 def figure(found: Rigged, buffer: Buffer) -> dict[str, Any]:
-    """Return an octahedron along every bone, moved by that bone alone, left and right tinted."""
+    """Build the mesh: an octahedron along every bone, moved by that bone alone, left and right tinted."""
     places = at_rest(found.rig)
     places = places - np.array([0.0, places[:, 1].min(), 0.0])
     points, normals, colours, owners = [], [], [], []
@@ -127,7 +127,7 @@ def side_colour(bone: str) -> NDArray[np.float64]:
 
 
 def animation(found: Rigged, buffer: Buffer) -> dict[str, Any]:
-    """Return a rotation track a bone and the root's way."""
+    """Build the animation: a rotation track a bone and the root's translation."""
     rising = np.concatenate([[True], np.diff(found.times_s.astype(np.float32)) > 0])
     times = buffer.add(found.times_s[rising].astype(np.float32), "SCALAR", bounds=True)
     turns = same_half(to_quaternion(found.motion.local[rising])).astype(np.float32)
@@ -143,8 +143,7 @@ def animation(found: Rigged, buffer: Buffer) -> dict[str, Any]:
 
 
 def same_half(turns: Real) -> Real:
-    """Return (T, N, 4) with signs such that neighbouring frames are near, as interpolation wants it; lengths exactly
-    1."""
+    """Choose quaternion signs so that neighbouring frames are near, for interpolation; unit length, (T, N, 4)."""
     flips = (turns[1:] * turns[:-1]).sum(-1) < 0
     sign = np.concatenate([np.ones((1, turns.shape[1])), np.where(np.cumsum(flips, axis=0) % 2, -1.0, 1.0)])
     turns = turns * sign[..., None]

@@ -48,8 +48,7 @@ def csv_rows(clip: ExportClip, at: int, stands: Any) -> list[list[Any]]:
 
 
 def contact_of_joints(clip: ExportClip) -> Any:
-    """Return (T, J) of the feet's joints, whether their foot stands: 1, 0; NaN where it is not known, and for all
-    others."""
+    """Return foot contact by joint (T, J): 1, 0; NaN where it is unknown, and for joints not of the feet."""
     found, of_feet = np.full(clip.state.shape, np.nan), contact(clip)
     for i, side in enumerate(SIDES):
         for part in FOOT_PARTS:
@@ -59,7 +58,7 @@ def contact_of_joints(clip: ExportClip) -> Any:
 
 
 def marked(clip: ExportClip, values: Any) -> Any:
-    """Return what says nothing about an ABSENT joint is left out."""
+    """Mask values of ABSENT joints with NaN."""
     return np.where(clip.state == ABSENT, np.nan, values)
 
 
@@ -68,7 +67,7 @@ def cell(value: float, digits: int = 5) -> str:
 
 
 def write_states(path: Path, clip: ExportClip) -> None:
-    """The companion of formats that cannot mark a hidden joint: frame by joint, the state by name."""
+    """Write the joint states by name, frame by joint, beside formats that cannot mark a hidden joint."""
     with path.open("w", encoding="utf-8", newline="") as file:
         rows = csv.writer(file)
         rows.writerow(["frame", "time_s", *clip.joints, *(f"{side}_foot_contact" for side in SIDES)])

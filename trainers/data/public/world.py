@@ -109,7 +109,7 @@ def named(subject: str) -> str:
 
 
 def verb(action: str) -> str:
-    """'Walking 1 chunk0' -> 'Walking'."""
+    """Strip trial and chunk from an action's name: 'Walking 1 chunk0' -> 'Walking'."""
     return re.sub(r"( \d+)?( chunk\d+)?$", "", action)
 
 

@@ -122,7 +122,7 @@ Judge = Callable[[Array, Array], Array]  # times (T,) s and cues (T, 33, F) of a
 
 
 def engine_judge(name: str) -> Judge:
-    """The reliability engine just as the runtime asks it, frame by frame."""
+    """Open a reliability engine and run it frame by frame, as the runtime does."""
     learned = LearnedReliability(open_engine(name, "cpu", 1), BLAZEPOSE_33)
 
     def judge(times: Array, cues: Array) -> Array:

@@ -54,7 +54,7 @@ class FilmRuns:
 
 
 def judged_joints(views: CalibratedFilms) -> tuple[str, ...]:
-    """Reference joints that every lifter answers with: those among Human3.6M's seventeen."""
+    """List the reference joints that every lifter answers with: those among Human3.6M's seventeen."""
     joints = tuple(joint for joint in views.reference.joints if joint in H36M_17.joints)
     if not joints:
         raise UserError(

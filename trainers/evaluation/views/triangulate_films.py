@@ -136,7 +136,7 @@ def _xy(observed: Observed) -> F64:
 
 
 def check(xyz: F64, views: list[FittedCamera], calibration: Path, unit: str) -> None:
-    """A body of a body's size, seen in a fair share of the frames."""
+    """Check that the triangulated body has a plausible size and is seen in a fair share of the frames."""
     ends = [JOINTS.index("left_shoulder"), JOINTS.index("right_shoulder")]
     known = np.isfinite(xyz[:, ends]).all((1, 2))
     named = ", ".join(view.film.path.name for view in views)
