@@ -6,7 +6,7 @@ Used by the publish stage and, for files, by the offline chain.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Protocol
 
 from realtime.clock import NS_PER_MS, Pace, identity, now_ns
@@ -138,21 +138,22 @@ def hello_of(
         return Hello(
             boot=boot,
             source=source,
-            joints=tuple(info["joints"]),
-            parents=tuple(info["parents"]),
             joints2d=tuple(info["joints2d"]),
             parents2d=tuple(info["parents2d"]),
             reliability_source=info["reliability_source"],
-            threshold=info["threshold"],
-            engine=info["engine"],
-            engine_sha256=info["engine_sha256"],
             detector=info["detector"],
-            look_ahead_ms=info["look_ahead_ms"],
             config_hash=config_hash,
             max_age_ms=max_age_ms,
             clock=identity(),
             model_choice=info.get("model_choice", ""),
             medium=medium,
+            **lifter_fields(info),
         )
     except KeyError:
         return None
+
+
+def lifter_fields(info: Mapping[str, Any]) -> dict[str, Any]:
+    """Select what Hello says of the lifter: its joints, threshold, engine and look-ahead."""
+    joints = {name: tuple(info[name]) for name in ("joints", "parents")}
+    return joints | {name: info[name] for name in ("threshold", "engine", "engine_sha256", "look_ahead_ms")}

@@ -8,6 +8,7 @@ from pathlib import Path
 from engines.skeleton import JOINT_SETS
 from realtime.config.schema import RunConfig, config_hash
 from realtime.lift.lifter import Lifter
+from realtime.publish.publisher import lifter_fields
 from realtime.recording.file_format import RecordingError, RecordingWriter
 from realtime.recording.reader import Held, Recorded
 from realtime.wire.messages import Hello, Keypoints2D, Pose3D, encode, replace
@@ -39,17 +40,7 @@ def check_joints(lifter: Lifter, hello: Hello) -> None:
 
 def new_hello(hello: Hello, lifter: Lifter, config: RunConfig) -> Hello:
     """Return the same source, lifted by another engine."""
-    info = lifter.info()
-    return replace(
-        hello,
-        joints=info["joints"],
-        parents=info["parents"],
-        threshold=info["threshold"],
-        engine=info["engine"],
-        engine_sha256=info["engine_sha256"],
-        look_ahead_ms=info["look_ahead_ms"],
-        config_hash=config_hash(config),
-    )
+    return replace(hello, config_hash=config_hash(config), **lifter_fields(lifter.info()))
 
 
 def lifted(messages: Iterable[Held], lifter: Lifter) -> Iterator[Keypoints2D | Pose3D]:

@@ -20,15 +20,16 @@ from realtime.detect.mediapipe_detector import Detection, Detector
 from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
 from realtime.transport.frame_ring import grey_copy
-from trainers.data.motion import MotionSegment, long_segments
+from trainers.data.motion import long_segments
 from trainers.data.shards.burst_shards import FROM_50, write_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
 from trainers.errors import UserError
 from trainers.synthesis.burst_poses import FRAMES, HZ
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene
-from trainers.synthesis.run_detector import open_observer
 from trainers.synthesis.shard_pool import Workers, run
+from trainers.synthesis.worker_inputs import open_inputs
 
+SHORTEST_S = 0.5  # of a motion segment
 SCENES = 24  # of a shard
 JUMP_MS = 3000  # of the detector's clock between bursts
 Image = NDArray[np.uint8]
@@ -60,19 +61,14 @@ def synthesize_bursts(
     for name in ("desk", "occluders"):
         if not 0 <= asdict(settings)[name] <= 1:
             raise UserError(f"--{name} {asdict(settings)[name]}: a share from 0 to 1")
-    motions(settings)  # a wrong folder is told before anything starts
+    long_segments(settings.motion, SHORTEST_S, settings.part)  # a wrong folder is told before anything starts
     shards = -(-frames // (SCENES * BURSTS * len(KEPT)))
     return run(settings, burst_shard, out, shards, workers, resume, report)
 
 
-def motions(settings: BurstSettings) -> list[MotionSegment]:
-    """Return segments of half a second or more, of the settings' subjects."""
-    return long_segments(settings.motion, 0.5, settings.part)
-
-
 def burst_shard(settings: BurstSettings, number: int, out: Path) -> int:
     """Write one shard; returns its frames."""
-    segments, detector = _opened(settings)
+    segments, detector = open_inputs(settings.motion, settings.part, SHORTEST_S, settings.model)
     detector.reset()
     seconds = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
     weights = seconds / seconds.sum()
@@ -131,12 +127,3 @@ def _truth(scene: BurstScene, b: int, k: int) -> dict[str, Any]:
 def hidden_bits(reasons: HiddenJoints) -> NDArray[np.uint8]:
     flags = ((reasons.board, BOARD), (reasons.own, OWN), (reasons.outside, OUTSIDE))
     return np.asarray(sum(flag.astype(np.uint8) * bit for flag, bit in flags), np.uint8)
-
-
-_open: dict[str, Any] = {}  # of this process: motion and detector, opened once
-
-
-def _opened(settings: BurstSettings) -> tuple[list[MotionSegment], Detector]:
-    if _open.get("settings") != settings:
-        _open.update(settings=settings, motions=motions(settings), detector=open_observer(settings.model))
-    return _open["motions"], _open["detector"]

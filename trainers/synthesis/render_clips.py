@@ -17,10 +17,12 @@ from trainers.augmentation.motion_mixing import mixed
 from trainers.data.motion import MotionSegment, long_segments
 from trainers.data.shards.clip_shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
 from trainers.errors import UserError
-from trainers.synthesis.run_detector import observe, open_observer
+from trainers.synthesis.run_detector import observe
 from trainers.synthesis.scenes import Scene, draw_scene
 from trainers.synthesis.shard_pool import Workers, run
+from trainers.synthesis.worker_inputs import open_inputs
 
+SHORTEST_S = 1.0  # of a motion segment
 SHARD_FRAMES = 1000
 CLIP_FRAMES = (90, 240)  # shortest, longest
 
@@ -51,18 +53,13 @@ def synthesize_rendered(
         raise UserError(f"--mix {settings.mix}: a share from 0 to 1")
     if not 2 <= settings.clip[0] < settings.clip[1]:
         raise UserError(f"--clip {' '.join(map(str, settings.clip))}: two counts of frames, 2 or more, rising")
-    motions(settings)  # a wrong folder is told before anything starts
+    long_segments(settings.motion, SHORTEST_S, settings.part)  # a wrong folder is told before anything starts
     return run(settings, render_shard, out, -(-frames // SHARD_FRAMES), workers, resume, report)
-
-
-def motions(settings: RenderedSettings) -> list[MotionSegment]:
-    """Return segments of a second or more, of the settings' subjects."""
-    return long_segments(settings.motion, 1.0, settings.part)
 
 
 def render_shard(settings: RenderedSettings, number: int, out: Path) -> int:
     """Write one shard; answers its frames."""
-    segments, detector = _opened(settings)
+    segments, detector = open_inputs(settings.motion, settings.part, SHORTEST_S, settings.model)
     rng = np.random.default_rng([settings.seed, number])
     weights = np.array([s.seconds for s in segments]) ** 0.5  # long clips of one action do not drown the rare ones
     clips: list[DetectorClip] = []
@@ -116,12 +113,3 @@ def _trusted(person: Body) -> np.ndarray:
 
 def _stacked(rows: list[dict[str, Any]]) -> dict[str, Any]:
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
-
-
-_open: dict[str, Any] = {}  # of this process: motion and detector, opened once
-
-
-def _opened(settings: RenderedSettings) -> tuple[list[MotionSegment], Detector]:
-    if _open.get("settings") != settings:
-        _open.update(settings=settings, motions=motions(settings), detector=open_observer(settings.model))
-    return _open["motions"], _open["detector"]

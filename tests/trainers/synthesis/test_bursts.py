@@ -18,7 +18,7 @@ from trainers.data.motion import MotionSegment, save, write_index
 from trainers.data.shards.burst_shards import JOINTS_37, read_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE
 from trainers.errors import UserError
-from trainers.synthesis import burst_scenes, bursts
+from trainers.synthesis import burst_scenes, bursts, worker_inputs
 from trainers.synthesis.burst_poses import PoseShares, draw_poses, heading, reached, seated, two_bones
 from trainers.synthesis.burst_scenes import DESK, WHOLE, draw_burst_scene
 
@@ -61,13 +61,13 @@ def motion_folder(tmp_path):
 def detector(monkeypatch):
     """No MediaPipe, two scenes of two bursts a shard."""
     opened = MarkedDetector()
-    monkeypatch.setattr(bursts, "open_observer", lambda model: opened)
+    monkeypatch.setattr(worker_inputs, "open_observer", lambda model: opened)
     monkeypatch.setattr(bursts, "SCENES", 2)
     monkeypatch.setattr(bursts, "BURSTS", 2)
     monkeypatch.setattr(burst_scenes, "BURSTS", 2)
-    bursts._open.clear()
+    worker_inputs.open_inputs.cache_clear()
     yield opened
-    bursts._open.clear()
+    worker_inputs.open_inputs.cache_clear()
 
 
 def make(motion, out, frames=16, **kw):

@@ -22,7 +22,7 @@ from trainers.data.shards.clip_shards import BOARD, OUTSIDE, DetectorClip, read_
 from trainers.data.shards.detector_model import SETTINGS
 from trainers.errors import UserError
 from trainers.skeleton.retarget import mirrored, resampled, reshape
-from trainers.synthesis import paste_occluders, render_clips, shard_pool
+from trainers.synthesis import paste_occluders, render_clips, shard_pool, worker_inputs
 from trainers.synthesis.occluder_schedule import draw_spans
 from trainers.synthesis.run_detector import observe
 from trainers.synthesis.scenes import draw_scene
@@ -73,11 +73,11 @@ def motion_folder(tmp_path):
 @pytest.fixture
 def fast(monkeypatch):
     """No MediaPipe, short clips, small shards, a detector that sees the pixels."""
-    monkeypatch.setattr(render_clips, "open_observer", lambda model: FixedDetector())
+    monkeypatch.setattr(worker_inputs, "open_observer", lambda model: FixedDetector())
     monkeypatch.setattr(render_clips, "SHARD_FRAMES", 12)
-    render_clips._open.clear()
+    worker_inputs.open_inputs.cache_clear()
     yield
-    render_clips._open.clear()
+    worker_inputs.open_inputs.cache_clear()
 
 
 def arrays(path):
