@@ -28,6 +28,7 @@ def generator():
 
 
 GENERATOR = generator()
+PROTOCOL = sys.modules[GENERATOR.protocol.__module__]
 
 
 def text(name: str) -> str:
@@ -41,8 +42,8 @@ def test_pages_made_from_the_code_are_as_the_code_is(name):
 
 @pytest.mark.parametrize("kind", ["Pose3D", "Person3D", "Keypoints2D", "Person2D", "Health", "Hello", "Truth", "Stamp"])
 def test_every_field_of_a_message_is_explained(kind):
-    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", GENERATOR.message_table(
-        getattr(messages, kind), GENERATOR.comments(messages)), re.M))  # fmt: skip
+    rows = dict(re.findall(r"^\| `(\w+)` \| [^|]+ \| (.*) \|$", PROTOCOL.message_table(
+        getattr(messages, kind), PROTOCOL.comments(messages)), re.M))  # fmt: skip
     expected = [f.name for f in fields(getattr(messages, kind)) if f.name not in ("stamp", "joints") or kind == "Hello"]
     assert list(rows) == expected and all(rows.values())
 
