@@ -15,6 +15,7 @@ import pytest
 
 errors = pytest.importorskip("trainers.errors")
 from realtime.calibration import calibration_files
+from realtime.calibration.errors import CalibrationError
 from trainers.data import motion, multiview, views
 from trainers.data.mocap import asf_amc, bvh
 from trainers.data.public import camera_table, skeletool
@@ -81,7 +82,7 @@ def test_h18_what_is_no_such_file_is_refused_in_a_second(tmp_path, reader, thing
     ):
         read_or_refused(read)  # these ask for a regular file first: as if there were none
     else:
-        with pytest.raises((errors.UserError, OSError)):
+        with pytest.raises((errors.UserError, CalibrationError, OSError)):
             read()
     assert time.process_time() - began < 1.0
 
