@@ -118,15 +118,17 @@ def bench(args: argparse.Namespace) -> int:
     return 0
 
 
-def _build_arguments(one: argparse.ArgumentParser) -> None:
+def _build_arguments(command: argparse.ArgumentParser) -> None:
     from engines.build import PRECISIONS, TARGETS
 
-    one.add_argument("model", metavar="MODEL.onnx", help="with its manifest beside it; or a name in the store")
-    one.add_argument("--target", choices=TARGETS, required=True)
-    one.add_argument("--precision", choices=PRECISIONS, default="fp32", help="baked into the network (default fp32)")
-    one.add_argument("--sm", type=_numbers, default=(), metavar="LIST", help="GPUs to build for: 75,86,89,120")
-    one.add_argument("--batch", type=_numbers, default=(), metavar="LIST", help="1,4,16 (default: the model's own)")
-    one.add_argument("--out", type=Path, metavar="DIR", help="default: this user's folder of builds")
+    command.add_argument("model", metavar="MODEL.onnx", help="with its manifest beside it; or a name in the store")
+    command.add_argument("--target", choices=TARGETS, required=True)
+    command.add_argument(
+        "--precision", choices=PRECISIONS, default="fp32", help="baked into the network (default fp32)"
+    )
+    command.add_argument("--sm", type=_numbers, default=(), metavar="LIST", help="GPUs to build for: 75,86,89,120")
+    command.add_argument("--batch", type=_numbers, default=(), metavar="LIST", help="1,4,16 (default: the model's own)")
+    command.add_argument("--out", type=Path, metavar="DIR", help="default: this user's folder of builds")
 
 
 def _command(

@@ -103,8 +103,8 @@ def _play(engine: Engine, golden: Mapping[str, Array], rows: list[int]) -> Itera
     engine.zero_state()
 
 
-def _distance(found: Array, expected: Array) -> float:
-    gap = np.abs(found.astype(np.float64) - expected)
+def _distance(answer: Array, expected: Array) -> float:
+    gap = np.abs(answer.astype(np.float64) - expected)
     return float(gap.max()) if np.isfinite(gap).all() else float("inf")
 
 

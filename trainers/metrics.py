@@ -121,6 +121,6 @@ def area_under_roc(score: Tensor, positive: Tensor) -> float:
     return float((rank[place][positive].sum() - p * (p + 1) / 2) / p / n)
 
 
-def after_reset(errors: Tensor, seen: tuple[int, ...] = SEEN_FRAMES) -> dict[int, Tensor]:
+def after_reset(errors: Tensor, frames: tuple[int, ...] = SEEN_FRAMES) -> dict[int, Tensor]:
     """Map errors (B, T, J) of clips that start with a reset -> mean error of the answer to the n-th frame seen."""
-    return {n: errors[:, n - 1].mean() for n in seen if n <= errors.shape[1]}
+    return {n: errors[:, n - 1].mean() for n in frames if n <= errors.shape[1]}

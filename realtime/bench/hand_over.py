@@ -113,9 +113,9 @@ def sizes(text: str) -> list[tuple[int, int]]:
         raise argparse.ArgumentTypeError(f"expected sizes such as {SIZES}, found {text!r}") from None
 
 
-def lines(found: list[dict[str, Any]]) -> list[str]:
+def lines(measured: list[dict[str, Any]]) -> list[str]:
     text = [f"{'':<16}{'size':<12}{'p50 ms':>9}{'p99 ms':>9}{'Hz':>8}{'CPU ms a frame':>16}"]
-    for row in found:
+    for row in measured:
         cells = f"{row['p50_ms']:>9.2f}{row['p99_ms']:>9.2f}{row['hz']:>8.1f}{row['cpu_ms']:>16.2f}"
         text.append(f"{row['way']:<16}{row['size']:<12}{cells}")
     return text

@@ -226,8 +226,8 @@ def measure(count: int) -> dict[str, dict[str, float]]:
     return found
 
 
-def lines(found: dict[str, dict[str, float]]) -> list[str]:
-    rows = [f"| {name} | {row['p50_us']:.0f} | {row['p99_us']:.0f} |" for name, row in found.items()]
+def lines(figures: dict[str, dict[str, float]]) -> list[str]:
+    rows = [f"| {name} | {row['p50_us']:.0f} | {row['p99_us']:.0f} |" for name, row in figures.items()]
     return ["| one hop of 2 kB | p50 µs | p99 µs |", "|---|---|---|", *rows]
 
 

@@ -90,35 +90,35 @@ def reached(name: str, value: float) -> bool:
     return value >= AIMS[name] if name == "throughput_ratio" else value <= AIMS[name]
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(figures: dict[str, Any]) -> list[str]:
     """Return the table as plain text."""
     text = [f"{'':<24}{'p50 ms':>10}{'p95 ms':>10}{'p99 ms':>10}"]
-    for name, row in found["latency"].items():
+    for name, row in figures["latency"].items():
         text.append(f"{name:<24}" + "".join(f"{row[f'p{p}_ms']:>10.2f}" for p in PERCENTILES))
     text += ["", f"{'':<24}{'found':>10}{'aim':>10}"]
     for name, aim in AIMS.items():
         sign = ">=" if name == "throughput_ratio" else "<="
-        mark = "" if reached(name, found[name]) else "   missed"
-        text.append(f"{name:<24}{found[name]:>10g}{sign + format(aim, 'g'):>10}{mark}")
-    text.append(f"{'cpu_share (of a core)':<24}{found['cpu_share']:>10g}")
-    text.append(f"{'people_found':<24}{found['people_found']:>10g}")
+        mark = "" if reached(name, figures[name]) else "   missed"
+        text.append(f"{name:<24}{figures[name]:>10g}{sign + format(aim, 'g'):>10}{mark}")
+    text.append(f"{'cpu_share (of a core)':<24}{figures['cpu_share']:>10g}")
+    text.append(f"{'people_found':<24}{figures['people_found']:>10g}")
     text.append(
-        f"pipeline {found['pipeline_hz']:g} Hz, bare loop {found['bare_hz']:g} Hz, live {found['live_hz']:g} Hz"
+        f"pipeline {figures['pipeline_hz']:g} Hz, bare loop {figures['bare_hz']:g} Hz, live {figures['live_hz']:g} Hz"
     )
     return text
 
 
-def compared(found: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
+def compared(figures: dict[str, Any], earlier: dict[str, Any]) -> list[str]:
     """Return each figure over that of an earlier run, as plain text; a machine that is not the same is named."""
     text = ["", f"{'':<24}{'earlier':>10}{'now':>10}{'ratio':>10}"]
     for name in (*AIMS, "live_hz", "pipeline_hz", "bare_hz"):
-        before, now = earlier.get(name), found[name]
+        before, now = earlier.get(name), figures[name]
         if isinstance(before, (int, float)):
             ratio = f"{now / before:>10.2f}" if before else f"{'':>10}"
             text.append(f"{name:<24}{before:>10g}{now:>10g}{ratio}")
-    same = all(earlier.get(key) == found[key] for key in ("machine", "size", "fps", "people"))
+    same = all(earlier.get(key) == figures[key] for key in ("machine", "size", "fps", "people"))
     return (
         text
         if same
-        else [*text, f"not the same: {earlier.get('machine')}, {earlier.get('size')}, now {found['machine']}"]
+        else [*text, f"not the same: {earlier.get('machine')}, {earlier.get('size')}, now {figures['machine']}"]
     )

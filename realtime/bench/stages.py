@@ -131,10 +131,10 @@ def medians(meter: Meter) -> dict[str, float]:
     return found | {"a pose waits for": round(float(np.median([sum(one) for one in each])) / 1e3, 1)}
 
 
-def lines(found: dict[str, Any]) -> list[str]:
-    rows = [f"| processor time a frame, ms: `{found['engine']}` | at once | behind the detector |", "|---|---|---|"]
+def lines(figures: dict[str, Any]) -> list[str]:
+    rows = [f"| processor time a frame, ms: `{figures['engine']}` | at once | behind the detector |", "|---|---|---|"]
     for step in (*STEPS, "a pose waits for"):
-        times = [found[side].get(step) for side in ("at_once_us", "behind_detector_us")]
+        times = [figures[side].get(step) for side in ("at_once_us", "behind_detector_us")]
         if any(value is not None for value in times):
             cells = ("" if value is None else f"{value / 1e3:.2f}" for value in times)
             note = f" ({STEPS[step]})" if STEPS.get(step) else ""

@@ -120,13 +120,13 @@ def figures(first: list[float], share: float, drawn: list[float], seconds: float
     }
 
 
-def lines(found: dict[str, Any]) -> list[str]:
+def lines(figures: dict[str, Any]) -> list[str]:
     rows = [
-        ("first skeleton after opening", f"{found['first_skeleton_s']:.2f} s", "1 s"),
-        ("server CPU, 30 Hz with video", f"{100 * found['server_cpu']:.1f} %", "5 %"),
-        ("publish -> drawn, p50", f"{found['publish_to_drawn_ms']:.0f} ms", "150 ms"),
-        ("publish -> drawn, p95", f"{found['publish_to_drawn_p95_ms']:.0f} ms", ""),
-        ("drawn", f"{found['drawn_hz']:.0f} Hz", ""),
+        ("first skeleton after opening", f"{figures['first_skeleton_s']:.2f} s", "1 s"),
+        ("server CPU, 30 Hz with video", f"{100 * figures['server_cpu']:.1f} %", "5 %"),
+        ("publish -> drawn, p50", f"{figures['publish_to_drawn_ms']:.0f} ms", "150 ms"),
+        ("publish -> drawn, p95", f"{figures['publish_to_drawn_p95_ms']:.0f} ms", ""),
+        ("drawn", f"{figures['drawn_hz']:.0f} Hz", ""),
     ]
     return [f"{'viewer':<32}{'measured':>10}{'aim':>9}"] + [f"{a:<32}{b:>10}{c:>9}" for a, b, c in rows]
 

@@ -113,9 +113,9 @@ def measure(serving: Any, window: Any, seconds: float) -> dict[str, float]:
     }  # fmt: skip
 
 
-def lines(found: dict[str, dict[str, float]]) -> list[str]:
+def lines(figures: dict[str, dict[str, float]]) -> list[str]:
     text = [f"{'one skeleton, 30 Hz':<24}{'CPU of a core':>16}{'memory MB':>12}{'page MB':>10}"]
-    for name, row in found.items():
+    for name, row in figures.items():
         text.append(f"{name:<24}{100 * row['cpu']:>14.1f} %{row['memory_mb']:>12.0f}{row['page_mb']:>10.2f}")
     return text
 

@@ -42,15 +42,15 @@ def frame_message(pose: Pose3D) -> Message:
     return f"/steadypose/{pose.stamp.source}/frame", [pose.stamp.seq, len(pose.people)]
 
 
-def joint_messages(source: str, seen: BridgedPerson, mirrored: bool) -> Iterator[Message]:
-    for joint, state in seen.state.items():
-        address = f"/steadypose/{source}/{seen.id}/{joint}"
-        if state == ABSENT or joint not in seen.joints:
+def joint_messages(source: str, person: BridgedPerson, mirrored: bool) -> Iterator[Message]:
+    for joint, state in person.state.items():
+        address = f"/steadypose/{source}/{person.id}/{joint}"
+        if state == ABSENT or joint not in person.joints:
             yield address, [0.0, 0.0, 0.0, -1.0, int(ABSENT)]
             continue
-        point = seen.joints[joint]
+        point = person.joints[joint]
         xyz = unity.position(point) if mirrored else tuple(float(v) for v in point)
-        yield address, [*xyz, seen.sigma[joint], state]
+        yield address, [*xyz, person.sigma[joint], state]
 
 
 @dataclass
@@ -65,25 +65,25 @@ class VRChat:
     _turns: TurnLimit = field(default_factory=TurnLimit)
     _ground: Ground = field(default_factory=Ground)
 
-    def messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
-        self._bones = rotations(seen.joints, seen.face, self._bones)
+    def messages(self, person: BridgedPerson, now_s: float) -> Iterator[Message]:
+        self._bones = rotations(person.joints, person.face, self._bones)
         if self._room is None:
-            self._standing.add(seen)
+            self._standing.add(person)
             if not self._standing.known:
                 return
             self._room = replace(self._standing.centre(ideal(), self.recentring), scale=1.0)
-        if seen.id != self._id:
+        if person.id != self._id:
             self._turns.forget()  # somebody else stands elsewhere
-        self._id = seen.id
+        self._id = person.id
         turned = self._turns.limit({bone: self._room.facing.T @ r for bone, r in self._bones.items()}, now_s)
-        ground = self._ground.height(lowest_of_feet(seen.joints), now_s)
+        ground = self._ground.height(lowest_of_feet(person.joints), now_s)
         for tracker, (joint, bone) in TRACKERS.items():
-            if joint in seen.joints:
-                place = unity.position(self._room.place(seen.joints[joint], ground))
+            if joint in person.joints:
+                place = unity.position(self._room.place(person.joints[joint], ground))
                 yield f"/tracking/trackers/{tracker}/position", list(place)
                 yield f"/tracking/trackers/{tracker}/rotation", list(unity.euler(turned[bone]))
-        if "head" in seen.joints:
+        if "head" in person.joints:
             yield (
                 "/tracking/trackers/head/position",
-                list(unity.position(self._room.place(seen.joints["head"], ground))),
+                list(unity.position(self._room.place(person.joints["head"], ground))),
             )

@@ -33,9 +33,9 @@ class Figure:
     bone_colours: Colours  # (B, 4)
 
 
-def tint(joint: str, seen: bool) -> tuple[int, ...]:
+def tint(joint: str, observed: bool) -> tuple[int, ...]:
     colour = LEFT if joint.startswith("left_") else RIGHT if joint.startswith("right_") else MIDDLE
-    return (*colour, 255 if seen else PALE)
+    return (*colour, 255 if observed else PALE)
 
 
 def figure(person: BridgedPerson, hello: Hello) -> Figure:

@@ -94,10 +94,10 @@ class Listener:
     def all(self) -> dict[str, ReceivedMessage]:
         return dict(self._heard)
 
-    def wait(self, seen: int, timeout_s: float) -> int:
-        """Until there is something newer than number `seen`, or time is up; the newest number."""
+    def wait(self, number: int, timeout_s: float) -> int:
+        """Wait until there is something newer than `number`, or time is up; return the newest number."""
         with self.news:
-            self.news.wait_for(lambda: self.count != seen, timeout_s)
+            self.news.wait_for(lambda: self.count != number, timeout_s)
             return self.count
 
     def stop(self) -> None:

@@ -16,9 +16,9 @@ FEWER_MS = 500  # fewer people for so long: fewer are asked for
 APART = 0.3  # of the body's box height that joints lie apart on average: somebody else
 
 
-def strangers(found: Sequence[F32], tracked: Sequence[F32]) -> int:
-    """Count who was found in a search, (J, 2) px each, and is none of those who are tracked."""
-    return sum(all(distance(xy, other).mean() > APART * box_size(other) for other in tracked) for xy in found)
+def strangers(detected: Sequence[F32], tracked: Sequence[F32]) -> int:
+    """Count the people of a search, (J, 2) px each, who are none of those tracked."""
+    return sum(all(distance(xy, other).mean() > APART * box_size(other) for other in tracked) for xy in detected)
 
 
 class Census:
@@ -44,12 +44,12 @@ class Census:
         self._look_at = t_ms + self._look_ms
         return True
 
-    def looked(self, found: int, t_ms: int) -> None:
+    def looked(self, people: int, t_ms: int) -> None:
         """Tracked people and those that a search of the whole picture found besides: one seldom finds all.
 
         Where there are more than was known, everybody is searched for in every frame until it is clear how many.
         """
-        if found > self.wanted:
+        if people > self.wanted:
             self._ask_for(self.most, t_ms)
 
     def _ask_for(self, count: int, t_ms: int) -> None:

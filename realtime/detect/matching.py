@@ -63,12 +63,14 @@ class Track:
 Looks = Sequence[Signature | None]  # of each detection, where they were looked at
 
 
-def match(tracks: Sequence[Track], found: Sequence[Detection], now_ns: int, looks: Looks = ()) -> list[tuple[int, int]]:
+def match(
+    tracks: Sequence[Track], detections: Sequence[Detection], now_ns: int, looks: Looks = ()
+) -> list[tuple[int, int]]:
     """Pairs (track, detection) of least cost in all, none beyond its gate; looks choose among those within it."""
-    if not tracks or not found:
+    if not tracks or not detections:
         return []
-    place = np.array([[distance(t.predicted(now_ns), t.seen, d) / t.gate(now_ns) for d in found] for t in tracks])
-    cost = np.where(place < 1.0, place + _unlike(tracks, looks, len(found)), 2.0)
+    place = np.array([[distance(t.predicted(now_ns), t.seen, d) / t.gate(now_ns) for d in detections] for t in tracks])
+    cost = np.where(place < 1.0, place + _unlike(tracks, looks, len(detections)), 2.0)
     return [(t, d) for t, d in assignment(cost) if place[t, d] < 1.0]
 
 
@@ -106,10 +108,10 @@ def within_reach(lost: Track, newcomer: Track) -> bool:
     return walked <= REACH + REACH_PER_S * gap_s and abs(math.log(new / old)) <= GROWTH + GROWTH_PER_S * gap_s
 
 
-def stands_clear(found: Sequence[Detection], one: Detection) -> bool:
+def stands_clear(detections: Sequence[Detection], detection: Detection) -> bool:
     """Nobody else is so near that their clothes could be taken for this person's."""
-    size = box_size(one.xy)
-    return all(float(np.linalg.norm(shift(one, d))) > CLEAR * size for d in found if d is not one)
+    size = box_size(detection.xy)
+    return all(float(np.linalg.norm(shift(detection, d))) > CLEAR * size for d in detections if d is not detection)
 
 
 def filled(detection: Detection, expected: F32) -> Detection:
@@ -120,10 +122,10 @@ def filled(detection: Detection, expected: F32) -> Detection:
     return replace(detection, xy=xy.astype(np.float32))
 
 
-def distinct(found: list[Detection]) -> list[Detection]:
+def distinct(detections: list[Detection]) -> list[Detection]:
     """Remove doubles from the detections, keeping the surest."""
     kept: list[Detection] = []
-    for candidate in sorted(found, key=lambda d: -float(d.score.mean())):
+    for candidate in sorted(detections, key=lambda d: -float(d.score.mean())):
         if all(distance(other.xy, other, candidate) > SAME for other in kept):
             kept.append(candidate)
     return kept

@@ -93,11 +93,11 @@ def signature(image: NDArray[np.uint8], xy: F32, score: F32, world: F32 | None) 
     return one
 
 
-def _add_colour(one: Signature, hue: slice, part: int, colour: tuple[float, float, float] | None) -> None:
+def _add_colour(target: Signature, hue: slice, part: int, colour: tuple[float, float, float] | None) -> None:
     if colour is not None:
         at = BRIGHTNESS.start + part
-        one.mean[hue], one.mean[at] = colour[:2], colour[2]
-        one.count[hue] = one.count[at] = 1
+        target.mean[hue], target.mean[at] = colour[:2], colour[2]
+        target.count[hue] = target.count[at] = 1
 
 
 def _colour(image: NDArray[np.uint8], points: F32) -> tuple[float, float, float] | None:
@@ -111,11 +111,11 @@ def _colour(image: NDArray[np.uint8], points: F32) -> tuple[float, float, float]
     return red - green, blue - green, (blue + green + red) / 3
 
 
-def difference(one: Signature, other: Signature) -> float | None:
+def difference(first: Signature, second: Signature) -> float | None:
     """In standard deviations, of the part that differs most; None where the trunks cannot be compared."""
-    known = np.minimum(one.count, other.count) > 0
+    known = np.minimum(first.count, second.count) > 0
     if not known[TRUNK.start]:
         return None
-    off = np.where(known, (one.mean - other.mean) / SIGMA, 0.0)
+    off = np.where(known, (first.mean - second.mean) / SIGMA, 0.0)
     sums, counts = np.add.reduceat(off * off, STARTS), np.add.reduceat(known.astype(int), STARTS)
     return float(np.sqrt((sums / np.maximum(counts, 1)).max()))

@@ -61,25 +61,25 @@ class Tracker:
         people = tuple(_person(t, t.seen_ns == now_ns) for t in self._tracks if t.told)
         return Keypoints2D(stamp, width, height, people)
 
-    def _looks(self, found: Sequence[Detection], image: Image | None, now_ns: int) -> list[Signature | None]:
+    def _looks(self, detections: Sequence[Detection], image: Image | None, now_ns: int) -> list[Signature | None]:
         """Of each detection: in every frame where there are several, now and then where there is one."""
-        alone = len(found) == 1 and len(self._tracks) == 1 and not self._displaced
+        alone = len(detections) == 1 and len(self._tracks) == 1 and not self._displaced
         settled = alone and self._tracks[0].frames > TOLD_FRAMES
         if image is None or (settled and now_ns - self._tracks[0].looked_ns < LOOK_NS):
-            return [None] * len(found)
-        return [_looked_at(d, image) for d in found]
+            return [None] * len(detections)
+        return [_looked_at(d, image) for d in detections]
 
-    def _assign(self, found: list[Detection], now_ns: int, image: Image | None) -> None:
-        looks = self._looks(found, image, now_ns)
-        pairs = match(self._tracks, found, now_ns, looks)
+    def _assign(self, detections: list[Detection], now_ns: int, image: Image | None) -> None:
+        looks = self._looks(detections, image, now_ns)
+        pairs = match(self._tracks, detections, now_ns, looks)
         for t, d in pairs:
-            self._tracks[t].see(found[d], now_ns)
+            self._tracks[t].see(detections[d], now_ns)
         taken = {d: self._tracks[t] for t, d in pairs}
-        for i, (detection, look) in enumerate(zip(found, looks)):
+        for i, (detection, look) in enumerate(zip(detections, looks)):
             track = taken.get(i)
             if track is None:
                 track, look = self._start(detection, now_ns), look or _looked_at(detection, image)
-            if look is not None and stands_clear(found, detection):
+            if look is not None and stands_clear(detections, detection):
                 track.look(look, now_ns)
 
     def _start(self, detection: Detection, now_ns: int) -> Track:
@@ -131,8 +131,8 @@ class Tracker:
         self._displaced = list(self._still_wanted(kept, newest, now_ns))
         self._tracks = [t for t in kept if t in newest]
 
-    def _still_wanted(self, kept: list[Track], newest: list[Track], now_ns: int) -> Iterable[Track]:
-        for track in (*self._displaced, *(t for t in kept if t.told and t not in newest)):
+    def _still_wanted(self, tracks: list[Track], newest: list[Track], now_ns: int) -> Iterable[Track]:
+        for track in (*self._displaced, *(t for t in tracks if t.told and t not in newest)):
             if now_ns - track.seen_ns <= self._lost_ns:
                 yield track
 
@@ -157,7 +157,7 @@ def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
     return lost == 0 or (_confirmed(track) and lost <= lost_ns)
 
 
-def _person(track: Track, seen: bool) -> Person2D:
+def _person(track: Track, detected: bool) -> Person2D:
     d = track.seen
     nothing = np.zeros_like(d.score)
-    return Person2D(track.id, d.xy, d.score if seen else nothing, d.presence if seen else nothing, d.world)
+    return Person2D(track.id, d.xy, d.score if detected else nothing, d.presence if detected else nothing, d.world)

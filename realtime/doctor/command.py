@@ -95,7 +95,7 @@ def main(args: argparse.Namespace) -> int:
     return next((finding.exit_code for finding in found if finding.level == "bad"), 0)
 
 
-def show(found: list[Finding]) -> None:
+def show(findings: list[Finding]) -> None:
     from rich.console import Console
     from rich.markup import escape
     from rich.table import Table
@@ -103,10 +103,10 @@ def show(found: list[Finding]) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for wrap in ("ellipsis", "ellipsis", "fold"):
         table.add_column(overflow=wrap)
-    for finding in found:
+    for finding in findings:
         fix = f"\n[dim]{escape(finding.fix)}[/]" if finding.fix and finding.level != "good" else ""
         table.add_row(MARKS[finding.level], finding.what, escape(finding.found) + fix)
     console = Console(file=sys.stdout, soft_wrap=False)
     console.print(table)
-    wrong = [finding for finding in found if finding.level == "bad"]
+    wrong = [finding for finding in findings if finding.level == "bad"]
     console.print(f"{len(wrong)} to fix" if wrong else "ready: realtime run --demo")

@@ -98,30 +98,30 @@ def chosen_clips(everybody: list[ExportClip], options: ExportOptions) -> tuple[l
     return chosen, notes + more
 
 
-def seen_for_long(found: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
+def seen_for_long(everybody: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Keep people in enough frames; without an explicit limit everybody, where that would leave nobody."""
     least = FLASH_FRAMES if options.min_frames is None else options.min_frames
-    counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in found}
-    long = [clip for clip in found if counts[clip.person] >= least]
+    counts = {clip.person: int(np.isfinite(clip.xyz).all(-1).any(-1).sum()) for clip in everybody}
+    long = [clip for clip in everybody if counts[clip.person] >= least]
     if not long and options.min_frames is not None:
         most = max(counts.values())
         raise RecordingError(f"nobody was seen in {least} frames, at most in {most}; try --min-frames {most}")
     if not long or (options.min_frames is None and options.person is not None):
-        return found, []
+        return everybody, []
     gone = [
         f"person {i}: in {n} frames only, left out; --min-frames 1 keeps them" for i, n in counts.items() if n < least
     ]
     return long, gone
 
 
-def worth_writing(found: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
+def worth_writing(everybody: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
     """Of formats with one file a person: those with a joint that is certain enough."""
     if options.format.write_all:
-        return found, []
-    shown = [clip for clip in found if np.isfinite(clip.kept(options.keep)).any()]
+        return everybody, []
+    shown = [clip for clip in everybody if np.isfinite(clip.kept(options.keep)).any()]
     if not shown:
         raise RecordingError(f"nobody has a joint that is at least {options.keep}; try --keep held")
-    gone = [clip.person for clip in found if clip not in shown]
+    gone = [clip.person for clip in everybody if clip not in shown]
     return shown, [f"person {i}: no joint is at least {options.keep}, left out; try --keep held" for i in gone]
 
 

@@ -122,12 +122,12 @@ def own_axis(clip: ExportClip) -> ExportClip:
     return replace(clip, axis=axis, first=0, start_unix_ns=start_ns)
 
 
-def on_floor(found: list[ExportClip]) -> list[ExportClip]:
+def on_floor(everybody: list[ExportClip]) -> list[ExportClip]:
     """Return the clips with y = 0 at the floor that those with a place in the room share; the others stand on their
     own."""
-    heights = [lowest(clip) for clip in found if clip.absolute]
+    heights = [lowest(clip) for clip in everybody if clip.absolute]
     shared = floor_of(np.concatenate(heights)) if heights else 0.0
-    return [lowered(clip, shared if clip.absolute else floor_of(lowest(clip))) for clip in found]
+    return [lowered(clip, shared if clip.absolute else floor_of(lowest(clip))) for clip in everybody]
 
 
 def lowest(clip: ExportClip) -> NDArray[np.float64]:

@@ -74,24 +74,24 @@ class Fuser:
                 ) from None
         return self._fitted[number, size]
 
-    def _person(self, group: RoomPerson, seen: Seen, lead: CalibratedCamera, t_ns: int) -> Person3D:
-        views = {number: seen[member] for number, member in group.cameras(seen).items()}
+    def _person(self, group: RoomPerson, in_view: Seen, lead: CalibratedCamera, t_ns: int) -> Person3D:
+        views = {number: in_view[member] for number, member in group.cameras(in_view).items()}
         return finite(group.fused.fuse(views, lead, self.joints, t_ns))
 
-    def _compare(self, seen: Seen, groups: list[RoomPerson]) -> None:
-        well = {number for (number, _), view in seen.items() if np.count_nonzero(view.observed) >= 2 * FEWEST_JOINTS}
+    def _compare(self, views: Seen, groups: list[RoomPerson]) -> None:
+        well = {number for (number, _), view in views.items() if np.count_nonzero(view.observed) >= 2 * FEWEST_JOINTS}
         if len(well) < 2:
             return
         if self.compared >= REMEMBERED_FRAMES:  # what was long ago fades
             self.compared, self.agreed = self.compared // 2, self.agreed // 2
         self.compared += 1
-        self.agreed += any(len(group.cameras(seen)) > 1 and group.doubts == 0 for group in groups)
+        self.agreed += any(len(group.cameras(views)) > 1 and group.doubts == 0 for group in groups)
 
-    def _synchronise(self, seen: Seen, t_ns: int) -> None:
+    def _synchronise(self, views: Seen, t_ns: int) -> None:
         """Compare the others with the lead over some seconds, while each sees one person."""
         if t_ns < self._compared_ns + AGAIN_NS:
             return
-        alone = {n: v for (n, _), v in seen.items() if sum(m[0] == n for m in seen) == 1}
+        alone = {n: v for (n, _), v in views.items() if sum(m[0] == n for m in views) == 1}
         for number, view in alone.items():
             if number == 0 or 0 not in alone:
                 continue

@@ -103,12 +103,12 @@ def at(poses: list[Pose3D], t_ns: int, tolerance_ns: int) -> Pose3D | None:
     return min(near, key=lambda p: abs(p.stamp.t_capture_ns - t_ns), default=None)
 
 
-def between(one: Pose3D, other: Pose3D, t_ns: int) -> Pose3D:
+def between(earlier: Pose3D, later: Pose3D, t_ns: int) -> Pose3D:
     """Return the pose at a time between two frames; people of only one of them are as that one has them."""
-    begin, end = one.stamp.t_capture_ns, other.stamp.t_capture_ns
+    begin, end = earlier.stamp.t_capture_ns, later.stamp.t_capture_ns
     share = (t_ns - begin) / (end - begin)
-    nearer = one if share < 0.5 else other
-    pairs = {p.id: p for p in one.people}, {p.id: p for p in other.people}
+    nearer = earlier if share < 0.5 else later
+    pairs = {p.id: p for p in earlier.people}, {p.id: p for p in later.people}
     people = tuple(
         mixed(pairs[0][p.id], pairs[1][p.id], share) if p.id in pairs[0] and p.id in pairs[1] else p
         for p in nearer.people
@@ -116,17 +116,17 @@ def between(one: Pose3D, other: Pose3D, t_ns: int) -> Pose3D:
     return replace(nearer, people=people)
 
 
-def mixed(one: Person3D, other: Person3D, share: float) -> Person3D:
+def mixed(earlier: Person3D, later: Person3D, share: float) -> Person3D:
     """Return linear; as unsure as the less sure of the two."""
-    root = other.root_cam
-    if one.root_cam is not None and root is not None:
-        root = _mix(one.root_cam, root, share)
+    root = later.root_cam
+    if earlier.root_cam is not None and root is not None:
+        root = _mix(earlier.root_cam, root, share)
     return replace(
-        other, xyz=_mix(one.xyz, other.xyz, share), xy=_mix(one.xy, other.xy, share), root_cam=root,
-        sigma=np.maximum(one.sigma, other.sigma), state=np.maximum(one.state, other.state),
-        reliability=np.minimum(one.reliability, other.reliability),
+        later, xyz=_mix(earlier.xyz, later.xyz, share), xy=_mix(earlier.xy, later.xy, share), root_cam=root,
+        sigma=np.maximum(earlier.sigma, later.sigma), state=np.maximum(earlier.state, later.state),
+        reliability=np.minimum(earlier.reliability, later.reliability),
     )  # fmt: skip
 
 
-def _mix(one: F32, other: F32, share: float) -> F32:
-    return np.asarray(one + share * (other - one), np.float32)
+def _mix(earlier: F32, later: F32, share: float) -> F32:
+    return np.asarray(earlier + share * (later - earlier), np.float32)

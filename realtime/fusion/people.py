@@ -31,9 +31,9 @@ class RoomPerson:
     doubts: int = 0  # frames in a row in which the members' lines of sight did not meet
     unseen: int = 0
 
-    def cameras(self, seen: Seen) -> dict[int, Member]:
+    def cameras(self, views: Seen) -> dict[int, Member]:
         """Members in view now, by camera."""
-        return {member[0]: member for member in self.members if member in seen}
+        return {member[0]: member for member in self.members if member in views}
 
 
 @dataclass
@@ -46,52 +46,52 @@ class RoomPeople:
     def __post_init__(self) -> None:
         self._ids = count(self.first_id)
 
-    def update(self, seen: Seen) -> list[RoomPerson]:
+    def update(self, views: Seen) -> list[RoomPerson]:
         """Return everybody in view, after this frame's people were joined and parted."""
-        self._forget(seen)
+        self._forget(views)
         for group in list(self.groups):
-            self._doubt(group, seen)
+            self._doubt(group, views)
         known = {member for group in self.groups for member in group.members}
-        for member in seen:
+        for member in views:
             if member not in known:
                 self.groups.append(RoomPerson(FusedPerson(next(self._ids)), {member}))
-        self._join(seen)
-        return [group for group in self.groups if group.cameras(seen)]
+        self._join(views)
+        return [group for group in self.groups if group.cameras(views)]
 
-    def _forget(self, seen: Seen) -> None:
+    def _forget(self, views: Seen) -> None:
         for group in self.groups:
-            group.unseen = 0 if group.cameras(seen) else group.unseen + 1
-            here = {member[0] for member in group.cameras(seen).values()}
-            group.members = {m for m in group.members if m in seen or m[0] not in here}  # a camera's later id replaces
+            group.unseen = 0 if group.cameras(views) else group.unseen + 1
+            here = {member[0] for member in group.cameras(views).values()}
+            group.members = {m for m in group.members if m in views or m[0] not in here}  # a camera's later id replaces
         self.groups = [group for group in self.groups if group.unseen <= GONE_FRAMES]
 
-    def _doubt(self, group: RoomPerson, seen: Seen) -> None:
+    def _doubt(self, group: RoomPerson, views: Seen) -> None:
         """Whoever does not fit the others for half a second becomes a person of his own."""
-        here = list(group.cameras(seen).values())
+        here = list(group.cameras(views).values())
         if len(here) < 2:
             return
-        worst = max(here, key=lambda m: min(gap(seen[m], seen[o]) for o in here if o != m))
-        off = min(gap(seen[worst], seen[o]) for o in here if o != worst)
+        worst = max(here, key=lambda m: min(gap(views[m], views[o]) for o in here if o != m))
+        off = min(gap(views[worst], views[o]) for o in here if o != worst)
         group.doubts = group.doubts + 1 if NEAR_M < off < np.inf else 0
         if group.doubts >= DOUBT_FRAMES:
             group.members.discard(worst)
             group.doubts = 0
 
-    def _join(self, seen: Seen) -> None:
+    def _join(self, views: Seen) -> None:
         """Merge the nearest two groups of different cameras until none are near."""
-        while (pair := self._nearest(seen)) is not None:
+        while (pair := self._nearest(views)) is not None:
             older, younger = sorted(pair, key=lambda group: group.fused.id)
             older.members |= younger.members
             older.doubts = 0
             self.groups.remove(younger)
 
-    def _nearest(self, seen: Seen) -> tuple[RoomPerson, RoomPerson] | None:
+    def _nearest(self, views: Seen) -> tuple[RoomPerson, RoomPerson] | None:
         best, found = NEAR_M, None
-        here = [(group, group.cameras(seen)) for group in self.groups]
+        here = [(group, group.cameras(views)) for group in self.groups]
         for i, (a, seen_a) in enumerate(here):
             for b, seen_b in here[i + 1 :]:
                 if seen_a and seen_b and not set(seen_a) & set(seen_b):
-                    off = max(gap(seen[m], seen[o]) for m in seen_a.values() for o in seen_b.values())
+                    off = max(gap(views[m], views[o]) for m in seen_a.values() for o in seen_b.values())
                     if off < best:
                         best, found = off, (a, b)
         return found

@@ -45,14 +45,14 @@ class Past:
             return None
         return self.xyz + self.speed * dt * math.exp(-dt / DAMPED_S), np.hypot(self.sigma, CHANGE_M_S * dt)
 
-    def see(self, t_ns: int, found: FusedJoints) -> None:
+    def see(self, t_ns: int, fused: FusedJoints) -> None:
         dt = (t_ns - self.t_ns) * 1e-9
         if self.xyz is None or self.speed is None or not 0 < dt <= REMEMBERED_S:
-            self.speed = np.zeros_like(found.xyz)
+            self.speed = np.zeros_like(fused.xyz)
         else:
             share = 1 - math.exp(-dt / SPEED_S)
-            self.speed = self.speed + share * ((found.xyz - self.xyz) / dt - self.speed)
-        self.xyz, self.sigma, self.t_ns = found.xyz, found.sigma, t_ns
+            self.speed = self.speed + share * ((fused.xyz - self.xyz) / dt - self.speed)
+        self.xyz, self.sigma, self.t_ns = fused.xyz, fused.sigma, t_ns
 
 
 @dataclass

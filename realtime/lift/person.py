@@ -118,20 +118,22 @@ class PersonLifter:
 
     # --- after the network ----------------------------------------------------------------------------------------
 
-    def finish(self, i: int, seen: PersonObservation, output: LifterOutput, t_ns: int, camera: CameraModel) -> Person3D:
+    def finish(
+        self, i: int, observation: PersonObservation, output: LifterOutput, t_ns: int, camera: CameraModel
+    ) -> Person3D:
         """Make the message's person: joint states, stature, root, uncertainty."""
-        observed = seen.reliability >= self._mapped.threshold
+        observed = observation.reliability >= self._mapped.threshold
         state, age = self._states.see(t_ns, observed)
         scale = self._stature.update(output.xyz, observed, self._mapped.joints)
         xyz = self._states.freeze_bones(np.asarray(scale * output.xyz, np.float32), state)
         if np.count_nonzero(observed) >= FEWEST_FOR_ROOT:
-            self._root = fit_root(xyz, camera.rays(seen.xy), seen.reliability * observed)
+            self._root = fit_root(xyz, camera.rays(observation.xy), observation.reliability * observed)
         self._xyz, self._expected = xyz, None
         sigma = np.full(len(xyz), UNSURE_M, np.float32) if output.log_sigma is None else np.exp(output.log_sigma)
         return Person3D(
             i, "TRACKED" if np.count_nonzero(state == OBSERVED) >= FEWEST_SEEN else "OCCLUDED", xyz,
             np.where(state == ABSENT, UNSURE_M, scale * finite(sigma)).astype(np.float32), state, age,
-            seen.reliability, in_picture(seen.xy, observed, xyz, self._root, camera), self._root,
+            observation.reliability, in_picture(observation.xy, observed, xyz, self._root, camera), self._root,
             metric=camera.calibrated and self._metric,
         )  # fmt: skip
 

@@ -31,9 +31,9 @@ def run(ctx: Context, lifter: Lifter) -> None:
         lifter.rest()
 
 
-def answers(found: Keypoints2D, lifter: Lifter) -> list[Pose3D]:
+def answers(keypoints: Keypoints2D, lifter: Lifter) -> list[Pose3D]:
     """Lift one frame: its own pose; of a lifter that looks ahead, those that waited for this frame."""
     began = clock.now_ns()
-    poses = lifter.lift(found)
+    poses = lifter.lift(keypoints)
     took = (clock.now_ns() - began) // 1000
     return [replace(pose, stage_us=pose.stage_us | {"lift": took}) for pose in poses]

@@ -55,14 +55,14 @@ def _places(centres: F32, offsets: NDArray[np.float64], size: int) -> NDArray[np
     return np.minimum(at, size - 1, out=at).astype(np.int64)
 
 
-def mean_and_deviation(values: F32, found: F32) -> None:
+def mean_and_deviation(values: F32, patches: F32) -> None:
     """Mean and standard deviation of each row, as NumPy's own would be, without their detours."""
     count = np.float32(values.shape[1])
     mean = np.add.reduce(values, 1, keepdims=True) / count
     values -= mean
     values *= values
-    found[:, :1] = mean
-    np.sqrt(np.add.reduce(values, 1) / count, found[:, 1])
+    patches[:, :1] = mean
+    np.sqrt(np.add.reduce(values, 1) / count, patches[:, 1])
 
 
 def remember(memory: F32 | None, now: F32 | None, dt: float) -> F32 | None:

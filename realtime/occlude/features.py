@@ -81,31 +81,31 @@ class Measures:
     residual: F32 | None  # (J,) box heights: |o - d| of Eq. 2 of Cheng 2019; None when the pixels were lost
 
 
-def measure(seen: JointObservation, flow: Flow | None) -> Measures:
-    low, high = box(seen.xy)
+def measure(observation: JointObservation, flow: Flow | None) -> Measures:
+    low, high = box(observation.xy)
     size = size_of(low, high)
-    border = border_distance(seen.xy, seen.width, seen.height)
-    return Measures(low, high, size, border, None if flow is None else residual(seen.xy, flow, size))
+    border = border_distance(observation.xy, observation.width, observation.height)
+    return Measures(low, high, size, border, None if flow is None else residual(observation.xy, flow, size))
 
 
 def joint_features(
-    past: FeatureMemory | None, seen: JointObservation, flow: Flow | None, dt: float, joints: JointSet,
+    past: FeatureMemory | None, observation: JointObservation, flow: Flow | None, dt: float, joints: JointSet,
     measures: Measures | None = None,
 ) -> tuple[F32, FeatureMemory]:  # fmt: skip
     """Return (J, F) in the order of FEATURES, and the past for the next frame.
 
     `past` None starts a track.  `flow` traces `past.xy` into this frame; None when the pixels were lost.
     """
-    now, of = remembered(past, seen, dt), measures or measure(seen, flow)
+    now, of = remembered(past, observation, dt), measures or measure(observation, flow)
     if past is None:
         past, flow = now, None
     table = np.zeros((len(joints), len(FEATURES)), np.float32)
-    _confidence(table, seen)
+    _confidence(table, observation)
     if flow is not None and of.residual is not None:
         _flow(table, of.residual, flow, of.size)
     _motion(table, past, now, of.size)
-    _looks(table, past, seen)
-    _shape(table, seen, of, parents_of(joints))
+    _looks(table, past, observation)
+    _shape(table, observation, of, parents_of(joints))
     table[:, AGE] = min(now.age_s, 2.0) / 2
     if not np.isfinite(np.add.reduce(table, None)):
         np.nan_to_num(table, copy=False)
@@ -113,11 +113,11 @@ def joint_features(
     return np.minimum(table, LIMIT, out=table), now
 
 
-def remembered(past: FeatureMemory | None, seen: JointObservation, dt: float) -> FeatureMemory:
+def remembered(past: FeatureMemory | None, observation: JointObservation, dt: float) -> FeatureMemory:
     if past is None:
-        return FeatureMemory(seen.xy, np.zeros_like(seen.xy), 0.0, seen.look)
-    velocity = np.asarray((seen.xy - past.xy) / max(dt, 1e-3), np.float32)
-    return FeatureMemory(seen.xy, velocity, past.age_s + dt, remember(past.look, seen.look, dt))
+        return FeatureMemory(observation.xy, np.zeros_like(observation.xy), 0.0, observation.look)
+    velocity = np.asarray((observation.xy - past.xy) / max(dt, 1e-3), np.float32)
+    return FeatureMemory(observation.xy, velocity, past.age_s + dt, remember(past.look, observation.look, dt))
 
 
 def residual(xy: F32, flow: Flow, size: float) -> F32:
@@ -149,10 +149,10 @@ FROM_BODY = slice(COLUMN["body_x"], COLUMN["body_y"] + 1)
 AGE = COLUMN["age"]
 
 
-def _confidence(table: F32, seen: JointObservation) -> None:
-    odds = logit(seen.score)
+def _confidence(table: F32, observation: JointObservation) -> None:
+    odds = logit(observation.score)
     table[:, COLUMN["score"]] = odds * 0.25
-    table[:, COLUMN["presence"]] = logit(seen.presence) * 0.25
+    table[:, COLUMN["presence"]] = logit(observation.presence) * 0.25
     table[:, COLUMN["mean_score"]] = np.add.reduce(odds) / np.float32(len(odds)) / 4
 
 
@@ -165,10 +165,10 @@ def _flow(table: F32, residual: F32, flow: Flow, size: float) -> None:
     table[:, COLUMN["flow_known"]] = known
 
 
-def _looks(table: F32, past: FeatureMemory, seen: JointObservation) -> None:
-    if past.look is None or seen.look is None:
+def _looks(table: F32, past: FeatureMemory, observation: JointObservation) -> None:
+    if past.look is None or observation.look is None:
         return
-    change = np.abs(seen.look - past.look)
+    change = np.abs(observation.look - past.look)
     known = np.isfinite(change).all(1)
     if not known.all():
         change = np.where(known[:, None], change, 0)
@@ -190,13 +190,13 @@ def median(values: F32) -> F32:
     return np.median(values, 0) if even else np.sort(values, 0)[middle]
 
 
-def _shape(table: F32, seen: JointObservation, of: Measures, parents: NDArray[np.int64]) -> None:
-    table[:, FROM_PARENT] = (seen.xy - seen.xy[parents]) / of.size * 2
-    table[:, FROM_BODY] = (seen.xy - (of.low + of.high) / 2) / of.size
+def _shape(table: F32, observation: JointObservation, of: Measures, parents: NDArray[np.int64]) -> None:
+    table[:, FROM_PARENT] = (observation.xy - observation.xy[parents]) / of.size * 2
+    table[:, FROM_BODY] = (observation.xy - (of.low + of.high) / 2) / of.size
     border = of.border / of.size
     table[:, COLUMN["border"]] = np.minimum(np.maximum(border, -0.5), 0.5) * 2
-    table[:, COLUMN["size"]] = of.size / max(seen.height, 1)
-    if seen.world is not None:
-        depth = seen.world[:, 2]
+    table[:, COLUMN["size"]] = of.size / max(observation.height, 1)
+    if observation.world is not None:
+        depth = observation.world[:, 2]
         table[:, COLUMN["depth"]] = depth * 2
         table[:, COLUMN["depth_parent"]] = (depth - depth[parents]) * 4

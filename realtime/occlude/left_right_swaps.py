@@ -34,13 +34,13 @@ class SwapRepair:
     joints: JointSet
     _exchanged_s: dict[int, float] = field(default_factory=dict)  # group -> for how long it has been exchanged back
 
-    def repair(self, past: FeatureMemory | None, seen: JointObservation, dt: float) -> JointObservation:
+    def repair(self, past: FeatureMemory | None, observation: JointObservation, dt: float) -> JointObservation:
         if past is None:
             self._exchanged_s.clear()
-            return seen
-        step = MotionStep(past, seen, dt)
+            return observation
+        step = MotionStep(past, observation, dt)
         swapped = [group for number, group in enumerate(groups(self.joints)) if self._is_exchanged(number, group, step)]
-        return exchanged(seen, order_of(self.joints, swapped)) if swapped else seen
+        return exchanged(observation, order_of(self.joints, swapped)) if swapped else observation
 
     def _is_exchanged(self, number: int, group: Index, step: MotionStep) -> bool:
         return self._exchange(number, step.is_swapped(group, mirror(self.joints)), step.dt)
@@ -70,10 +70,10 @@ def _part(name: str) -> str:
 class MotionStep:
     """One person's step from the last frame to this one, against the step that its motion makes expect."""
 
-    def __init__(self, past: FeatureMemory, seen: JointObservation, dt: float) -> None:
-        self.dt, self._xy = dt, seen.xy
+    def __init__(self, past: FeatureMemory, observation: JointObservation, dt: float) -> None:
+        self.dt, self._xy = dt, observation.xy
         self._expected = past.xy + past.velocity * min(dt, PREDICT_S)
-        self._leap = distance(seen.xy, self._expected)
+        self._leap = distance(observation.xy, self._expected)
         self._least = LEAP * box_size(past.xy)
 
     def is_swapped(self, group: Index, mirror: Index) -> bool:
@@ -97,8 +97,8 @@ def order_of(joints: JointSet, swapped: list[Index]) -> Index:
     return order
 
 
-def exchanged(seen: JointObservation, order: Index) -> JointObservation:
-    world = None if seen.world is None else seen.world[order]
-    look = None if seen.look is None else seen.look[order]
-    score, presence = seen.score[order], seen.presence[order]
-    return replace(seen, xy=seen.xy[order], score=score, presence=presence, world=world, look=look)
+def exchanged(observation: JointObservation, order: Index) -> JointObservation:
+    world = None if observation.world is None else observation.world[order]
+    look = None if observation.look is None else observation.look[order]
+    score, presence = observation.score[order], observation.presence[order]
+    return replace(observation, xy=observation.xy[order], score=score, presence=presence, world=world, look=look)

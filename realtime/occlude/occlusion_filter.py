@@ -82,36 +82,36 @@ class OcclusionFilter:
         if stamp.stream == self._stream and self._grey is not None and pasts:
             self._traced = Traced(stamp, tuple(pasts), self._trace(pasts, grey, scale))
 
-    def update(self, found: Keypoints2D, grey: Grey | None, scale: float) -> Keypoints2D:
+    def update(self, keypoints: Keypoints2D, grey: Grey | None, scale: float) -> Keypoints2D:
         """`grey` is this frame's picture, `scale` its width over the frame's; None when it was overwritten."""
-        if found.stamp.stream != self._stream:
-            self._forget(found.stamp.stream)
-        flows = self._flows(found, grey, scale)
+        if keypoints.stamp.stream != self._stream:
+            self._forget(keypoints.stamp.stream)
+        flows = self._flows(keypoints, grey, scale)
         pixels = (grey, scale) if grey is not None and self.estimator.samples_pixels else None
-        observed = [self._person(person, found, flows.get(person.id), pixels) for person in found.people]
+        observed = [self._person(person, keypoints, flows.get(person.id), pixels) for person in keypoints.people]
         measured = {p.detected.id: p.measured for p in observed if p.measured}
-        reliability = self.estimator.estimate(found.stamp.t_capture_ns, measured)
+        reliability = self.estimator.estimate(keypoints.stamp.t_capture_ns, measured)
         people = tuple(
             weighed(p.detected, p.measured, reliability[p.detected.id]) if p.measured else lost(p.detected)
             for p in observed
         )
         self._people = {p.id: self._people[p.id] for p in people}
-        self._grey, self._grey_ns = grey, found.stamp.t_capture_ns
-        return replace(found, people=people)
+        self._grey, self._grey_ns = grey, keypoints.stamp.t_capture_ns
+        return replace(keypoints, people=people)
 
     def _forget(self, stream: int) -> None:
         self._people, self._grey, self._stream = {}, None, stream
         self.estimator.reset()
 
-    def _flows(self, found: Keypoints2D, grey: Grey | None, scale: float) -> dict[int, Flow]:
+    def _flows(self, keypoints: Keypoints2D, grey: Grey | None, scale: float) -> dict[int, Flow]:
         """Compute the optical flow of everybody seen in the previous frame and in this one, in one call."""
-        t_ns = found.stamp.t_capture_ns
-        pasts = {p.id: self._past(p.id) for p in found.people if p.score.any() and self._just_seen(p.id, t_ns)}
+        t_ns = keypoints.stamp.t_capture_ns
+        pasts = {p.id: self._past(p.id) for p in keypoints.people if p.score.any() and self._just_seen(p.id, t_ns)}
         self.without_flow += len(pasts) if grey is None or self._grey is None else 0
         if grey is None or self._grey is None or not pasts:
             return {}
         ahead = self._traced
-        same = ahead is not None and ahead.stamp == found.stamp and ahead.people == tuple(pasts)
+        same = ahead is not None and ahead.stamp == keypoints.stamp and ahead.people == tuple(pasts)
         flow = ahead.flow if ahead and same else self._trace(pasts, grey, scale)
         count = len(self.joints)
         return {i: flow.part(slice(k * count, (k + 1) * count)) for k, i in enumerate(pasts)}
@@ -132,32 +132,34 @@ class OcclusionFilter:
         return past
 
     def _person(
-        self, told: Person2D, found: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
+        self, detected: Person2D, keypoints: Keypoints2D, flow: Flow | None, pixels: tuple[Grey, float] | None
     ) -> ObservedPerson:
         """Repair left and right, and measure."""
-        known = self._people.setdefault(told.id, PersonFilter(SwapRepair(self.joints)))
-        if not told.score.any():
-            return ObservedPerson(told)
-        dt = (found.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
-        seen = self._seen(told, found, known.past, pixels)
+        known = self._people.setdefault(detected.id, PersonFilter(SwapRepair(self.joints)))
+        if not detected.score.any():
+            return ObservedPerson(detected)
+        dt = (keypoints.stamp.t_capture_ns - known.t_ns) * 1e-9 if known.past else 0.0
+        seen = self._seen(detected, keypoints, known.past, pixels)
         if self.config.cues.swap:
             seen = known.swaps.repair(known.past, seen, dt)
         measured = self.estimator.measure(known.past, seen, flow, dt)
-        known.past, known.t_ns = measured.now, found.stamp.t_capture_ns
-        return ObservedPerson(told, measured)
+        known.past, known.t_ns = measured.now, keypoints.stamp.t_capture_ns
+        return ObservedPerson(detected, measured)
 
     def _seen(
-        self, told: Person2D, found: Keypoints2D, past: FeatureMemory | None, pixels: tuple[Grey, float] | None
+        self, detected: Person2D, keypoints: Keypoints2D, past: FeatureMemory | None, pixels: tuple[Grey, float] | None
     ) -> JointObservation:
-        if len(told.xy) != len(self.joints):
-            raise ValueError(f"keypoints have {len(told.xy)} joints, the filter was opened for {self.joints.name}")
-        xy, score = sane(told.xy, told.score, past.xy if past else None)
-        world = told.world
+        if len(detected.xy) != len(self.joints):
+            raise ValueError(f"keypoints have {len(detected.xy)} joints, the filter was opened for {self.joints.name}")
+        xy, score = sane(detected.xy, detected.score, past.xy if past else None)
+        world = detected.world
         if world is not None:
             world, good = sane_world(world)
             score = score if good.all() else np.where(good, score, 0).astype(np.float32)
         look = sample_patch(pixels[0], xy, pixels[1]) if pixels else None
-        return JointObservation(xy, score, sane_presence(told.presence), world, found.width, found.height, look)
+        return JointObservation(
+            xy, score, sane_presence(detected.presence), world, keypoints.width, keypoints.height, look
+        )
 
 
 def open_filter(config: OcclusionConfig, people: int, joints: JointSet = BLAZEPOSE_33) -> OcclusionFilter:
@@ -177,6 +179,6 @@ def weighed(detected: Person2D, measured: MeasuredPerson, reliability: F32) -> P
     return Person2D(detected.id, seen.xy, seen.score, seen.presence, seen.world, flow, reliability)
 
 
-def lost(told: Person2D) -> Person2D:
-    nothing = np.zeros(len(told.xy), np.float32)
-    return replace(told, flow=np.full(len(told.xy), NOWHERE), reliability=nothing)
+def lost(detected: Person2D) -> Person2D:
+    nothing = np.zeros(len(detected.xy), np.float32)
+    return replace(detected, flow=np.full(len(detected.xy), NOWHERE), reliability=nothing)

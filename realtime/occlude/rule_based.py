@@ -34,15 +34,19 @@ class Evidence:
 
 
 def gather(
-    past: FeatureMemory, now: FeatureMemory, seen: JointObservation, flow: Flow | None, measures: Measures | None = None
+    past: FeatureMemory,
+    now: FeatureMemory,
+    observation: JointObservation,
+    flow: Flow | None,
+    measures: Measures | None = None,
 ) -> Evidence:
-    of = measures or measure(seen, flow)
+    of = measures or measure(observation, flow)
     border, acceleration = of.border / of.size, features.acceleration(past, now, of.size)
     if flow is None:
-        unknown = np.full(len(seen.xy), NOWHERE)
-        return Evidence(seen.score, seen.presence, unknown, np.zeros_like(unknown), acceleration, border)
-    residual = flow_residual(len(seen.xy), flow, of)
-    return Evidence(seen.score, seen.presence, residual, flow.back_error / of.size, acceleration, border)
+        unknown = np.full(len(observation.xy), NOWHERE)
+        return Evidence(observation.score, observation.presence, unknown, np.zeros_like(unknown), acceleration, border)
+    residual = flow_residual(len(observation.xy), flow, of)
+    return Evidence(observation.score, observation.presence, residual, flow.back_error / of.size, acceleration, border)
 
 
 def flow_residual(joints: int, flow: Flow | None, measures: Measures) -> F32:
@@ -52,30 +56,30 @@ def flow_residual(joints: int, flow: Flow | None, measures: Measures) -> F32:
     return np.where(flow.known, measures.residual, NOWHERE)
 
 
-def reliability(seen: Evidence, used: CueConfig, sigma: float) -> F32:
+def reliability(evidence: Evidence, used: CueConfig, sigma: float) -> F32:
     """Multiply the features in use, each in [0, 1]; confidence and flow alone are Eq. 2."""
-    factors = np.ones_like(seen.score)
+    factors = np.ones_like(evidence.score)
     if used.confidence:
-        factors = factors * seen.score
+        factors = factors * evidence.score
     if used.presence:
-        factors = factors * seen.presence
+        factors = factors * evidence.presence
     if used.flow:
-        trust = bell(seen.back_error, BACK_SIGMA) if used.forward_backward else np.float32(1)
-        factors = factors * bell(np.maximum(seen.residual, 0) * trust, sigma)
+        trust = bell(evidence.back_error, BACK_SIGMA) if used.forward_backward else np.float32(1)
+        factors = factors * bell(np.maximum(evidence.residual, 0) * trust, sigma)
     if used.acceleration:
-        factors = factors * bell(unexplained(seen), JERK_SIGMA)
+        factors = factors * bell(unexplained(evidence), JERK_SIGMA)
     if used.out_of_frame:
-        factors = within(factors, seen.border)
+        factors = within(factors, evidence.border)
     return np.asarray(factors, np.float32)
 
 
-def same_threshold(reliability: F32, told: float, wanted: float) -> F32:
-    """Rescale reliabilities from threshold `told` to `wanted`; 0 and 1 stay."""
-    if told == wanted or not 0 < told < 1:
+def same_threshold(reliability: F32, threshold: float, wanted: float) -> F32:
+    """Rescale reliabilities from `threshold` to `wanted`; 0 and 1 stay."""
+    if threshold == wanted or not 0 < threshold < 1:
         return reliability
-    low = reliability * (wanted / told)
-    high = 1 - (1 - reliability) * ((1 - wanted) / (1 - told))
-    return np.where(reliability < told, low, high).astype(np.float32)
+    low = reliability * (wanted / threshold)
+    high = 1 - (1 - reliability) * ((1 - wanted) / (1 - threshold))
+    return np.where(reliability < threshold, low, high).astype(np.float32)
 
 
 def within(values: F32, border: F32) -> F32:
@@ -83,10 +87,10 @@ def within(values: F32, border: F32) -> F32:
     return np.asarray(np.where(border >= 0, values, 0), np.float32)
 
 
-def unexplained(seen: Evidence) -> F32:
+def unexplained(evidence: Evidence) -> F32:
     """Return the acceleration that the pixels did not make, too."""
-    both = np.minimum(seen.acceleration, seen.residual)
-    return np.asarray(np.where(seen.residual >= 0, both, seen.acceleration), np.float32)
+    both = np.minimum(evidence.acceleration, evidence.residual)
+    return np.asarray(np.where(evidence.residual >= 0, both, evidence.acceleration), np.float32)
 
 
 def bell(distance: F32, sigma: float) -> F32:

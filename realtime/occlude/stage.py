@@ -53,14 +53,14 @@ class Filtering:
         if self._grey:
             self.occlusion.prepare(frame.stamp, *self._grey)
 
-    def answer(self, found: Keypoints2D) -> Keypoints2D:
+    def answer(self, keypoints: Keypoints2D) -> Keypoints2D:
         """Without the grey picture, when it was overwritten, there is no flow this time."""
         began = clock.now_ns()
-        grey, scale = self._grey_of(found) or (None, 1.0)
-        judged = self.occlusion.update(found, grey, scale)
-        return replace(judged, stage_us=found.stage_us | {"occlude": (clock.now_ns() - began) // 1000})
+        grey, scale = self._grey_of(keypoints) or (None, 1.0)
+        judged = self.occlusion.update(keypoints, grey, scale)
+        return replace(judged, stage_us=keypoints.stage_us | {"occlude": (clock.now_ns() - began) // 1000})
 
-    def _grey_of(self, found: Keypoints2D) -> tuple[Grey, float] | None:
+    def _grey_of(self, keypoints: Keypoints2D) -> tuple[Grey, float] | None:
         frame = self._frame
-        same = frame is not None and (frame.ring, frame.generation) == (found.ring, found.generation)
-        return self._grey if same and self._grey else self.pixels.grey(found)
+        same = frame is not None and (frame.ring, frame.generation) == (keypoints.ring, keypoints.generation)
+        return self._grey if same and self._grey else self.pixels.grey(keypoints)

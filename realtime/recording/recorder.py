@@ -75,9 +75,9 @@ class Copier:
         self._before: bytes | None = None  # the last pose in the file
         self._seam = False  # the next pose may not be the one behind it
 
-    def go_on_behind(self, pose: bytes | None, found: bool) -> None:
-        """Continue a predecessor's file behind its last pose; `found`: the intake resumes right behind it."""
-        self._before, self._seam = pose, not found
+    def go_on_behind(self, pose: bytes | None, contiguous: bool) -> None:
+        """Continue a predecessor's file behind its last pose; `contiguous`: the intake resumes right behind it."""
+        self._before, self._seam = pose, not contiguous
 
     def turn(self) -> int:
         """Return how many messages were written."""

@@ -62,10 +62,10 @@ class Restamper:
         stamp = self._stamp(pose.stamp, pose, now_ns, unix_ns)
         return replace(pose, stamp=stamp, t_publish_ns=now_ns, live=False)
 
-    def keypoints(self, found: Keypoints2D, pose: Pose3D, now_ns: int, unix_ns: int) -> Keypoints2D:
+    def keypoints(self, message: Keypoints2D, pose: Pose3D, now_ns: int, unix_ns: int) -> Keypoints2D:
         """Return those that came with `pose`; the pixels of then are gone."""
-        stamp = self._stamp(found.stamp, pose, now_ns, unix_ns)
-        return replace(found, stamp=stamp, slot=-1, generation=-1, ring="")
+        stamp = self._stamp(message.stamp, pose, now_ns, unix_ns)
+        return replace(message, stamp=stamp, slot=-1, generation=-1, ring="")
 
     def _age(self, pose: Pose3D) -> int:
         """Return how old the frame was when its pose was published; a film's says nothing."""

@@ -32,10 +32,10 @@ def fixed(point: NDArray[np.floating]) -> tuple[int, int]:
 
 
 def bone(
-    image: Image, a: NDArray[np.floating], b: NDArray[np.floating], colour: Colour, width: int, seen: bool
+    image: Image, a: NDArray[np.floating], b: NDArray[np.floating], colour: Colour, width: int, observed: bool
 ) -> None:
-    """Draw a bone as a line with a dark rim; dashed and thinner where one of its ends is not seen."""
-    if seen:
+    """Draw a bone as a line with a dark rim; dashed and thinner where one of its ends is not observed."""
+    if observed:
         stroke(image, a, b, DARK, width + 2)
         stroke(image, a, b, colour, width)
         return

@@ -130,18 +130,18 @@ def _read(path: Path, hint: str, secret: bool = False) -> str:
     return checked_key(text, str(path))
 
 
-def _check_file(path: Path, found: os.stat_result, secret: bool) -> None:
-    if not stat.S_ISREG(found.st_mode):
+def _check_file(path: Path, status: os.stat_result, secret: bool) -> None:
+    if not stat.S_ISREG(status.st_mode):
         raise BadKeys(f"keys {path}: is no plain file")
-    _refuse_foreign(path, found)
-    open_to_others = found.st_mode & (0o077 if secret else 0o022)
+    _refuse_foreign(path, status)
+    open_to_others = status.st_mode & (0o077 if secret else 0o022)
     if os.name == "posix" and open_to_others:
-        raise BadKeys(f"keys {path}: open to others (mode {found.st_mode & 0o777:o}): chmod 600 {path}")
+        raise BadKeys(f"keys {path}: open to others (mode {status.st_mode & 0o777:o}): chmod 600 {path}")
 
 
-def _refuse_foreign(path: Path, found: os.stat_result) -> None:
-    if hasattr(os, "getuid") and found.st_uid != os.getuid():
-        raise BadKeys(f"keys {path}: belongs to user {found.st_uid}, not to you; make your own: realtime keys new DIR")
+def _refuse_foreign(path: Path, status: os.stat_result) -> None:
+    if hasattr(os, "getuid") and status.st_uid != os.getuid():
+        raise BadKeys(f"keys {path}: belongs to user {status.st_uid}, not to you; make your own: realtime keys new DIR")
 
 
 def checked_key(text: str, where: str) -> str:

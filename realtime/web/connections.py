@@ -55,9 +55,9 @@ class ConnectionLimit:
         for one in [one for one in self._open if one.protocol.state is State.CONNECTING]:
             one.transport.abort()
 
-    def _drop(self, one: LimitedConnection) -> None:
-        self.remove(one)
-        one.transport.abort()
+    def _drop(self, connection: LimitedConnection) -> None:
+        self.remove(connection)
+        connection.transport.abort()
         self.dropped += 1
         if self._pace.due():
             log.warning("%d connections are open already; %d dropped so far", self.most, self.dropped)

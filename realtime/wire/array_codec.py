@@ -94,10 +94,10 @@ def _outside(bounds: Within, array: Any) -> str:
     return f"values are {bounds.low:g} to {bounds.high:g}, found {array.min():g} to {array.max():g}"
 
 
-def _agree(shape: Shape, found: tuple[int, ...], sizes: Sizes) -> None:
-    wanted = tuple(n if isinstance(n, int) else sizes.setdefault(n, m) for n, m in zip(shape, found))
-    if len(shape) != len(found) or wanted != found:
-        refuse("shape", f"shape {shape} with {sizes}, found {found}")
+def _agree(shape: Shape, actual: tuple[int, ...], sizes: Sizes) -> None:
+    wanted = tuple(n if isinstance(n, int) else sizes.setdefault(n, m) for n, m in zip(shape, actual))
+    if len(shape) != len(actual) or wanted != actual:
+        refuse("shape", f"shape {shape} with {sizes}, found {actual}")
 
 
 def _solve(shape: Shape, count: int, sizes: Sizes) -> tuple[int, ...]:

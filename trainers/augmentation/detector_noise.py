@@ -130,20 +130,20 @@ def own_3d(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Gener
 
 
 def swap_sides(
-    found: Detections, order: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
+    detections: Detections, order: Tensor, limits: NoiseRange, g: torch.Generator, hz: float = 30.0
 ) -> Detections:
     """Left and right exchanged in stretches, 2D and 3D alike; in half of the clips its 3D then faces the other way."""
-    batch, ticks = found.x.shape[:2]
+    batch, ticks = detections.x.shape[:2]
     often = torch.rand((batch, 1), generator=g, device=g.device) < limits.swapping
     share = torch.where(often, uniform(0.0, limits.swap_often, (batch, 1), g), limits.swap)
     swapped = stretches((batch, ticks), share, limits.swap_s * hz, g)[..., None, None]
     facing = torch.rand((batch, 1, 1, 1), generator=g, device=g.device) < 0.5
     depth = torch.where(facing, -1.0, 1.0) * torch.tensor([0.0, 0.0, 1.0], device=g.device)
-    turned = found.world[:, :, order] * (depth + torch.tensor([1.0, 1.0, 0.0], device=g.device))
+    turned = detections.world[:, :, order] * (depth + torch.tensor([1.0, 1.0, 0.0], device=g.device))
     return Detections(
-        torch.where(swapped, found.x[:, :, order], found.x),
-        torch.where(swapped[..., 0], found.reliability[:, :, order], found.reliability),
-        torch.where(swapped, turned, found.world),
+        torch.where(swapped, detections.x[:, :, order], detections.x),
+        torch.where(swapped[..., 0], detections.reliability[:, :, order], detections.reliability),
+        torch.where(swapped, turned, detections.world),
     )
 
 

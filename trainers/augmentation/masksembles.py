@@ -32,7 +32,7 @@ def structured(nodes: int, masks: int, alpha: float, generator: Generator) -> tu
     raise ValueError(f"no scale gives {masks} masks of {kept} ones exactly {nodes} nodes; alpha {alpha} is too large")
 
 
-def drawn(places: int, masks: int, kept: int, generator: Generator) -> Tensor:
-    """(masks, places) bool, each with `kept` ones at random."""
+def drawn(places: int, masks: int, ones: int, generator: Generator) -> Tensor:
+    """Draw masks (masks, places) bool, each with so many ones at random."""
     order = torch.rand(masks, places, generator=generator).argsort(1)
-    return order < kept
+    return order < ones

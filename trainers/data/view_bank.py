@@ -46,23 +46,23 @@ class RecordedBank:
         return self.points.xyz[:, :JOINTS]
 
 
-def bank(seen: MotionSet, device: str, shortest_s: float = SHORTEST_S, hz: float = TICK_HZ) -> RecordedBank:
-    """Of what `seen` made."""
-    return RecordedBank(banks.bank(seen, device, shortest_s), hz)
+def bank(motion: MotionSet, device: str, shortest_s: float = SHORTEST_S, hz: float = TICK_HZ) -> RecordedBank:
+    """Build a bank of recorded segments."""
+    return RecordedBank(banks.bank(motion, device, shortest_s), hz)
 
 
-def seen(found: ViewSet, cameras: int = 1) -> MotionSet:
+def seen(view_set: ViewSet, cameras: int = 1) -> MotionSet:
     """Return whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
     takes: dict[tuple[str, str], list[RecordedView]] = {}
-    for view in found.views:
+    for view in view_set.views:
         takes.setdefault((view.subject, view.clip), []).append(view)
     groups = [list(group) for views in takes.values() for group in combinations(views, cameras)]
     if not groups:
-        raise UserError(f"{found.name}: no clip that {cameras} cameras saw; prepare all views of the data set")
+        raise UserError(f"{view_set.name}: no clip that {cameras} cameras saw; prepare all views of the data set")
     segments = tuple(segment for group in groups for segment in unbroken(group))
     if not segments:
-        raise UserError(f"{found.name}: no camera saw anybody for half a second; prepare more of the data set")
-    return MotionSet(segments, found.name)
+        raise UserError(f"{view_set.name}: no camera saw anybody for half a second; prepare more of the data set")
+    return MotionSet(segments, view_set.name)
 
 
 def unbroken(views: list[RecordedView]) -> list[MotionSegment]:

@@ -104,19 +104,19 @@ def load(folder: Path) -> ViewSet:
     return ViewSet(tuple(views), known, str(folder))
 
 
-def for_papers(found: ViewSet) -> tuple[ViewSet, ViewSet, ViewSet]:
+def for_papers(views: ViewSet) -> tuple[ViewSet, ViewSet, ViewSet]:
     """(to train on, to fit sigma on, to judge on): the papers' test subjects where the set has them, else its last.
 
     Sigma is fitted on the last training subject: the protocol leaves nobody else, and no test subject may be used.
     """
-    people = sorted({v.subject for v in found.views})
+    people = sorted({v.subject for v in views.views})
     held = [p for p in people if p in PUBLISHED_TEST] or people[-1:]
     if set(held) == set(people):
-        raise UserError(f"{found.name}: only {', '.join(people)}, whom one tests on; prepare training subjects too")
+        raise UserError(f"{views.name}: only {', '.join(people)}, whom one tests on; prepare training subjects too")
     trained = [p for p in people if p not in held]
     parts = (trained, trained[-1:], held)
     return tuple(  # type: ignore[return-value]
-        ViewSet(tuple(v for v in found.views if v.subject in part), found.known, found.name) for part in parts
+        ViewSet(tuple(v for v in views.views if v.subject in part), views.known, views.name) for part in parts
     )
 
 

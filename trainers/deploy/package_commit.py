@@ -9,19 +9,19 @@ HERE = Path(__file__).parent
 WRITTEN = HERE / "commit.txt"  # by setup.py, into wheels and source distributions
 
 
-def package_commit(here: Path = HERE) -> str:
+def package_commit(folder: Path = HERE) -> str:
     """Return a short hash, with "+" where files of the checkout have changed since; "unknown" outside any of them."""
-    if (here / WRITTEN.name).is_file():
-        return (here / WRITTEN.name).read_text(encoding="utf-8").strip() or "unknown"
-    if not git(here, "ls-files", "package_commit.py"):
+    if (folder / WRITTEN.name).is_file():
+        return (folder / WRITTEN.name).read_text(encoding="utf-8").strip() or "unknown"
+    if not git(folder, "ls-files", "package_commit.py"):
         return "unknown"  # another project's repository around an installed package
-    changed = git(here, "status", "--porcelain", "--untracked-files=no", ".", "../../engines", "../../realtime")
-    return git(here, "rev-parse", "--short", "HEAD") + ("+" if changed else "")
+    changed = git(folder, "status", "--porcelain", "--untracked-files=no", ".", "../../engines", "../../realtime")
+    return git(folder, "rev-parse", "--short", "HEAD") + ("+" if changed else "")
 
 
-def git(here: Path, *arguments: str) -> str:
+def git(folder: Path, *arguments: str) -> str:
     try:
-        asked = subprocess.run(["git", *arguments], cwd=here, capture_output=True, text=True, check=False)
+        asked = subprocess.run(["git", *arguments], cwd=folder, capture_output=True, text=True, check=False)
     except OSError:
         return ""
     return asked.stdout.strip() if asked.returncode == 0 else ""

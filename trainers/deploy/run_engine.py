@@ -94,9 +94,9 @@ def given(trial: TestClip, joints: str) -> list[LifterInput]:
     return [LifterInput(*frame) for frame in zip(x, reliability, world)]
 
 
-def _stacked(found: list[LifterOutput]) -> Answer:
-    sigmas = [f.log_sigma for f in found if f.log_sigma is not None]
-    return np.stack([f.xyz for f in found]), np.exp(np.stack(sigmas)) if sigmas else None
+def _stacked(outputs: list[LifterOutput]) -> Answer:
+    sigmas = [f.log_sigma for f in outputs if f.log_sigma is not None]
+    return np.stack([f.xyz for f in outputs]), np.exp(np.stack(sigmas)) if sigmas else None
 
 
 def mirrored(engine: Engine, group: list[TestClip]) -> list[Answer]:

@@ -75,9 +75,9 @@ def figures(scores: Scores) -> dict[str, Any]:
     return columns(found) | {PICTURES: parts}
 
 
-def columns(found: dict[str, Any]) -> dict[str, float]:
-    told = {name: found["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
-    return told | {SIDES: 100 * found["sides exchanged"]}
+def columns(figures: dict[str, Any]) -> dict[str, float]:
+    told = {name: figures["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
+    return told | {SIDES: 100 * figures["sides exchanged"]}
 
 
 def own_3d(trial: TestClip) -> tuple[Array, NDArray[np.bool_]]:

@@ -104,8 +104,8 @@ def left_out(
     return judge
 
 
-def trained(config: TrainConfig, found: list[DetectionTrack], steps: int, out: Path) -> Judge:
-    recipe: Any = ReliabilityRecipe(config.settings, [], "cpu", steps, found)
+def trained(config: TrainConfig, tracks: list[DetectionTrack], steps: int, out: Path) -> Judge:
+    recipe: Any = ReliabilityRecipe(config.settings, [], "cpu", steps, tracks)
     run(config, recipe, out, steps, fresh=True)
     model = reliability.build_for_export(asdict(config.settings), recipe.model.state_dict()).eval()
 

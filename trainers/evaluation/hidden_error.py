@@ -92,16 +92,16 @@ def hidden_for(hidden: NDArray[np.bool_], fps: float) -> Array:
     return np.asarray((frames - last) / fps)
 
 
-def joined(found: Iterator[HiddenKeypoints]) -> HiddenKeypoints:
-    parts = list(found)
+def joined(chunks: Iterator[HiddenKeypoints]) -> HiddenKeypoints:
+    parts = list(chunks)
     return HiddenKeypoints(*(np.concatenate([getattr(p, name) for p in parts]) for name in ("error", "age")))
 
 
-def by_age(found: HiddenKeypoints) -> list[float]:
+def by_age(hidden_keypoints: HiddenKeypoints) -> list[float]:
     """Return mean error in each column, then over all; NaN where nothing was hidden so long."""
-    column = np.digitize(found.age, AGES_S) - 1
-    each = [found.error[column == k] for k in range(len(AGES_S))]
-    return [float(e.mean()) if len(e) else float("nan") for e in (*each, found.error)]
+    column = np.digitize(hidden_keypoints.age, AGES_S) - 1
+    each = [hidden_keypoints.error[column == k] for k in range(len(AGES_S))]
+    return [float(e.mean()) if len(e) else float("nan") for e in (*each, hidden_keypoints.error)]
 
 
 def show(rows: dict[str, HiddenKeypoints], console: Console) -> None:

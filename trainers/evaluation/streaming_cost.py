@@ -137,10 +137,10 @@ def exponents(rows: dict[int, dict[str, float]]) -> dict[str, float]:
     return {way: round(float(np.polyfit(grows, np.log([r[way] for r in rows.values()]), 1)[0]), 2) for way in ways}
 
 
-def lines(what: str, found: dict[str, Any]) -> Sequence[str]:
-    rows: dict[int, dict[str, float]] = found[what]
+def lines(what: str, figures: dict[str, Any]) -> Sequence[str]:
+    rows: dict[int, dict[str, float]] = figures[what]
     ways = list(next(iter(rows.values())))
     text = [f"{what + ' (ms a tick)':<30}" + "".join(f"{way:>26}" for way in ways)]
     text += [f"{n:<30}" + "".join(f"{rows[n][way]:>26.3f}" for way in ways) for n in rows]
-    slopes = found["exponents"][what]
+    slopes = figures["exponents"][what]
     return [*text, f"{'grows with exponent':<30}" + "".join(f"{slopes.get(way, float('nan')):>26.2f}" for way in ways)]

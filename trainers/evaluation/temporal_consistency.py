@@ -80,13 +80,13 @@ def seen(clip: RecordingClip) -> PersonTrack:
     return PersonTrack(stream - stream[:, :1], detector - detector[:, :1], confidence >= BELIEVED, present, seconds)
 
 
-def summary(found: list[PersonTrack]) -> dict[str, Any]:
-    minutes = sum(one.seconds for one in found) / 60
-    return {"people": len(found), "seconds": 60 * minutes} | {
+def summary(tracks: list[PersonTrack]) -> dict[str, Any]:
+    minutes = sum(one.seconds for one in tracks) / 60
+    return {"people": len(tracks), "seconds": 60 * minutes} | {
         who: {
-            "bones, %": 100 * mean([bone_variation(getattr(one, who), one.believed) for one in found]),
-            "trembling, mm": 1000 * mean([trembling(getattr(one, who), one.present) for one in found]),
-            "turns a minute": sum(turns(getattr(one, who)) for one in found) / max(minutes, 1e-9),
+            "bones, %": 100 * mean([bone_variation(getattr(one, who), one.believed) for one in tracks]),
+            "trembling, mm": 1000 * mean([trembling(getattr(one, who), one.present) for one in tracks]),
+            "turns a minute": sum(turns(getattr(one, who)) for one in tracks) / max(minutes, 1e-9),
         }
         for who in WHOSE
     }
@@ -123,10 +123,10 @@ def turns(pose: Array) -> int:
     return int(turned.sum())
 
 
-def show(found: dict[str, dict[str, Any]], console: Console) -> None:
-    measures = list(next(iter(found.values()))["stream"])
+def show(figures: dict[str, dict[str, Any]], console: Console) -> None:
+    measures = list(next(iter(figures.values()))["stream"])
     table = Table("recording", "people", "seconds", "whose", *measures, box=box.MARKDOWN)
-    for path, row in found.items():
+    for path, row in figures.items():
         for who in WHOSE:
             told = (f"{row[who][m]:.1f}" for m in measures)
             table.add_row(Path(path).name, str(row["people"]), f"{row['seconds']:.0f}", who, *told)

@@ -130,10 +130,10 @@ def paired(before: Array, after: Array) -> dict[str, float]:
     return found
 
 
-def show(found: dict[str, dict[str, float]], with_critic: bool) -> None:
+def show(figures: dict[str, dict[str, float]], with_critic: bool) -> None:
     table = Table(title="inference stage optimisation, mm" + ("" if with_critic else ", without a critic (--run RUN)"))
-    for title in ("weights", *next(iter(found.values()))):
+    for title in ("weights", *next(iter(figures.values()))):
         table.add_column(title, justify="left" if title == "weights" else "right")
-    for name, row in found.items():
+    for name, row in figures.items():
         table.add_row(name, *(f"{value:.1f}" for value in row.values()))
     Console(width=160).print(table)

@@ -57,13 +57,12 @@ class RootDepth(nn.Module):
         near, far = ([bone[k] for bone in self.bones] for k in (0, 1))
         self.length.copy_((pose[:, near] - pose[:, far]).norm(dim=-1).mean(0))
 
-    def evidence(self, rays: Tensor, depth: Tensor, seen: Tensor) -> Tensor:
-        """Return (..., 2): sum of weight * log depth, sum of weights; unseen bones say nothing.  seen (..., 17) 0 or
-        1."""
+    def evidence(self, rays: Tensor, depth: Tensor, observed: Tensor) -> Tensor:
+        """Return (..., 2): sum of weight * log depth, sum of weights; unobserved bones say nothing."""
         total = torch.zeros_like(depth[..., :2])
         for bone, length in zip(self.bones, self.length):
             root, weight = from_bone(rays, depth, bone, length)
-            weight = weight * seen[..., bone[0]] * seen[..., bone[1]]
+            weight = weight * observed[..., bone[0]] * observed[..., bone[1]]
             total = total + torch.stack([weight * root.log(), weight], -1)
         return total
 
@@ -73,15 +72,17 @@ class RootDepth(nn.Module):
         usual = USUAL_WEIGHT * math.log(USUAL_M)
         return ((summed[..., 0] + usual) / (summed[..., 1] + USUAL_WEIGHT)).exp()
 
-    def step(self, rays: Tensor, depth: Tensor, seen: Tensor, state: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    def step(
+        self, rays: Tensor, depth: Tensor, observed: Tensor, state: Tensor, start: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Map one tick, state (B, 2) -> root depth (B,), state."""
         past = torch.where(start[:, None], torch.zeros_like(state), KEEP * state)
-        now = past + self.evidence(rays, depth, seen)
+        now = past + self.evidence(rays, depth, observed)
         return self.estimate(now), now
 
-    def clip(self, rays: Tensor, depth: Tensor, seen: Tensor) -> Tensor:
+    def clip(self, rays: Tensor, depth: Tensor, observed: Tensor) -> Tensor:
         """Return (B, T, 17, ...) -> (B, T)."""
         ticks = torch.arange(rays.shape[1], device=rays.device, dtype=rays.dtype)
         lag = ticks[:, None] - ticks[None]
         memory = torch.where(lag >= 0, KEEP ** lag.clamp_min(0), torch.zeros_like(lag))
-        return self.estimate(memory @ self.evidence(rays, depth, seen))
+        return self.estimate(memory @ self.evidence(rays, depth, observed))

@@ -157,7 +157,7 @@ class Cheng2019Recipe:
         return self._lifter_losses(batch, pose, truth, smoothed, seen, exact)
 
     def _lifter_losses(
-        self, batch: PaddedWindows, pose: Tensor, truth: Tensor, smoothed: Tensor, seen: Tensor, exact: Tensor
+        self, batch: PaddedWindows, pose: Tensor, truth: Tensor, smoothed: Tensor, observed: Tensor, exact: Tensor
     ) -> dict[str, Tensor]:
         """L_2D + w1 L_3D + w2 L_reg (Eq. 9), term by term, in the axes of a camera that looks at the person."""
         s = self.settings
@@ -167,13 +167,13 @@ class Cheng2019Recipe:
             "projection": s.pose_weight * per_pose(projected(pose, exact, batch.seen), 1 - zeta),
         }
         if self.export.smooth is not None:  # Eq. 3
-            found["keypoints"] = per_pose(seen * (smoothed - exact).square().sum(-1))
+            found["keypoints"] = per_pose(observed * (smoothed - exact).square().sum(-1))
         if s.symmetry:
             found["symmetry"] = s.pose_weight * s.symmetry * symmetry(pose)
         if s.adversarial:
             found["adversarial"] = s.pose_weight * s.adversarial * fooled(self.judge, pose, s.judged_every)
         if s.regularisation and self.without_3d:
-            found["regularisation"] = s.regularisation * explained(pose, seen, 1 - zeta, s.judged_every)
+            found["regularisation"] = s.regularisation * explained(pose, observed, 1 - zeta, s.judged_every)
         return found
 
     # --- validation ---

@@ -21,14 +21,14 @@ def per_pose(terms: Tensor, weight: Tensor | None = None) -> Tensor:
     return each.mean() if weight is None else (each * weight).sum() / weight.sum().clamp_min(1e-9)
 
 
-def projected(pose: Tensor, keypoints: Tensor, seen: Tensor) -> Tensor:
+def projected(pose: Tensor, keypoints: Tensor, observed: Tensor) -> Tensor:
     """Eq. 5 in metres: (N, T, 17), each window's scale and each frame's place fitted to visible joints, not learned."""
-    weight = seen.unsqueeze(-1)
+    weight = observed.unsqueeze(-1)
     count = weight.sum(-2, keepdim=True).clamp_min(1e-9)
     flat, found = (v - (weight * v).sum(-2, keepdim=True) / count for v in (pose[..., :2], keypoints))
     across, along = ((weight * flat * v).sum((1, 2, 3)).clamp_min(1e-6) for v in (found, flat))
     scale = (along / across).clamp(1 / WIDEST, WIDEST).detach()
-    return seen * (flat - found * scale[:, None, None, None]).square().sum(-1)
+    return observed * (flat - found * scale[:, None, None, None]).square().sum(-1)
 
 
 def sparse(pose: Tensor, every: int) -> Tensor:
@@ -49,7 +49,7 @@ def fooled(judge: nn.Module, made: Tensor, every: int = 1) -> Tensor:
     return F.binary_cross_entropy_with_logits(said, torch.ones_like(said))
 
 
-def explained(pose: Tensor, seen: Tensor, weight: Tensor, every: int = 1) -> Tensor:
+def explained(pose: Tensor, observed: Tensor, weight: Tensor, every: int = 1) -> Tensor:
     """Eq. 8: unreliable keypoints that nothing hides; (N, T, 17, 3), (N, T, 17), weight (N,) 1 - zeta."""
     some = slice(every // 2, None, every)
-    return per_pose((1 - seen[:, some]) * visibility(pose[:, some]), weight)
+    return per_pose((1 - observed[:, some]) * visibility(pose[:, some]), weight)

@@ -162,13 +162,13 @@ class Cheng2020Recipe:
     def _answered(self, values: Tensor) -> Tensor:
         return values[:, self.settings.answered : self.settings.answered + self.settings.run]
 
-    def _given(self, seen: PeopleSeen, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
+    def _given(self, people: PeopleSeen, g: Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Return what the network is given: the detector's words, then the paper's own errors and gaps."""
-        s, clips = self.settings, seen.clips
-        x = shifted(clips.x, seen.metres, s.shifted, s.shift_m, g)
+        s, clips = self.settings, people.clips
+        x = shifted(clips.x, people.metres, s.shifted, s.shift_m, g)
         x, reliability = side_swapped(x, clips.reliability, s.swapped, g)
-        hidden = occlusion_masks.mixed(seen.rays, g, dict.fromkeys(KINDS, s.occlusion))
-        hidden = hidden | behind_body(clips.pose, seen.root) if s.own_body else hidden
+        hidden = occlusion_masks.mixed(people.rays, g, dict.fromkeys(KINDS, s.occlusion))
+        hidden = hidden | behind_body(clips.pose, people.root) if s.own_body else hidden
         return x, torch.where(hidden, 0.0, reliability), clips.time
 
     # --- losses ---

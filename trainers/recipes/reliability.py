@@ -67,30 +67,30 @@ class ReliabilityRecipe:
         data: list[str],
         device: str,
         steps: int,
-        found: list[DetectionTrack] | None = None,
+        tracks: list[DetectionTrack] | None = None,
     ) -> None:
-        """`found`: tracks to learn from instead of those in the folders of `data`."""
+        """`tracks`: those to learn from instead of those in the folders of `data`."""
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
         self.model = ReliabilityNet(settings.channels, settings.blocks, settings.dropout).to(device)
         self.export = self.model
-        found = tracks_in(data) if found is None else found
-        held = [self._held_out(t) for t in found]
-        learn = [t for t, h in zip(found, held) if not h]
+        tracks = tracks_in(data) if tracks is None else tracks
+        held = [self._held_out(t) for t in tracks]
+        learn = [t for t, h in zip(tracks, held) if not h]
         if not learn:
             raise UserError("no shards to learn from: give --data DIR made by `trainers synthesize rendered|boards`")
         self.train = self._collected(learn)
         self.checks = {
             kind: self._collected(chosen)
             for kind in ("rendered", "boards")
-            if (chosen := [t for t, h in zip(found, held) if h and t.clip.kind == kind])
+            if (chosen := [t for t, h in zip(tracks, held) if h and t.clip.kind == kind])
         }
 
-    def _collected(self, found: list[DetectionTrack]) -> Cues:
+    def _collected(self, tracks: list[DetectionTrack]) -> Cues:
         unknown = set(self.settings.without) - set(FEATURES)
         if unknown:
             raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
-        cues = collect(found)
+        cues = collect(tracks)
         for name in self.settings.without:
             cues.features[..., FEATURES.index(name)] = 0
         return cues

@@ -202,9 +202,9 @@ class RoyRecipe:
         return found
 
 
-def pseudo_labels(seen: Clips, rotation: Tensor, centre: Tensor, count: int) -> Tensor:
+def pseudo_labels(clips: Clips, rotation: Tensor, centre: Tensor, count: int) -> Tensor:
     """Triangulated poses in every camera's axes, (count * B, T, 17, 3); no camera knows the truth."""
-    per_view = (count, len(seen.x) // count)
-    origin, direction = (v.unflatten(0, per_view) for v in lines(seen.x, rotation, centre))
-    points, _ = triangulate(origin, direction, seen.reliability.unflatten(0, per_view))  # (B, T, 17, 3)
+    per_view = (count, len(clips.x) // count)
+    origin, direction = (v.unflatten(0, per_view) for v in lines(clips.x, rotation, centre))
+    points, _ = triangulate(origin, direction, clips.reliability.unflatten(0, per_view))  # (B, T, 17, 3)
     return points.repeat(count, 1, 1, 1) @ rotation.transpose(1, 2)[:, None] + centre[:, None, None]

@@ -91,8 +91,8 @@ def joints_in(settings: Mapping[str, Any]) -> str:
     return H36M_17.name if settings.get("recorded") else BLAZEPOSE_33.name
 
 
-def _recorded_check(seen: MotionSet, settings: PeopleSettings, ticks: int, device: str, g: Generator) -> Check:
-    source = view_bank.bank(seen, device, hz=settings.hz)
+def _recorded_check(motion: MotionSet, settings: PeopleSettings, ticks: int, device: str, g: Generator) -> Check:
+    source = view_bank.bank(motion, device, hz=settings.hz)
     times = RecordedPeople(source).ticks(settings.validation_clips, ticks, g)
     clips, root = view_bank.sample(source, times, g, mirrors=False)
     return Check(clips, root.norm(dim=-1))

@@ -206,9 +206,9 @@ def _at_desk(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
 # --- occluders ----------------------------------------------------------------------------------------------------
 
 
-def _over_limb(here: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
+def _over_limb(joints: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
     """Return a board that covers a limb or a half of the body, as wide as its joints and some centimetres more."""
-    there = here[[J[name] for name in TARGETS[int(rng.integers(len(TARGETS)))]]]
+    there = joints[[J[name] for name in TARGETS[int(rng.integers(len(TARGETS)))]]]
     away = max(float(there[:, 2].mean()), 0.3)
     depth = float(np.clip(there[:, 2].min() * rng.uniform(0.55, 0.9), 0.2, 20.0))
     flat = there[:, :2] / np.maximum(there[:, 2:], 0.2) * depth
@@ -217,9 +217,9 @@ def _over_limb(here: F64, pool: Pool, rng: np.random.Generator) -> Occluder:
     return _board(np.array([*middle, depth]), size, float(rng.normal(0, 0.2)), pool, rng)
 
 
-def _desk_edge(here: F64, camera: DemoCamera, pool: Pool, rng: np.random.Generator) -> Occluder:
+def _desk_edge(joints: F64, camera: DemoCamera, pool: Pool, rng: np.random.Generator) -> Occluder:
     """Return a table's front or a monitor's back: hides everything below a line."""
-    depth = float(np.clip(here[J["thorax"], 2] * rng.uniform(0.5, 0.9), 0.2, 5.0))
+    depth = float(np.clip(joints[J["thorax"], 2] * rng.uniform(0.5, 0.9), 0.2, 5.0))
     top = rng.uniform(0.55, 0.98) * camera.height
     y = (top - camera.cy) / camera.focal * depth
     half = np.array([rng.uniform(0.5, 3.0) * camera.width, camera.height]) / camera.focal * depth / 2

@@ -108,11 +108,11 @@ def shoot(scene: BurstScene, b: int, detector: Detector, clock_ms: int) -> list[
     return rows
 
 
-def _said(seen: Detection, grey: Image, scale: float, last: tuple[Image, Detection] | None) -> dict[str, Any]:
-    flow = trace(last[0], grey, last[1].xy, scale) if last else unknown(seen.xy)
+def _said(detection: Detection, grey: Image, scale: float, last: tuple[Image, Detection] | None) -> dict[str, Any]:
+    flow = trace(last[0], grey, last[1].xy, scale) if last else unknown(detection.xy)
     return {
-        "xy": seen.xy, "score": seen.score, "presence": seen.presence, "world": seen.world,
-        "look": sample_patch(grey, seen.xy, scale), "moved": flow.moved, "back_error": flow.back_error,
+        "xy": detection.xy, "score": detection.score, "presence": detection.presence, "world": detection.world,
+        "look": sample_patch(grey, detection.xy, scale), "moved": flow.moved, "back_error": flow.back_error,
         "patch_error": flow.patch_error, "flow_known": flow.known,
     }  # fmt: skip
 

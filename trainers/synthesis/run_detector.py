@@ -46,15 +46,15 @@ def observe(images: Iterable[Image], times: NDArray[Any], detector: Detector) ->
     return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
 
-def _row(seen: Detection | None, flow: Flow | None, patch: F32 | None) -> dict[str, Any]:
+def _row(detection: Detection | None, flow: Flow | None, patch: F32 | None) -> dict[str, Any]:
     nothing = np.zeros(JOINTS, np.float32)
     flat, solid = np.zeros((JOINTS, 2), np.float32), np.zeros((JOINTS, 3), np.float32)
     return {
-        "detected": np.bool_(seen is not None),
-        "xy": seen.xy if seen else flat,
-        "score": seen.score if seen else nothing,
-        "presence": seen.presence if seen else nothing,
-        "world": seen.world if seen and seen.world is not None else solid,
+        "detected": np.bool_(detection is not None),
+        "xy": detection.xy if detection else flat,
+        "score": detection.score if detection else nothing,
+        "presence": detection.presence if detection else nothing,
+        "world": detection.world if detection and detection.world is not None else solid,
         "look": flat if patch is None else patch,
         "moved": flow.moved if flow else flat,
         "back_error": flow.back_error if flow else nothing,

@@ -59,7 +59,7 @@ class TestClip:
 
 
 def from_motion(
-    found: MotionSet,
+    motion: MotionSet,
     suite: str,
     seed: int = 1,
     fps: float = 30.0,
@@ -67,7 +67,7 @@ def from_motion(
     limits: CameraRange | None = None,
 ) -> Iterator[TestClip]:
     """Yield every segment, in pieces of at most 8 s, each from one virtual camera of its own."""
-    for number, segment in enumerate(found.segments):
+    for number, segment in enumerate(motion.segments):
         alone = banks.bank(MotionSet((segment,)), shortest_s=0.0)
         pieces = max(1, round(segment.seconds / CLIP_S))
         for piece in range(pieces):

@@ -52,10 +52,10 @@ class Rest:
         """Return the rest pose centred where the pelvis is now, heading where the hips face."""
         return self.centred(np.array([pelvis[0], self.origin[1], pelvis[2]]), heading(bones["Hips"]))
 
-    def centred(self, here: Real, facing: Real) -> Rest:
+    def centred(self, middle: Real, facing: Real) -> Rest:
         """Return the rest pose with this point of the floor as its origin and `facing` as its heading."""
         turned = {bone: facing @ self.facing.T @ r for bone, r in self.turned.items()}
-        return replace(self, facing=facing, origin=here, turned=turned)
+        return replace(self, facing=facing, origin=middle, turned=turned)
 
 
 def ideal() -> Rest:

@@ -61,29 +61,29 @@ def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Ro
     return found
 
 
-def bone_rotation(bone: str, joints: Joints, face: Joints, found: Rotations) -> Real | None:
+def bone_rotation(bone: str, joints: Joints, face: Joints, rotations: Rotations) -> Real | None:
     if bone == "Hips":
         return trunk(joints, "hip", "pelvis", "spine")
     if bone == "Chest":
         return trunk(joints, "shoulder", "spine", "thorax")
     if bone == "Head":
-        return head(joints, face, found["Chest"])
+        return head(joints, face, rotations["Chest"])
     if bone in LIMBS:
-        return limb(LIMBS[bone], joints, found[PARENTS[bone]])
+        return limb(LIMBS[bone], joints, rotations[PARENTS[bone]])
     for side, name in SIDES.items():
         if bone == f"{side}Hand":
-            return hand(joints, name, found[PARENTS[bone]])
+            return hand(joints, name, rotations[PARENTS[bone]])
         if bone == f"{side}Foot":
-            return foot(joints, name, found[PARENTS[bone]])
+            return foot(joints, name, rotations[PARENTS[bone]])
     return None
 
 
-def roll_hand(found: Rotations, joints: Joints, side: str, name: str) -> None:
+def roll_hand(rotations: Rotations, joints: Joints, side: str, name: str) -> None:
     """Roll the hand as its knuckles lie, and the forearm half as far."""
-    roll = hand_roll(joints, name, found[f"{side}Hand"])
+    roll = hand_roll(joints, name, rotations[f"{side}Hand"])
     if roll is not None:
-        found[f"{side}Hand"] = found[f"{side}Hand"] @ about(np.array(roll), 0)
-        found[f"{side}LowerArm"] = found[f"{side}LowerArm"] @ about(np.array(roll / 2), 0)
+        rotations[f"{side}Hand"] = rotations[f"{side}Hand"] @ about(np.array(roll), 0)
+        rotations[f"{side}LowerArm"] = rotations[f"{side}LowerArm"] @ about(np.array(roll / 2), 0)
 
 
 def trunk(joints: Joints, pair: str, low: str, high: str) -> Real | None:
@@ -113,8 +113,8 @@ def head(joints: Joints, face: Joints, chest: Real) -> Real | None:
     return None
 
 
-def kept(bone: str, parent: str, found: Rotations, last: Rotations | None) -> Real:
-    above = found[parent] if parent else np.eye(3)
+def kept(bone: str, parent: str, rotations: Rotations, last: Rotations | None) -> Real:
+    above = rotations[parent] if parent else np.eye(3)
     if last is None:
         return above
     return above @ (last[parent].T if parent else np.eye(3)) @ last[bone]

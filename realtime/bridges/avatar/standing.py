@@ -28,11 +28,11 @@ class Standing:
     def known(self) -> bool:
         return len(self._pelvis) >= FRAMES
 
-    def add(self, seen: BridgedPerson) -> None:
-        self._pelvis.append(seen.joints["pelvis"])
-        low = lowest_of_feet(seen.joints)
-        self._floor.append(float(seen.joints["pelvis"][1]) - PELVIS_M if low is None else low)
-        self._legs += [leg for side in ("left", "right") if (leg := leg_length(seen, side))]
+    def add(self, person: BridgedPerson) -> None:
+        self._pelvis.append(person.joints["pelvis"])
+        low = lowest_of_feet(person.joints)
+        self._floor.append(float(person.joints["pelvis"][1]) - PELVIS_M if low is None else low)
+        self._legs += [leg for side in ("left", "right") if (leg := leg_length(person, side))]
 
     def centre(self, rest: Rest, recentring: bool = True) -> Rest:
         """Return the rest pose, seen from there: medians of place and floor; ahead stays towards the camera.
@@ -51,9 +51,9 @@ class Standing:
         return float(np.clip(own / np.median(self._legs), *SCALES))
 
 
-def leg_length(seen: BridgedPerson, side: str) -> float | None:
+def leg_length(person: BridgedPerson, side: str) -> float | None:
     """Hip to knee to ankle, m."""
-    points = [seen.joints.get(f"{side}_{part}") for part in ("hip", "knee", "ankle")]
+    points = [person.joints.get(f"{side}_{part}") for part in ("hip", "knee", "ankle")]
     hip, knee, ankle = points
     if hip is None or knee is None or ankle is None:
         return None

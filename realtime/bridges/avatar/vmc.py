@@ -59,53 +59,53 @@ class Performer:
         told, self.news = self.news, ""
         return told
 
-    def messages(self, seen: BridgedPerson | None, now_s: float) -> Iterator[Message]:
-        self._go_on_calibrating(seen, now_s)
-        tracking = int(seen is not None)
+    def messages(self, person: BridgedPerson | None, now_s: float) -> Iterator[Message]:
+        self._go_on_calibrating(person, now_s)
+        tracking = int(person is not None)
         yield "/VMC/Ext/OK", [1, self.state, 0, tracking]
         yield "/VMC/Ext/T", [float(now_s)]
-        if seen is None:
+        if person is None:
             return
-        self._see(seen)
-        if self.state != CALIBRATED and not self._stands(seen):
+        self._see(person)
+        if self.state != CALIBRATED and not self._stands(person):
             return
         yield "/VMC/Ext/Root/Pos", ["root", *IDENTITY]
-        yield from self._bone_messages(seen, now_s)
+        yield from self._bone_messages(person, now_s)
 
-    def _see(self, seen: BridgedPerson) -> None:
-        if self._seen is not None and seen.id != self._seen.id:
+    def _see(self, person: BridgedPerson) -> None:
+        if self._seen is not None and person.id != self._seen.id:
             self._turns.forget()  # somebody else stands elsewhere
-        self._seen, self._bones = seen, rotations(seen.joints, seen.face, self._bones)
+        self._seen, self._bones = person, rotations(person.joints, person.face, self._bones)
 
-    def _stands(self, seen: BridgedPerson) -> bool:
+    def _stands(self, person: BridgedPerson) -> bool:
         """Return whether the first person's place is known by now; it becomes the middle."""
         if self._standing is None:
             return True
-        self._standing.add(seen)
+        self._standing.add(person)
         if not self._standing.known:
             return False
         self.rest = self._standing.centre(self.rest, self.recentring)
         self._standing = None
         return True
 
-    def _bone_messages(self, seen: BridgedPerson, now_s: float) -> Iterator[Message]:
+    def _bone_messages(self, person: BridgedPerson, now_s: float) -> Iterator[Message]:
         assert self._bones is not None
         local = self._turns.limit(self.rest.local(self._bones), now_s)
         for bone in PARENTS:
             place = self.rest.offsets[bone]
-            if bone == "Hips" and seen.placed:
-                low = lowest_of_feet(seen.joints)
-                place = self.rest.hips(seen.joints["pelvis"], local, low, self._ground.height(low, now_s))
+            if bone == "Hips" and person.placed:
+                low = lowest_of_feet(person.joints)
+                place = self.rest.hips(person.joints["pelvis"], local, low, self._ground.height(low, now_s))
             yield "/VMC/Ext/Bone/Pos", [bone, *unity.position(place), *unity.rotation(local[bone])]
 
-    def _go_on_calibrating(self, seen: BridgedPerson | None, now_s: float) -> None:
+    def _go_on_calibrating(self, person: BridgedPerson | None, now_s: float) -> None:
         if self.state == WAITING and now_s >= self._begins_s:
             self.state, self._calibration = CALIBRATING, Calibration()
             self.news = "hold it"
         if self.state != CALIBRATING or self._calibration is None:
             return
-        if seen is not None:
-            self._calibration.add(seen.joints, seen.face)
+        if person is not None:
+            self._calibration.add(person.joints, person.face)
         if now_s >= self._begins_s + HOLD_S:
             self._finish(self._calibration)
 

@@ -117,10 +117,10 @@ def films(words: list[str]) -> list[Path]:
     return list(dict.fromkeys(found))
 
 
-def names_of(found: list[Path]) -> list[str]:
+def names_of(paths: list[Path]) -> list[str]:
     """Name each film's outputs: its file name, with its folder's where two films share it."""
-    alike = Counter(path.stem for path in found)
-    names = [path.stem if alike[path.stem] == 1 else f"{path.resolve().parent.name}_{path.stem}" for path in found]
+    alike = Counter(path.stem for path in paths)
+    names = [path.stem if alike[path.stem] == 1 else f"{path.resolve().parent.name}_{path.stem}" for path in paths]
     twice = [name for name, count in Counter(names).items() if count > 1]
     if twice:
         raise RecordingError(f"two films would be called {twice[0]}; give them to two runs with two --out folders")

@@ -127,12 +127,12 @@ def recorded(job: Job, mark: Mark, old: Mark, tell: Tell) -> Path:
     return path
 
 
-def piece(job: Job, to: str, mark: Mark, old: Mark, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
+def piece(job: Job, to: str, mark: Mark, old: Mark, recording: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
     """Write one format aside, then move it into place over an earlier run's."""
     aside = job.out / HIDDEN / f"{job.name}.{to}"
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir()
-    notes = make(job, to, aside, found, tell)
+    notes = make(job, to, aside, recording, tell)
     names = sorted(path.name for path in aside.iterdir())
     ours = {*old.files.get(to, []), *mark.files.get(to, [])}
     for name in names:
@@ -153,8 +153,8 @@ def refuse_foreign(job: Job, name: str, ours: set[str]) -> None:
         raise RecordingError(f"{job.out / name} exists and is none of this batch; move it, or --force to replace it")
 
 
-def make(job: Job, to: str, aside: Path, found: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
-    hello, poses = found
+def make(job: Job, to: str, aside: Path, recording: tuple[Hello, list[Pose3D]], tell: Tell) -> list[str]:
+    hello, poses = recording
     if to != OVERLAY:
         out = aside / f"{job.name}{FORMATS[to].suffix}"
         options = ExportOptions(to, out, keep=job.keep, smooth=job.smooth, foot_lock=job.foot_lock)

@@ -25,13 +25,13 @@ def one_euro(hello: Hello, poses: list[Pose3D]) -> tuple[list[Pose3D], str]:
     return smooth, f"smoothing one-euro: {price(before, after)}"
 
 
-def smoothed_clips(found: list[ExportClip]) -> tuple[list[ExportClip], str]:
+def smoothed_clips(everybody: list[ExportClip]) -> tuple[list[ExportClip], str]:
     """Smooth the clips with past and future frames; return them and a sentence about it."""
-    smooth = [smoothed_offline(clip) for clip in found]
-    longest = int(np.argmax([len(clip) for clip in found]))
+    smooth = [smoothed_offline(clip) for clip in everybody]
+    longest = int(np.argmax([len(clip) for clip in everybody]))
     return smooth, (
         f"smoothing offline: no delay, as it used up to {FUTURE_S:.2f} s of the future, which no live stream has; "
-        f"{calmer(found[longest], smooth[longest])}"
+        f"{calmer(everybody[longest], smooth[longest])}"
     )
 
 
@@ -51,10 +51,10 @@ def calmer(before: ExportClip, after: ExportClip) -> str:
     return f"jitter {trembling[0]:.1f} -> {trembling[1]:.1f} m/s2 (RMS acceleration)"
 
 
-def foot_locked(found: list[ExportClip]) -> tuple[list[ExportClip], list[str]]:
+def foot_locked(everybody: list[ExportClip]) -> tuple[list[ExportClip], list[str]]:
     """Lock standing feet of the clips; return them and how much they slid before and after."""
     held, notes = [], []
-    for clip in found:
+    for clip in everybody:
         after, stands = locked(clip)
         held.append(after)
         notes.append(f"person {clip.person}: {sliding_told(clip, after, stands)}")

@@ -29,17 +29,17 @@ def write(path: Path, clip: ExportClip, keep: str = "inferred", scale: float = 1
         write_motion(file, found.rig, found.motion, 1 / found.rate_hz, scale)
 
 
-def write_node(file: TextIO, found: Rigged, node: int, scale: float, depth: int) -> None:
-    rig, tab = found.rig, "\t" * depth
+def write_node(file: TextIO, rigged: Rigged, node: int, scale: float, depth: int) -> None:
+    rig, tab = rigged.rig, "\t" * depth
     children = rig.children(node)
     file.write(f"{tab}{'JOINT' if depth else 'ROOT'} {rig.names[node]}\n{tab}{{\n")
     file.write(f"{tab}\tOFFSET {numbers(rig.offsets[node] * scale)}\n")
     channels = f"3 {ROTATION}" if depth else f"6 Xposition Yposition Zposition {ROTATION}"
     file.write(f"{tab}\tCHANNELS {channels}\n")
     for child in children:
-        write_node(file, found, child, scale, depth + 1)
+        write_node(file, rigged, child, scale, depth + 1)
     if not children:
-        tip = found.tips[node] * scale
+        tip = rigged.tips[node] * scale
         file.write(f"{tab}\tEnd Site\n{tab}\t{{\n{tab}\t\tOFFSET {numbers(tip)}\n{tab}\t}}\n")
     file.write(f"{tab}}}\n")
 

@@ -77,13 +77,13 @@ def skin(rig: Rig, buffer: Buffer) -> dict[str, Any]:
     return {"joints": joints, "skeleton": 0, "inverseBindMatrices": buffer.add(inverse.reshape(-1, 16), "MAT4")}
 
 
-def figure(found: Rigged, buffer: Buffer) -> dict[str, Any]:
+def figure(rigged: Rigged, buffer: Buffer) -> dict[str, Any]:
     """Build the mesh: an octahedron along every bone, moved by that bone alone, left and right tinted."""
-    places = at_rest(found.rig)
+    places = at_rest(rigged.rig)
     places = places - np.array([0.0, places[:, 1].min(), 0.0])
     points, normals, colours, owners = [], [], [], []
-    for node, name in enumerate(found.rig.names):
-        ends = [places[child] for child in found.rig.children(node)] or [places[node] + found.tips[node]]
+    for node, name in enumerate(rigged.rig.names):
+        ends = [places[child] for child in rigged.rig.children(node)] or [places[node] + rigged.tips[node]]
         for end in ends:
             if np.linalg.norm(end - places[node]) > 1e-4:
                 corners = octahedron(places[node], end)
@@ -126,13 +126,13 @@ def side_colour(bone: str) -> NDArray[np.float64]:
     return np.array(LEFT if bare.startswith("left") else RIGHT if bare.startswith("right") else MIDDLE)
 
 
-def animation(found: Rigged, buffer: Buffer) -> dict[str, Any]:
+def animation(rigged: Rigged, buffer: Buffer) -> dict[str, Any]:
     """Build the animation: a rotation track a bone and the root's translation."""
-    rising = np.concatenate([[True], np.diff(found.times_s.astype(np.float32)) > 0])
-    times = buffer.add(found.times_s[rising].astype(np.float32), "SCALAR", bounds=True)
-    turns = same_half(to_quaternion(found.motion.local[rising])).astype(np.float32)
-    tracks = [(node, "rotation", buffer.add(turns[:, node], "VEC4")) for node in range(len(found.rig.names))]
-    tracks.append((0, "translation", buffer.add(found.motion.root[rising].astype(np.float32), "VEC3")))
+    rising = np.concatenate([[True], np.diff(rigged.times_s.astype(np.float32)) > 0])
+    times = buffer.add(rigged.times_s[rising].astype(np.float32), "SCALAR", bounds=True)
+    turns = same_half(to_quaternion(rigged.motion.local[rising])).astype(np.float32)
+    tracks = [(node, "rotation", buffer.add(turns[:, node], "VEC4")) for node in range(len(rigged.rig.names))]
+    tracks.append((0, "translation", buffer.add(rigged.motion.root[rising].astype(np.float32), "VEC3")))
     return {
         "name": "motion",
         "samplers": [{"input": times, "output": output, "interpolation": "LINEAR"} for *_, output in tracks],

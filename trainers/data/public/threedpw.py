@@ -53,22 +53,22 @@ def prepare(args: argparse.Namespace) -> list[str]:
     return skipped
 
 
-def sequence(found: Any, path: Path) -> list[RecordedView]:
-    missing = [k for k in KEYS if not isinstance(found, dict) or k not in found]
+def sequence(raw: Any, path: Path) -> list[RecordedView]:
+    missing = [k for k in KEYS if not isinstance(raw, dict) or k not in raw]
     if missing:
         raise UserError(f"{path}: keys {', '.join(missing)} are missing; expected a sequence of 3DPW")
-    return [person(found, i, path) for i in range(len(found["jointPositions"]))]
+    return [person(raw, i, path) for i in range(len(raw["jointPositions"]))]
 
 
-def person(found: dict[str, Any], which: int, path: Path) -> RecordedView:
-    joints = np.asarray(found["jointPositions"][which], np.float64).reshape(-1, 24, 3)
-    poses, lens = np.asarray(found["cam_poses"], np.float64), np.asarray(found["cam_intrinsics"], np.float64)
+def person(raw: dict[str, Any], which: int, path: Path) -> RecordedView:
+    joints = np.asarray(raw["jointPositions"][which], np.float64).reshape(-1, 24, 3)
+    poses, lens = np.asarray(raw["cam_poses"], np.float64), np.asarray(raw["cam_intrinsics"], np.float64)
     frames = min(len(joints), len(poses))
     local = np.einsum("tij,tkj->tki", poses[:frames, :3, :3], joints[:frames]) + poses[:frames, None, :3, 3]
     xyz = local[:, SMPL].astype(np.float32)
     xyz[:, 0] = (xyz[:, 1] + xyz[:, 4]) / 2
-    xy, score = keypoints(np.asarray(found["poses2d"][which], np.float32)[:frames])
-    valid = np.asarray(found.get("campose_valid", np.ones((which + 1, frames)))[which], bool)[:frames]
+    xy, score = keypoints(np.asarray(raw["poses2d"][which], np.float32)[:frames])
+    valid = np.asarray(raw.get("campose_valid", np.ones((which + 1, frames)))[which], bool)[:frames]
     centre = (float(lens[0, 2]), float(lens[1, 2]))
     return RecordedView(
         xyz, xy, score, valid, FPS, (2 * centre[0], 2 * centre[1]), (float(lens[0, 0]), float(lens[1, 1])), centre,
@@ -76,11 +76,11 @@ def person(found: dict[str, Any], which: int, path: Path) -> RecordedView:
     )  # fmt: skip
 
 
-def keypoints(found: Array) -> tuple[Array, Array]:
+def keypoints(poses2d: Array) -> tuple[Array, Array]:
     """OpenPose (T, 3, 18) x, y, confidence -> the 17 in pixels and their scores; what it lacks is made or unseen."""
-    xy, score = np.zeros((len(found), 17, 2), np.float32), np.zeros((len(found), 17), np.float32)
+    xy, score = np.zeros((len(poses2d), 17, 2), np.float32), np.zeros((len(poses2d), 17), np.float32)
     for joint, place in OPENPOSE.items():
-        xy[:, H36M_17.index(joint)], score[:, H36M_17.index(joint)] = found[:, :2, place], found[:, 2, place]
+        xy[:, H36M_17.index(joint)], score[:, H36M_17.index(joint)] = poses2d[:, :2, place], poses2d[:, 2, place]
     for joint, (a, b) in {"pelvis": ("left_hip", "right_hip"), "spine": ("pelvis", "thorax")}.items():
         j, p, q = (H36M_17.index(n) for n in (joint, a, b))
         xy[:, j], score[:, j] = (xy[:, p] + xy[:, q]) / 2, np.minimum(score[:, p], score[:, q])

@@ -99,20 +99,20 @@ class Cues:
         return self.start[at, None] + steps.minimum(self.length[at, None] - 1)
 
 
-def collect(found: list[DetectionTrack]) -> Cues:
-    length = torch.tensor([t.last - t.first for t in found])
-    assert len(FEATURES) == found[0].cues.shape[-1]
+def collect(tracks: list[DetectionTrack]) -> Cues:
+    length = torch.tensor([t.last - t.first for t in tracks])
+    assert len(FEATURES) == tracks[0].cues.shape[-1]
     right, covered, counts = (
-        torch.from_numpy(np.concatenate([getattr(t, n) for t in found])) for n in ("right", "covered", "counts")
+        torch.from_numpy(np.concatenate([getattr(t, n) for t in tracks])) for n in ("right", "covered", "counts")
     )
     return Cues(
-        torch.from_numpy(np.concatenate([t.cues for t in found])).half(),
+        torch.from_numpy(np.concatenate([t.cues for t in tracks])).half(),
         right,
         covered,
         counts,
         torch.cumsum(length, 0) - length,
         length,
-        torch.tensor([t.clip.kind == "boards" for t in found]),
+        torch.tensor([t.clip.kind == "boards" for t in tracks]),
     )
 
 
@@ -148,13 +148,13 @@ def read_footage(folders: list[str], judge: Judge) -> tuple[Footage | None, Foot
     return train, heldout
 
 
-def joined(found: list[tuple[bool, dict[str, Array]]]) -> Footage | None:
-    if not found:
+def joined(pieces: list[tuple[bool, dict[str, Array]]]) -> Footage | None:
+    if not pieces:
         return None
-    parts = [p for _, p in found]
+    parts = [p for _, p in pieces]
     length = torch.tensor([len(p["x"]) for p in parts])
     arrays = {k: torch.from_numpy(np.concatenate([p[k] for p in parts])) for k in parts[0]}
-    fits = torch.tensor([f for f, _ in found])
+    fits = torch.tensor([f for f, _ in pieces])
     return Footage(**arrays, start=torch.cumsum(length, 0) - length, length=length, fits=fits)
 
 

@@ -80,10 +80,10 @@ def judged(sources: Mapping[str, list[DetectionTrack]], judge: Callable[[str], J
     return rows | {"together": figures(*everything)}
 
 
-def labels(found: list[DetectionTrack], judge: Judge) -> tuple[F32, F32, NDArray[np.bool_], NDArray[np.bool_]]:
+def labels(tracks: list[DetectionTrack], judge: Judge) -> tuple[F32, F32, NDArray[np.bool_], NDArray[np.bool_]]:
     """Of limb joints whose truth is known: reliability, visibility, occluded, wrong or occluded."""
     columns: list[list[NDArray[np.generic]]] = [[], [], [], []]
-    for track in found:
+    for track in tracks:
         where = track.counts[:, BODY]
         visibility = track.clip.score[track.first : track.last]
         for column, values in zip(columns, (judge(track), visibility, track.covered, ~track.right)):

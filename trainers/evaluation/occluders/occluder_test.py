@@ -40,9 +40,9 @@ def judge_video(video: Path, engine: Engine, reliability: str, seed: int) -> dic
     return {"flags": said, "parts": report(scores)["parts"]}
 
 
-def flags(found: Iterable[tuple[Array, DetectionTrack]], threshold: float) -> dict[str, float]:
+def flags(answers: Iterable[tuple[Array, DetectionTrack]], threshold: float) -> dict[str, float]:
     """Of "do not believe this keypoint", where truth is known; "settled": without two frames at each edge of a gap."""
-    pairs = list(found)
+    pairs = list(answers)
     everything = told(pairs, threshold, [t.counts for _, t in pairs])
     return everything | {
         f"{name}, settled": value

@@ -153,13 +153,15 @@ def check(xyz: F64, views: list[FittedCamera], calibration: Path, unit: str) -> 
         )
 
 
-def summary(found: Triangulated, views: list[FittedCamera]) -> dict[str, Any]:
+def summary(triangulated: Triangulated, views: list[FittedCamera]) -> dict[str, Any]:
     """Reprojection errors in px and shares of agreeing views, per camera and joint; lengths of the limb bones."""
-    error, known = np.where(found.agrees, found.error_px, np.nan), all_finite(found.xyz)
+    error, known = np.where(triangulated.agrees, triangulated.error_px, np.nan), all_finite(triangulated.xyz)
     ends = [(name, JOINTS.index(a), JOINTS.index(b)) for name, a, b in LIMBS]
-    lengths = np.stack([np.linalg.norm(found.xyz[:, a] - found.xyz[:, b], axis=-1) for _, a, b in ends], -1)
+    lengths = np.stack(
+        [np.linalg.norm(triangulated.xyz[:, a] - triangulated.xyz[:, b], axis=-1) for _, a, b in ends], -1
+    )
     return {
-        "cameras": {v.camera.name: _row(error[k], found.agrees[k]) for k, v in enumerate(views)},
+        "cameras": {v.camera.name: _row(error[k], triangulated.agrees[k]) for k, v in enumerate(views)},
         "joints": {joint: _row(error[:, :, k], known[:, k]) for k, joint in enumerate(JOINTS)},
         "bones": {
             name: {"length_mm": 1000 * _mean(lengths[:, [k]]), "variation": length_variation(lengths[:, [k]])}

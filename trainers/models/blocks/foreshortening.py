@@ -30,23 +30,23 @@ def shortest(like: Tensor) -> Tensor:
     return SHARE * torch.tensor(USUAL, dtype=like.dtype, device=like.device)
 
 
-def excess(points: Tensor, seen: Tensor) -> Tensor:
-    """Return (..., 16) metres by which a seen bone is longer than the shortest."""
-    both = pick(seen, CHILDREN, -1) & pick(seen, PARENTS, -1)
+def excess(points: Tensor, observed: Tensor) -> Tensor:
+    """Return (..., 16) metres by which an observed bone is longer than the shortest."""
+    both = pick(observed, CHILDREN, -1) & pick(observed, PARENTS, -1)
     more = (lengths(points) - shortest(points)).clamp(LEAST, 1.0)
     return torch.where(both, more, torch.full_like(more, LEAST))
 
 
-def longest_clip(points: Tensor, seen: Tensor, time: Tensor) -> Tensor:
+def longest_clip(points: Tensor, observed: Tensor, time: Tensor) -> Tensor:
     """Map (B, T, 17, 2), (B, T, 17) bool, (B, T) s -> largest excess so far, fading, (B, T, 16)."""
     faded = ((time - time[:, :1]) / FADE_S).unsqueeze(-1)
-    return ((excess(points, seen).log() + faded).cummax(1).values - faded).exp()
+    return ((excess(points, observed).log() + faded).cummax(1).values - faded).exp()
 
 
-def longest_step(points: Tensor, seen: Tensor, dt: Tensor, start: Tensor, before: Tensor) -> Tensor:
+def longest_step(points: Tensor, observed: Tensor, dt: Tensor, start: Tensor, before: Tensor) -> Tensor:
     """Return one tick of `longest_clip`: points (B, 17, 2), dt (B,), start (B,) bool, before (B, 16)."""
     kept = torch.where(start, torch.zeros_like(dt), torch.exp(-dt / FADE_S))
-    return torch.maximum(excess(points, seen), before * kept.unsqueeze(-1))
+    return torch.maximum(excess(points, observed), before * kept.unsqueeze(-1))
 
 
 def features(points: Tensor, longest: Tensor) -> Tensor:

@@ -85,9 +85,9 @@ class FrontEnd(nn.Module):
         rays = torch.cat([points, torch.ones_like(points[..., :1])], -1) @ rotation
         return rays[..., :2] / rays[..., 2:].clamp_min(0.1)
 
-    def _size(self, points: Tensor, seen: Tensor) -> Tensor:
-        """(…, 2): seen squared extent in the picture and what it is in metres."""
-        weight = seen.to(points.dtype)
+    def _size(self, points: Tensor, observed: Tensor) -> Tensor:
+        """Sum the observed squared extent (…, 2) in the picture and in metres."""
+        weight = observed.to(points.dtype)
         extent, metres = weight * points.square().sum(-1), weight * self.reach2
         return torch.cat([extent.sum(-1, keepdim=True), metres.sum(-1, keepdim=True)], -1)
 
@@ -97,9 +97,16 @@ class FrontEnd(nn.Module):
         return ((size[..., 0] + PRIOR_WEIGHT * PRIOR_SCALE**2) / (size[..., 1] + PRIOR_WEIGHT)).sqrt()
 
     def _features(
-        self, metric: Tensor, seen: Tensor, reliability: Tensor, age: Tensor, world: Tensor, scale: Tensor, held: Tensor
+        self,
+        metric: Tensor,
+        observed: Tensor,
+        reliability: Tensor,
+        age: Tensor,
+        world: Tensor,
+        scale: Tensor,
+        held: Tensor,
     ) -> Tensor:
-        visible = seen.to(metric.dtype).unsqueeze(-1)
+        visible = observed.to(metric.dtype).unsqueeze(-1)
         fresh = torch.exp(-2.0 * age).unsqueeze(-1)
         given = world if self.use_world else torch.zeros_like(world)
         there = (given.abs().amax((-1, -2)) > 0).to(metric.dtype).unsqueeze(-1)

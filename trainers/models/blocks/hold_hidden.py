@@ -23,23 +23,22 @@ HOLD_JOINTS = [H36M_17.index(j) for j in HOLD_ORDER]  # order of the chain -> jo
 HOLD_BACK = [HOLD_ORDER.index(j) for j in H36M_17.joints]  # joint -> place in the chain
 
 
-def last_seen(seen: Tensor) -> Tensor:
-    """Map (B, T, …) bool -> index of the latest seen tick up to now, -1 before the first."""
-    ticks = torch.arange(seen.shape[1], device=seen.device).view(1, -1, *[1] * (seen.dim() - 2))
-    return torch.where(seen, ticks, torch.full_like(ticks, -1)).cummax(1).values
+def last_seen(observed: Tensor) -> Tensor:
+    """Map (B, T, …) bool -> index of the latest observed tick up to now, -1 before the first."""
+    ticks = torch.arange(observed.shape[1], device=observed.device).view(1, -1, *[1] * (observed.dim() - 2))
+    return torch.where(observed, ticks, torch.full_like(ticks, -1)).cummax(1).values
 
 
-def unseen_for(seen: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
-    """Map (B, T, J) bool, (B, T) s -> latest seen tick (-1: never) and the seconds since then (since the start:
-    never)."""
-    index = last_seen(seen)
+def unseen_for(observed: Tensor, time: Tensor) -> tuple[Tensor, Tensor]:
+    """Map (B, T, J) bool, (B, T) s -> latest observed tick (-1: never) and seconds since it, or since the start."""
+    index = last_seen(observed)
     clock = time.unsqueeze(-1)
     return index, clock - clock.expand_as(index).gather(1, index.clamp_min(0))
 
 
-def carry(values: Tensor, seen: Tensor, start: Tensor | None = None) -> Tensor:
-    """Return values (B, T, D) at their latest seen tick; `start` (zeros) before the first."""
-    index = last_seen(seen)
+def carry(values: Tensor, observed: Tensor, start: Tensor | None = None) -> Tensor:
+    """Return values (B, T, D) at their latest observed tick; `start` (zeros) before the first."""
+    index = last_seen(observed)
     held = values.gather(1, index.clamp_min(0).unsqueeze(-1).expand(-1, -1, values.shape[-1]))
     return torch.where((index >= 0).unsqueeze(-1), held, torch.zeros_like(held) if start is None else start)
 
@@ -49,26 +48,26 @@ def pick(values: Tensor, joints: list[int], dim: int) -> Tensor:
 
 
 def chain(
-    trunk: Tensor, points: Tensor, seen: Tensor, remember: Callable[[Tensor, int], Tensor]
+    trunk: Tensor, points: Tensor, observed: Tensor, remember: Callable[[Tensor, int], Tensor]
 ) -> tuple[Tensor, Tensor]:
     """Return places and offsets of all joints from the trunk outwards, (…, 17, D) both in the order of the chain.
 
-    points (…, 17, D) and seen (…, 17, 1) are in that order; remember(offsets, first) carries a level's offsets.
+    points (…, 17, D) and observed (…, 17, 1) are in that order; remember(offsets, first) carries a level's offsets.
     """
     places, offsets, first = trunk, [], len(TRUNK)
     for level in HOLD_LEVELS:
         parent = pick(places, [HOLD_ORDER.index(p) for p in level.values()], -2)
         here = slice(first, first + len(level))
         offset = remember(points[..., here, :] - parent, first)
-        places = torch.cat([places, torch.where(seen[..., here, :], points[..., here, :], parent + offset)], -2)
+        places = torch.cat([places, torch.where(observed[..., here, :], points[..., here, :], parent + offset)], -2)
         offsets.append(offset)
         first += len(level)
     return places, torch.cat(offsets, -2)
 
 
-def hold_clip(points: Tensor, seen: Tensor) -> Tensor:
+def hold_clip(points: Tensor, observed: Tensor) -> Tensor:
     """Map (B, T, 17, D), (B, T, 17) bool -> points where hidden joints keep their last offset from their parent."""
-    p, s = pick(points, HOLD_JOINTS, 2), pick(seen, HOLD_JOINTS, 2).unsqueeze(-1)
+    p, s = pick(points, HOLD_JOINTS, 2), pick(observed, HOLD_JOINTS, 2).unsqueeze(-1)
     at_thorax, at_pelvis, sees_thorax, sees_pelvis = p[:, :, 0], p[:, :, 1], s[:, :, 0], s[:, :, 1]
     offset = carry(at_pelvis - at_thorax, (sees_thorax & sees_pelvis).squeeze(-1))
     thorax = carry(torch.where(sees_thorax, at_thorax, at_pelvis - offset), (sees_thorax | sees_pelvis).squeeze(-1))
@@ -81,13 +80,13 @@ def hold_clip(points: Tensor, seen: Tensor) -> Tensor:
     return pick(chain(trunk, p, s, remember)[0], HOLD_BACK, 2)
 
 
-def hold_step(points: Tensor, seen: Tensor, state: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
-    """Return one tick of `hold_clip`: points (B, 17, D), seen (B, 17) bool, state (B, 17, D), reset (B,) bool.
+def hold_step(points: Tensor, observed: Tensor, state: Tensor, reset: Tensor) -> tuple[Tensor, Tensor]:
+    """Return one tick of `hold_clip`: points (B, 17, D), observed (B, 17) bool, state (B, 17, D), reset (B,) bool.
 
     The state, in the order of the chain: last place of the thorax, then last offset of each joint from its parent.
     """
     state = torch.where(reset[:, None, None], torch.zeros_like(state), state)
-    p, s = pick(points, HOLD_JOINTS, 1), pick(seen, HOLD_JOINTS, 1).unsqueeze(-1)
+    p, s = pick(points, HOLD_JOINTS, 1), pick(observed, HOLD_JOINTS, 1).unsqueeze(-1)
     at_thorax, at_pelvis, sees_thorax, sees_pelvis = p[:, 0], p[:, 1], s[:, 0], s[:, 1]
     offset = torch.where(sees_thorax & sees_pelvis, at_pelvis - at_thorax, state[:, 1])
     thorax = torch.where(sees_thorax, at_thorax, torch.where(sees_pelvis, at_pelvis - offset, state[:, 0]))

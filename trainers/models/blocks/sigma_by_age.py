@@ -22,25 +22,25 @@ FEWEST = 300  # coordinates; below, all joints share an entry
 SMALLEST = 1e-3  # m
 
 
-def age_step(age: Tensor, seen: Tensor, dt: Tensor, start: Tensor) -> Tensor:
-    """Return age (B, 17), seen (B, 17) bool, dt (B,) s, start (B,) bool."""
+def age_step(age: Tensor, observed: Tensor, dt: Tensor, start: Tensor) -> Tensor:
+    """Advance age (B, 17), s, by one tick: observed (B, 17) bool, dt (B,) s, start (B,) bool."""
     older = torch.where(start[:, None], torch.full_like(age, AGE_MAX), age + dt[:, None])
-    return torch.where(seen, torch.zeros_like(older), older).clamp_max(AGE_MAX)
+    return torch.where(observed, torch.zeros_like(older), older).clamp_max(AGE_MAX)
 
 
-def age_clip(seen: Tensor, time: Tensor) -> Tensor:
-    """`age_step` over a whole clip: seen (B, T, 17) bool, time (B, T) s -> (B, T, 17)."""
-    index = last_seen(seen)
-    moments = time.unsqueeze(-1).expand(seen.shape)
+def age_clip(observed: Tensor, time: Tensor) -> Tensor:
+    """Compute `age_step` over a whole clip: observed (B, T, 17) bool, time (B, T) s -> (B, T, 17)."""
+    index = last_seen(observed)
+    moments = time.unsqueeze(-1).expand(observed.shape)
     since = (moments - moments.gather(1, index.clamp_min(0))).clamp(0, AGE_MAX)
     return torch.where(index >= 0, since, torch.full_like(since, AGE_MAX))
 
 
-def age_window(seen: Tensor) -> Tensor:
+def age_window(observed: Tensor) -> Tensor:
     """Of the newest of (B, T, 17) ticks: (B, 17)."""
-    ticks = torch.arange(1, seen.shape[1] + 1, device=seen.device)
-    latest = (seen * ticks[:, None]).amax(1)  # 0: never
-    since = (seen.shape[1] - latest) * TICK_S
+    ticks = torch.arange(1, observed.shape[1] + 1, device=observed.device)
+    latest = (observed * ticks[:, None]).amax(1)  # 0: never
+    since = (observed.shape[1] - latest) * TICK_S
     return torch.where(latest > 0, since, torch.full_like(since, AGE_MAX)).clamp_max(AGE_MAX)
 
 

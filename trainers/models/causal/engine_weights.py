@@ -50,8 +50,8 @@ def _tensor(initializer: Any) -> Tensor:
     return torch.from_numpy(numpy_helper.to_array(initializer).copy())
 
 
-def _blocks(found: dict[str, Tensor]) -> int:
-    return sum(name.endswith(".point.weight") for name in found)
+def _blocks(weights: dict[str, Tensor]) -> int:
+    return sum(name.endswith(".point.weight") for name in weights)
 
 
 def _sigma_gain(model: LiveLifter, sequence: dict[str, Array]) -> Tensor:
@@ -69,16 +69,16 @@ def _sigma_gain(model: LiveLifter, sequence: dict[str, Array]) -> Tensor:
     return torch.stack([gap[seen].median().exp(), gap[~seen].median().exp()])
 
 
-def _state(found: dict[str, Tensor], model: LiveLifter) -> dict[str, Tensor]:
+def _state(weights: dict[str, Tensor], model: LiveLifter) -> dict[str, Tensor]:
     state = model.state_dict()
-    wide = [found[name] for name in ("permute", *(f"permute_{i + 1}" for i in range(_blocks(found))))]
-    names = ("expand", *(f"blocks.{i}.wide" for i in range(_blocks(found))))
+    wide = [weights[name] for name in ("permute", *(f"permute_{i + 1}" for i in range(_blocks(weights))))]
+    names = ("expand", *(f"blocks.{i}.wide" for i in range(_blocks(weights))))
     for name, weight in zip(names, wide):
         state[f"{name}.conv.weight"] = weight.permute(0, 2, 1).contiguous()
     for name in state:
-        state[name] = found.get(f"model.{name}", state[name]).reshape(state[name].shape)
-    for i in range(_blocks(found)):
-        bias = found.get(f"model.blocks.{i}.point.weight_bias")
+        state[name] = weights.get(f"model.{name}", state[name]).reshape(state[name].shape)
+    for i in range(_blocks(weights)):
+        bias = weights.get(f"model.blocks.{i}.point.weight_bias")
         if bias is not None:  # the exporter has folded the norm behind a convolution into it
             state[f"blocks.{i}.norm2.weight"] = torch.full_like(bias, math.sqrt(1 + EPS))
             state[f"blocks.{i}.norm2.bias"] = bias

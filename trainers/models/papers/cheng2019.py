@@ -138,28 +138,28 @@ class Cheng2019(nn.Module):
         known = (reliability >= self.threshold).to(reliability.dtype)
         return known if self.aware else torch.ones_like(known)
 
-    def normalised(self, x: Tensor, seen: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    def normalised(self, x: Tensor, observed: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Return keypoints (B, T, 17, 2) in about metres, the person's size (B,), centre (B, T, 2), rotation (B, T,
         3, 3)."""
-        centre = self._centre(x, seen)
+        centre = self._centre(x, observed)
         rays, rotation = facing(x, centre)
-        extent = (seen * rays.square().sum(-1)).sum((1, 2))
-        metres = (seen * self.reach2).sum((1, 2))
+        extent = (observed * rays.square().sum(-1)).sum((1, 2))
+        metres = (observed * self.reach2).sum((1, 2))
         size = ((extent + PRIOR_WEIGHT * PRIOR_SCALE**2) / (metres + PRIOR_WEIGHT)).sqrt()
         return (rays / size[:, None, None, None]).clamp(-4, 4), size, centre, rotation
 
     @staticmethod
-    def _centre(x: Tensor, seen: Tensor) -> Tensor:
+    def _centre(x: Tensor, observed: Tensor) -> Tensor:
         """Return where the pelvis is, or was, or where the thorax says it must be."""
         pelvis, thorax = x[:, :, PELVIS], x[:, :, THORAX]
-        sees_pelvis, sees_thorax = seen[..., PELVIS], seen[..., THORAX]
+        sees_pelvis, sees_thorax = observed[..., PELVIS], observed[..., THORAX]
         offset = filled(pelvis - thorax, sees_pelvis * sees_thorax)
         place = torch.where(sees_pelvis.unsqueeze(-1) > 0, pelvis, thorax + offset)
         return filled(place, sees_pelvis.maximum(sees_thorax))
 
-    def poses(self, keypoints: Tensor, seen: Tensor) -> tuple[Tensor, Tensor]:
+    def poses(self, keypoints: Tensor, observed: Tensor) -> tuple[Tensor, Tensor]:
         """Normalised keypoints (B, T, 17, 2) -> smoothed ones and root-relative poses (B, T, 17, 3) of all frames."""
-        known = seen.unsqueeze(-1)
+        known = observed.unsqueeze(-1)
         smoothed = keypoints * known
         if self.smooth is not None:
             smoothed = smoothed + self.smooth(smoothed.flatten(2)).unflatten(2, (JOINTS, 2))

@@ -96,20 +96,20 @@ def weigh(
 
 
 def reprojection(
-    pose: Tensor, seen: KeypointView, how: InferenceOptimisationSettings, calibration: tuple[float, float]
+    pose: Tensor, view: KeypointView, how: InferenceOptimisationSettings, calibration: tuple[float, float]
 ) -> Tensor:
     """Eq. 8: sum over joints, mean over frames, in squared cells."""
     with torch.no_grad():
-        fit = orthogonal(pose, seen.keypoints, seen.counts * seen.confidence)
-    away = (pose[..., :2] - in_metres(seen.keypoints, *fit)) / CELL_M
+        fit = orthogonal(pose, view.keypoints, view.counts * view.confidence)
+    away = (pose[..., :2] - in_metres(view.keypoints, *fit)) / CELL_M
     distance2 = away.square().sum(-1)
-    weight = weigh(distance2.detach(), seen.confidence, how, calibration) * seen.counts
+    weight = weigh(distance2.detach(), view.confidence, how, calibration) * view.counts
     return (weight * distance2).sum() / distance2[..., 0].numel()
 
 
 def objective(
     pose: Tensor,
-    seen: KeypointView,
+    view: KeypointView,
     how: InferenceOptimisationSettings,
     critic: Critic | None,
     calibration: tuple[float, float],
@@ -117,22 +117,22 @@ def objective(
     """Eq. 10; windows follow each other in time."""
     steps = pose.flatten(0, 1).diff(dim=0) / CELL_M
     smooth = steps.square().sum() / max(len(steps), 1)
-    value = how.reprojection_weight * reprojection(pose, seen, how, calibration) + how.smooth_weight * smooth
+    value = how.reprojection_weight * reprojection(pose, view, how, calibration) + how.smooth_weight * smooth
     return value + how.critic_weight * convinced(critic, pose) if critic and pose.shape[1] > 2 else value
 
 
 def refine(
-    pose: Tensor, seen: KeypointView, how: InferenceOptimisationSettings, critic: Critic | None = None,
+    pose: Tensor, view: KeypointView, how: InferenceOptimisationSettings, critic: Critic | None = None,
     calibration: tuple[float, float] = CALIBRATION, progress: Callable[[], None] = lambda: None,
 ) -> Tensor:  # fmt: skip
     """(W, T, 17, 3) -> the same poses after `iterations` steps; the root stays the origin, what cannot count stays."""
     moved = torch.zeros_like(pose, requires_grad=True)
-    free = seen.counts.any((0, 1)).to(pose.dtype).unsqueeze(-1) * torch.ones_like(pose)
+    free = view.counts.any((0, 1)).to(pose.dtype).unsqueeze(-1) * torch.ones_like(pose)
     free[..., 0, :] = 0
     optimizer = torch.optim.Adam([moved], how.rate)
     for _ in range(how.iterations):
         optimizer.zero_grad()
-        objective(pose + moved * free, seen, how, critic, calibration).backward()
+        objective(pose + moved * free, view, how, critic, calibration).backward()
         optimizer.step()
         progress()
     return (pose + moved * free).detach()

@@ -71,17 +71,17 @@ class Roy2024(nn.Module):
 
     # --- the parts ---
 
-    def depths(self, rays: Tensor, seen: Tensor) -> Tensor:
-        """LNet: rays (..., 17, 2), seen (..., 17) bool -> (..., 17) m; sizes come from what is seen."""
-        known = seen.to(rays.dtype)
+    def depths(self, rays: Tensor, observed: Tensor) -> Tensor:
+        """LNet: rays (..., 17, 2), observed (..., 17) bool -> (..., 17) m; sizes come from observed joints."""
+        known = observed.to(rays.dtype)
         counted = known.maximum(1 - known.amax(-1, keepdim=True))  # where nothing is seen, everything counts
         size = (rays.abs().amax(-1) * counted).amax(-1).clamp_min(1e-3)
         keypoints = (rays / size[..., None, None]).clamp(-1, 1)
         return cast(Tensor, self.lnet(keypoints.flatten(-2)) * self.free)
 
-    def refine(self, windows: Tensor, kept: Tensor) -> Tensor:
-        """Map windows (N, 31, 17) of depths, kept (N, 31, 17) 0 or 1 -> (N, 17) depths of the target frame."""
-        return cast(Tensor, windows[:, self.target] + self.rnet(windows * kept) * self.free)
+    def refine(self, windows: Tensor, mask: Tensor) -> Tensor:
+        """Map windows (N, 31, 17) of depths, mask (N, 31, 17) 0 or 1 -> (N, 17) depths of the target frame."""
+        return cast(Tensor, windows[:, self.target] + self.rnet(windows * mask) * self.free)
 
     @staticmethod
     def place(rays: Tensor, depth: Tensor, root: Tensor, rotation: Tensor) -> Tensor:
@@ -120,28 +120,28 @@ class Roy2024(nn.Module):
         found = self.distance(rays, seen, best) if root is None else root
         return self.place(rays, best[:, self.look_ahead :], found, rotation), self.sigma(age_clip(seen, time))
 
-    def answered(self, rays: Tensor, seen: Tensor, refined: bool = True) -> Tensor:
+    def answered(self, rays: Tensor, observed: Tensor, refined: bool = True) -> Tensor:
         """Return depths (B, calls, 17) as the step form gives them call by call: the first `look_ahead` answer
         copies."""
-        depth = self.depths(rays, seen)
+        depth = self.depths(rays, observed)
         calls = torch.arange(rays.shape[1] + self.look_ahead, device=rays.device)
-        return self._refined(depth, seen, calls) if refined else depth[:, (calls - self.look_ahead).clamp_min(0)]
+        return self._refined(depth, observed, calls) if refined else depth[:, (calls - self.look_ahead).clamp_min(0)]
 
-    def distance(self, rays: Tensor, seen: Tensor, best: Tensor) -> Tensor:
+    def distance(self, rays: Tensor, observed: Tensor, best: Tensor) -> Tensor:
         """Estimated depth of the pelvis (B, T) m."""
         at = (torch.arange(best.shape[1], device=rays.device) - self.look_ahead).clamp_min(0)
-        return self.root.clip(rays[:, at], best, seen[:, at].to(rays.dtype))[:, self.look_ahead :]
+        return self.root.clip(rays[:, at], best, observed[:, at].to(rays.dtype))[:, self.look_ahead :]
 
-    def _refined(self, depth: Tensor, seen: Tensor, calls: Tensor) -> Tensor:
+    def _refined(self, depth: Tensor, observed: Tensor, calls: Tensor) -> Tensor:
         """Return one window a call, (B, calls, 17); before the first frame and after the last stand copies."""
         back = torch.arange(FRAMES, device=depth.device) - (FRAMES - 1)
         at = (calls[:, None] + back).clamp(0, depth.shape[1] - 1)
-        windows, kept = depth[:, at].flatten(0, 1), self._kept(seen[:, at]).flatten(0, 1)
+        windows, kept = depth[:, at].flatten(0, 1), self._kept(observed[:, at]).flatten(0, 1)
         parts = [self.refine(a, b) for a, b in zip(windows.split(CHUNK), kept.split(CHUNK))]
         return cast(Tensor, torch.cat(parts).unflatten(0, (len(depth), len(calls))))
 
-    def _kept(self, seen: Tensor) -> Tensor:
-        return (seen if self.gate else torch.ones_like(seen)).to(self.free.dtype)
+    def _kept(self, observed: Tensor) -> Tensor:
+        return (observed if self.gate else torch.ones_like(observed)).to(self.free.dtype)
 
     # --- one frame at a time ---
 

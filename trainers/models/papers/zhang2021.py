@@ -155,9 +155,9 @@ class Zhang2021(nn.Module):
 
     # --- the parts ---
 
-    def keypoints(self, rays: Tensor, seen: Tensor) -> Tensor:
-        """Return rays towards the pelvis (..., 17, 2), seen (..., 17) bool -> what the network is given, in [-1, 1]."""
-        known = seen.to(rays.dtype)
+    def keypoints(self, rays: Tensor, observed: Tensor) -> Tensor:
+        """Normalise rays (..., 17, 2), observed (..., 17) bool, to the network's input in [-1, 1]."""
+        known = observed.to(rays.dtype)
         counted = known.maximum(1 - known.amax(-1, keepdim=True))  # where nothing is seen, everything counts
         size = (rays.abs().amax(-1) * counted).amax(-1).clamp_min(1e-3)
         points = (rays / size[..., None, None]).clamp(-1, 1)
