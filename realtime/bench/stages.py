@@ -69,14 +69,14 @@ class Replay:
 
     chain: Chain
     film: Film
-    found: list[list[Detection]]
+    detections: list[list[Detection]]
     greys: list[tuple[NDArray[np.uint8], float]]
     index: int = 0
 
     def frame(self, meter: Meter, cold: bool) -> None:
         place, chain = there_and_back(self.index, len(self.film)), self.chain
         stamp = Stamp("cam0", 1, self.index, round((self.index + 1) * 1e9 / FPS), 0)
-        found, grey = self.found[self.index % len(self.found)], self.greys[place]
+        found, grey = self.detections[self.index % len(self.detections)], self.greys[place]
         self.index += 1
         meter.of("flow ahead", lambda: chain.occlusion.prepare(stamp, *grey))
         image = meter.of("copy of the picture", self.film[place].copy)
@@ -122,7 +122,7 @@ def measure(engine: str, people: int, frames: int, cold_frames: int, film_frames
                 for _ in range(count):
                     replay.frame(one, is_cold)
     told = {"engine": lifter.name, "people": people, "at_once_us": medians(warm), "behind_detector_us": medians(cold)}
-    return told | {"people_found": round(float(np.mean([len(one) for one in replay.found])), 2)}
+    return told | {"people_found": round(float(np.mean([len(one) for one in replay.detections])), 2)}
 
 
 def medians(meter: Meter) -> dict[str, float]:

@@ -42,8 +42,8 @@ def detect(ctx: Context) -> None:
         return replace(found, stage_us={"ids": (clock.now_ns() - began) // 1000})
 
     def answer(*given: Any) -> Any:
-        """Return the stage replaces what its tracker told; here it is kept."""
-        with patch.object(detect_stage, "replace", kept):
+        """Detect with the tracker's stage times merged into the stage's, which otherwise replace them."""
+        with patch.object(detect_stage, "replace", replace_merged):
             return original(*given)
 
     original = stamped(detect_stage.answer, "detect")
@@ -51,7 +51,7 @@ def detect(ctx: Context) -> None:
         detect_stage.main(ctx)
 
 
-def kept(message: Any, **changes: Any) -> Any:
+def replace_merged(message: Any, **changes: Any) -> Any:
     if "stage_us" in changes:
         changes["stage_us"] = message.stage_us | changes["stage_us"]
     return replace(message, **changes)

@@ -38,7 +38,7 @@ class Changes:
 
     last: str = ""
 
-    def told(self, text: str) -> str:
+    def changed(self, text: str) -> str:
         """Return the text where it is another than the last, else nothing."""
         if text == self.last:
             return ""
@@ -92,7 +92,7 @@ def run(client: PoseClient, bridge: Bridge, args: argparse.Namespace, pressed: K
         if smoother and pose.status != "STALE":
             pose = smoother.smooth(pose)
         hello = known_hello(client)
-        people = found(client, pose, hello, bridge.everybody and args.person is None, args.person, followed)
+        people = bridged_people(client, pose, hello, bridge.everybody and args.person is None, args.person, followed)
         followed = people[0].id if people else followed
         progress.saw(pose, len(people))
         bridge.send(pose, people, hello)
@@ -110,7 +110,7 @@ def known_hello(client: PoseClient) -> Hello | None:
         return None
 
 
-def found(
+def bridged_people(
     client: PoseClient, pose: Pose3D, hello: Hello | None, everybody: bool, wanted: int | None, last: int | None
 ) -> list[BridgedPerson]:
     """Return the people to bridge; none where their joints have no names yet."""

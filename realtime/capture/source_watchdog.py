@@ -31,7 +31,7 @@ class SourceWatchdog:
         if kind_of(config.spec) == "camera":
             self._sizes["was asked for"] = (config.width, config.height)
         self._first_size = (0, 0)
-        self.seen = 0
+        self.pictures = 0
 
     def look(self, picture: Picture | None, now_ns: int) -> str:
         self._forgive(now_ns)
@@ -54,17 +54,17 @@ class SourceWatchdog:
 
     def _raise_if_lost(self, silent_s: float, same_s: float) -> None:
         first_s = math.inf if self._remote else self._config.first_picture_s
-        patience_s = self._config.restart_s if self.seen else first_s
+        patience_s = self._config.restart_s if self.pictures else first_s
         if silent_s > patience_s:
             raise SourceError(f"source {without_secret(self._config.spec)}: no picture for {silent_s:.1f} s")
         if same_s > self._config.frozen_s + self._config.first_picture_s:
             raise SourceError(f"source {without_secret(self._config.spec)}: the same picture for {same_s:.1f} s")
 
     def _note(self, picture: Picture, now_ns: int) -> None:
-        self.seen += 1
+        self.pictures += 1
         self._came_ns = now_ns
         self._times.append(picture.stamp.t_capture_ns)
-        if self.seen == 1:
+        if self.pictures == 1:
             height, width = picture.image.shape[:2]
             self._first_size = (width, height)
         content = fingerprint(picture.image)
@@ -92,7 +92,7 @@ class SourceWatchdog:
 
     def mismatch(self) -> str:
         """Describe how the pictures differ from what was declared or requested; empty when they do not."""
-        if not self.seen or self._remote:
+        if not self.pictures or self._remote:
             return ""
         for how, (width, height) in self._sizes.items():
             if {width, height} != set(self._first_size):

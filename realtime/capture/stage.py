@@ -37,7 +37,7 @@ def run(ctx: Context, source: Source) -> None:
             ctx.beat()
             picture = grabber.take(TAKE_S)
             began_ns = clock.now_ns()
-            if not judge.watch.seen:
+            if not judge.watch.pictures:
                 judge.look(picture, began_ns)
             if picture and judge.reason != "frozen" and ctx.others_ready():
                 sent = numbers.of(picture)
@@ -64,7 +64,7 @@ class Judge:
     def look(self, picture: Picture | None, now_ns: int) -> None:
         self.looked_ns = now_ns
         self.reason = self.watch.look(picture, now_ns)
-        if picture is not None and self.watch.seen == 1:
+        if picture is not None and self.watch.pictures == 1:
             self.ctx.set_info(picture=askable(self.ctx.config.source, picture))
             self.ring.reserve(picture.image)  # before READY: too little memory is a refusal, not a crash
         if self.second.due():
@@ -73,7 +73,7 @@ class Judge:
             self.ctx.set_info(source_note=", ".join(filter(None, notes)), camera_hz=hz)
             if isinstance(self.source, TellingSource):
                 self.ctx.set_info(**self.source.info())
-        if self.watch.seen:
+        if self.watch.pictures:
             self.ctx.degraded(self.reason) if self.reason else self.ctx.ready()
 
 

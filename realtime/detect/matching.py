@@ -30,11 +30,11 @@ GROWTH, GROWTH_PER_S = 0.3, 0.5  # of the logarithm of the size meanwhile
 @dataclass(eq=False)
 class Track:
     id: int
-    seen: Detection
+    detection: Detection
     seen_ns: int
     velocity: F32  # (2,) px/s
     frames: int = 1
-    told: bool = False
+    published: bool = False
     first_ns: int = 0
     looks: Signature = field(default_factory=nothing_known)
     looked_ns: int = 0
@@ -42,7 +42,7 @@ class Track:
     def predicted(self, now_ns: int) -> F32:
         """Predict the joints at a time (J, 2), px."""
         coasted = min((now_ns - self.seen_ns) * 1e-9, COAST_S)
-        return np.asarray(self.seen.xy + self.velocity * coasted, np.float32)
+        return np.asarray(self.detection.xy + self.velocity * coasted, np.float32)
 
     def gate(self, now_ns: int) -> float:
         return min(GATE + GATE_PER_S * (now_ns - self.seen_ns) * 1e-9, GATE_MOST)
@@ -55,9 +55,13 @@ class Track:
 
     def see(self, detection: Detection, now_ns: int) -> None:
         dt = max((now_ns - self.seen_ns) * 1e-9, 1e-3)
-        moved = shift(self.seen, detection)
+        moved = shift(self.detection, detection)
         self.velocity = np.asarray(self.velocity + VELOCITY_GAIN * (moved / dt - self.velocity), np.float32)
-        self.seen, self.seen_ns, self.frames = filled(detection, self.seen.xy + moved), now_ns, self.frames + 1
+        self.detection, self.seen_ns, self.frames = (
+            filled(detection, self.detection.xy + moved),
+            now_ns,
+            self.frames + 1,
+        )
 
 
 Looks = Sequence[Signature | None]  # of each detection, where they were looked at
@@ -69,7 +73,9 @@ def match(
     """Pairs (track, detection) of least cost in all, none beyond its gate; looks choose among those within it."""
     if not tracks or not detections:
         return []
-    place = np.array([[distance(t.predicted(now_ns), t.seen, d) / t.gate(now_ns) for d in detections] for t in tracks])
+    place = np.array(
+        [[distance(t.predicted(now_ns), t.detection, d) / t.gate(now_ns) for d in detections] for t in tracks]
+    )
     cost = np.where(place < 1.0, place + _unlike(tracks, looks, len(detections)), 2.0)
     return [(t, d) for t, d in assignment(cost) if place[t, d] < 1.0]
 
@@ -103,8 +109,8 @@ def within_reach(lost: Track, newcomer: Track) -> bool:
     gap_s = (newcomer.first_ns - lost.seen_ns) * 1e-9
     if gap_s <= 0:
         return False  # they were seen at once
-    old, new = box_size(lost.seen.xy), box_size(newcomer.seen.xy)
-    walked = float(np.linalg.norm(shift(lost.seen, newcomer.seen))) / max(old, new)
+    old, new = box_size(lost.detection.xy), box_size(newcomer.detection.xy)
+    walked = float(np.linalg.norm(shift(lost.detection, newcomer.detection))) / max(old, new)
     return walked <= REACH + REACH_PER_S * gap_s and abs(math.log(new / old)) <= GROWTH + GROWTH_PER_S * gap_s
 
 

@@ -58,7 +58,7 @@ class Tracker:
         self._recognise(now_ns)
         self._forget(now_ns)
         self._tell(now_ns)
-        people = tuple(_person(t, t.seen_ns == now_ns) for t in self._tracks if t.told)
+        people = tuple(_person(t, t.seen_ns == now_ns) for t in self._tracks if t.published)
         return Keypoints2D(stamp, width, height, people)
 
     def _looks(self, detections: Sequence[Detection], image: Image | None, now_ns: int) -> list[Signature | None]:
@@ -88,24 +88,26 @@ class Tracker:
         self._glimpses = [t for t in self._glimpses if t is not glimpse]
         number = self._next_id if glimpse is None else glimpse.id
         self._next_id += glimpse is None
-        track = Track(number, detection, now_ns, np.zeros(2, np.float32), told=glimpse is not None, first_ns=now_ns)
+        track = Track(
+            number, detection, now_ns, np.zeros(2, np.float32), published=glimpse is not None, first_ns=now_ns
+        )
         self._tracks.append(track)
         return track
 
     def _recognise(self, now_ns: int) -> None:
         """Re-identify newcomers: one who looks like a lost person, and like nobody else, takes over that id."""
-        for newcomer in [t for t in self._tracks if not t.told and t.frames >= CONFIRMED_FRAMES]:
+        for newcomer in [t for t in self._tracks if not t.published and t.frames >= CONFIRMED_FRAMES]:
             lost = self._alike(newcomer, now_ns)
             if lost is None:
                 continue
-            newcomer.id, newcomer.told = lost.id, True
+            newcomer.id, newcomer.published = lost.id, True
             newcomer.looks.add(lost.looks)
             self._tracks = [t for t in self._tracks if t is not lost]
             self._displaced = [t for t in self._displaced if t is not lost]
 
     def _alike(self, newcomer: Track, now_ns: int) -> Track | None:
         """Find the one lost person that a newcomer looks like."""
-        others = [t for t in (*self._tracks, *self._displaced) if t.told and t is not newcomer]
+        others = [t for t in (*self._tracks, *self._displaced) if t.published and t is not newcomer]
         known = [(off, t) for t in others if (off := difference(t.looks, newcomer.looks)) is not None]
         if not known:
             return None
@@ -118,21 +120,21 @@ class Tracker:
         """Whoever comes first is told at once; who joins others, or may be one who was lost, when it is sure."""
         alone = not any(_confirmed(t) for t in self._tracks)
         for track in self._tracks:
-            beside = any(t.told and _is_beside(t, track, now_ns) for t in self._tracks if t is not track)
+            beside = any(t.published and _is_beside(t, track, now_ns) for t in self._tracks if t is not track)
             wanted = track.looks.count.any() and any(t.looks.count.any() for t in self._displaced)
             at_once = alone and not wanted
-            track.told |= at_once or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
+            track.published |= at_once or track.frames >= (TOLD_FRAMES if beside else CONFIRMED_FRAMES)
 
     def _forget(self, now_ns: int) -> None:
         """Let go who is lost too long or was hardly there; when there are too many, the longest lost."""
         kept = [t for t in self._tracks if _stays(t, now_ns, self._lost_ns)]
-        self._glimpses += [t for t in self._tracks if t.told and not _confirmed(t) and t not in kept]
+        self._glimpses += [t for t in self._tracks if t.published and not _confirmed(t) and t not in kept]
         newest = sorted(kept, key=lambda t: t.seen_ns, reverse=True)[: self._max_people]
         self._displaced = list(self._still_wanted(kept, newest, now_ns))
         self._tracks = [t for t in kept if t in newest]
 
     def _still_wanted(self, tracks: list[Track], newest: list[Track], now_ns: int) -> Iterable[Track]:
-        for track in (*self._displaced, *(t for t in tracks if t.told and t not in newest)):
+        for track in (*self._displaced, *(t for t in tracks if t.published and t not in newest)):
             if now_ns - track.seen_ns <= self._lost_ns:
                 yield track
 
@@ -149,7 +151,7 @@ def _confirmed(track: Track) -> bool:
 
 def _is_beside(known: Track, newcomer: Track, now_ns: int) -> bool:
     """In view too, or lost where the newcomer is: then the two may be one person, found twice."""
-    return known.seen_ns == now_ns or distance(known.predicted(now_ns), known.seen, newcomer.seen) < GATE_MOST
+    return known.seen_ns == now_ns or distance(known.predicted(now_ns), known.detection, newcomer.detection) < GATE_MOST
 
 
 def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
@@ -158,6 +160,6 @@ def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
 
 
 def _person(track: Track, detected: bool) -> Person2D:
-    d = track.seen
+    d = track.detection
     nothing = np.zeros_like(d.score)
     return Person2D(track.id, d.xy, d.score if detected else nothing, d.presence if detected else nothing, d.world)

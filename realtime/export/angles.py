@@ -33,7 +33,7 @@ TRUNK_OPENSIM = {
 
 def angles(clip: ExportClip, keep: str = "inferred") -> dict[str, Angle]:
     """Compute every joint angle by name, degrees: `left_knee_flexion`, ..., `trunk_lean_forward`."""
-    joints = Joints(clip.joints, clip.kept(keep))
+    joints = Joints(clip.joints, clip.known_xyz(keep))
     found = {f"{side}_{name}": of(joints, side) for name, of in LIMBS.items() for side in ("right", "left")}
     return found | trunk(joints)
 

@@ -72,7 +72,7 @@ class ExportClip:
     def rate_hz(self) -> float:
         return self.axis.rate_hz
 
-    def kept(self, least: str) -> Real:
+    def known_xyz(self, least: str) -> Real:
         """Return the positions (T, J, 3), NaN where a joint's state is below `least`: observed, inferred or held."""
         return np.where((self.state <= STATE_BY_NAME[least])[..., None], self.xyz, np.nan)
 

@@ -118,7 +118,7 @@ def worth_writing(everybody: list[ExportClip], options: ExportOptions) -> tuple[
     """Of formats with one file a person: those with a joint that is certain enough."""
     if options.format.write_all:
         return everybody, []
-    shown = [clip for clip in everybody if np.isfinite(clip.kept(options.keep)).any()]
+    shown = [clip for clip in everybody if np.isfinite(clip.known_xyz(options.keep)).any()]
     if not shown:
         raise RecordingError(f"nobody has a joint that is at least {options.keep}; try --keep held")
     gone = [clip.person for clip in everybody if clip not in shown]
@@ -151,7 +151,7 @@ def refuse_existing(targets: list[Path], force: bool) -> None:
 
 def notes_on(clip: ExportClip, options: ExportOptions) -> list[str]:
     notes = []
-    missing = float(np.isnan(clip.kept(options.keep)).any(-1).mean())
+    missing = float(np.isnan(clip.known_xyz(options.keep)).any(-1).mean())
     if missing > 0:
         how = "keep their last rotation" if options.format.rig else "are left empty"
         worse = LESS_CERTAIN[options.keep]

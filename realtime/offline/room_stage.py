@@ -111,7 +111,7 @@ def _open_voices(ctx: Context, stack: ExitStack) -> Voices:
 
 
 def _publications(port: object, ring: PoseRingWriter, names: list[str]) -> tuple[list[Publication], Publication]:
-    def one(name: str) -> Publication:
+    def publication(name: str) -> Publication:
         return Publication(name, port, ring, None, nothing_yet(name))  # type: ignore[arg-type]
 
-    return [one(name) for name in names], one(FUSED)
+    return [publication(name) for name in names], publication(FUSED)

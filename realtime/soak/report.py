@@ -28,12 +28,12 @@ class ShutdownResult:
 @dataclass(frozen=True)
 class Promise:
     name: str
-    found: float
+    value: float
     limit: float
 
     @property
-    def kept(self) -> bool:
-        return self.found <= self.limit
+    def holds(self) -> bool:
+        return self.value <= self.limit
 
 
 def promises(endured: Endured, counts: Counts, end: ShutdownResult) -> list[Promise]:
@@ -64,7 +64,7 @@ def figures(endured: Endured, counts: Counts, end: ShutdownResult) -> dict[str, 
         "not_recovered": endured.not_recovered,
         **public,
         "usage": {g.name: {"early": round(g.early, 1), "late": round(g.late, 1)} for g in growth(endured.samples)},
-        "broken": [p.name for p in kept if not p.kept],
+        "broken": [p.name for p in kept if not p.holds],
     }
 
 
@@ -88,8 +88,8 @@ def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
         f"{'':<50}{'found':>10}{'limit':>10}",
     ]
     for promise in promises(endured, counts, end):
-        mark = "" if promise.kept else "   broken"
-        text.append(f"{promise.name:<50}{promise.found:>10g}{promise.limit:>10g}{mark}")
+        mark = "" if promise.holds else "   broken"
+        text.append(f"{promise.name:<50}{promise.value:>10g}{promise.limit:>10g}{mark}")
     return text
 
 

@@ -51,7 +51,7 @@ def bank(motion: MotionSet, device: str, shortest_s: float = SHORTEST_S, hz: flo
     return RecordedBank(banks.bank(motion, device, shortest_s), hz)
 
 
-def seen(view_set: ViewSet, cameras: int = 1) -> MotionSet:
+def view_segments(view_set: ViewSet, cameras: int = 1) -> MotionSet:
     """Return whatever so many cameras saw of the same clip at the same time, in stretches of frames that count."""
     takes: dict[tuple[str, str], list[RecordedView]] = {}
     for view in view_set.views:

@@ -97,7 +97,7 @@ def detector(trials: list[TestClip]) -> Scores:
     return scores
 
 
-def kept(trials: list[TestClip]) -> Scores:
+def last_observed(trials: list[TestClip]) -> Scores:
     scores = Scores()
     for trial in trials:
         xyz, believed = own_3d(trial)
@@ -107,7 +107,7 @@ def kept(trials: list[TestClip]) -> Scores:
     return scores
 
 
-FLOORS = {"detector": detector, "kept": kept}
+FLOORS = {"detector": detector, "kept": last_observed}
 
 
 def milliseconds(engine: Engine, trial: TestClip) -> float:

@@ -62,7 +62,7 @@ def main(args: argparse.Namespace) -> int:
 
 
 def people(path: Path, fewest: int) -> list[PersonTrack]:
-    found = [seen(clip) for clip in gathered(path, GUESSED_FOV)]
+    found = [person_track(clip) for clip in gathered(path, GUESSED_FOV)]
     long = [one for one in found if len(one.stream) >= fewest]
     if not long:
         raise UserError(
@@ -71,7 +71,7 @@ def people(path: Path, fewest: int) -> list[PersonTrack]:
     return long
 
 
-def seen(clip: RecordingClip) -> PersonTrack:
+def person_track(clip: RecordingClip) -> PersonTrack:
     there = np.isfinite(clip.world).all((1, 2))
     stream, detector, confidence, present, times = (
         np.stack(column)[there] for column in (clip.xyz, clip.world, clip.confidence, clip.means, clip.times_ns)

@@ -66,7 +66,7 @@ class PaddedWindows:
     x: Tensor  # (N, 128, 17, 2) what the detector says
     reliability: Tensor  # (N, 128, 17)
     rays: Tensor  # (N, 128, 17, 2) where keypoints are
-    seen: Tensor  # (N, 128, 17) 0 or 1: v of Eq. 5
+    visible: Tensor  # (N, 128, 17) 0 or 1: v of Eq. 5
     pose: Tensor  # (N, 128, 17, 3) m, zeros without labels
     labelled: Tensor  # (N,) bool: zeta
 
@@ -146,7 +146,7 @@ class Cheng2019Recipe:
 
     def losses(self, batch: PaddedWindows, which: int) -> dict[str, Tensor]:
         with torch.set_grad_enabled(which == 0), frozen_statistics(self.export) if which else nullcontext():
-            seen = self.export.seen(batch.reliability)
+            seen = self.export.observed(batch.reliability)
             keypoints, size, centre, rotation = self.export.normalised(batch.x, seen)
             smoothed, pose = self.export.poses(keypoints, seen)
             truth = batch.pose @ rotation
@@ -164,7 +164,7 @@ class Cheng2019Recipe:
         zeta = batch.labelled.to(pose.dtype)
         found = {
             "pose": s.pose_weight * per_pose((pose - truth).square().sum(-1), zeta),
-            "projection": s.pose_weight * per_pose(projected(pose, exact, batch.seen), 1 - zeta),
+            "projection": s.pose_weight * per_pose(projected(pose, exact, batch.visible), 1 - zeta),
         }
         if self.export.smooth is not None:  # Eq. 3
             found["keypoints"] = per_pose(observed * (smoothed - exact).square().sum(-1))

@@ -81,7 +81,7 @@ class PavlloRecipe:
         return clips if s.cut <= 0 else cut(clips, s.cut, self.answered, generator)
 
     def losses(self, batch: Clips, which: int) -> dict[str, Tensor]:
-        return {"mpjpe": mpjpe(self.model.one(batch.x, batch.reliability), batch.pose[:, self.answered])}
+        return {"mpjpe": mpjpe(self.model.target_pose(batch.x, batch.reliability), batch.pose[:, self.answered])}
 
     def calibrate(self) -> None:
         fit_by_age(self.model, self.fitted)

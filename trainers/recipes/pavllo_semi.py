@@ -145,7 +145,7 @@ class SemiRecipe:
     def _answer(self, half: Half) -> tuple[Tensor, Tensor]:
         """Root-relative pose (N, 17, 3) and root (N, 3)."""
         features = self.pose.features(half.x, half.reliability)
-        return self.pose.pose(self.pose.tcn.one(features))[:, 0], self.trajectory.one(features)[:, 0]
+        return self.pose.pose(self.pose.tcn.strided(features))[:, 0], self.trajectory.strided(features)[:, 0]
 
     def projection(self, pose: Tensor, root: Tensor, half: Half) -> Tensor:
         """Project pose plus trajectory through the camera's lens: distance to its keypoints, screen units."""

@@ -65,7 +65,7 @@ class GraphWindows:
     reliability: Tensor  # (N, T, 17)
     pose: Tensor  # (N, 31, 17, 3) m, true or triangulated
     root: Tensor  # (N, 31) m along the line of sight
-    kept: Tensor  # (N, 31, 17) mask of nodes
+    mask: Tensor  # (N, 31, 17) mask of nodes
     warm: bool  # LNet alone
 
 
@@ -170,7 +170,7 @@ class RoyRecipe:
             return {"lifted": squared(pose, batch.pose[:, some])}
         depth = self.model.depths(rays, seen)
         at = self.settings.target
-        best = self.model.refine(depth, batch.kept)  # Eq. 2
+        best = self.model.refine(depth, batch.mask)  # Eq. 2
         pose = self.model.place(rays[:, at], best, batch.root[:, at], rotation[:, at])
         return {"refined": squared(pose, batch.pose[:, at])}
 

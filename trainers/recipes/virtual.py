@@ -72,9 +72,9 @@ def open_people(
     if not known.size or not known[list(LIMB_JOINTS)].all():
         raise UserError("recorded: give --data DIR with views of all limbs: trainers prepare h36m --cameras FILE")
     train_views, *held = for_papers(ViewSet(tuple(v for one in found for v in one.views), known, data[0]))
-    train = view_bank.seen(train_views, cameras)
+    train = view_bank.view_segments(train_views, cameras)
     g = Generator(device).manual_seed(20)
-    fitted, judged = (_recorded_check(view_bank.seen(part), settings, ticks, device, g) for part in held)
+    fitted, judged = (_recorded_check(view_bank.view_segments(part), settings, ticks, device, g) for part in held)
     screen = float(np.mean([v.screen for v in train_views.views]))
     return People(train, fitted, judged, True, settings.hz, room_motion(data, train.subjects), screen)
 

@@ -28,7 +28,7 @@ class TrainingCost:
     def hours(self) -> float:
         return self.steps * self.seconds / 3600
 
-    def told(self, name: str, device: str) -> str:
+    def describe(self, name: str, device: str) -> str:
         windows = self.steps * self.batch * self.world
         each = f"{self.batch:,}" + (f" x {self.world} processes" if self.world > 1 else "")
         return (

@@ -16,7 +16,7 @@ from trainers.models.papers.cheng2020 import Branch, Embedding
 from trainers.models.papers.roy2024_nets import LNet, RelationGCN
 
 PRODUCTS: dict[type[nn.Module], tuple[str, ...]] = {  # network -> methods whose matrix products may be coarse
-    TCN: ("forward", "one"),
+    TCN: ("forward", "strided"),
     TwinTCN: ("forward",),
     LNet: ("forward",),
     RelationGCN: ("forward",),

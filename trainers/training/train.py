@@ -116,7 +116,7 @@ def run(
     if steps - first >= WORTH_TELLING:
         found = cost(recipe, config, steps, first, device, group.world)
         if group.writes:
-            print(found.told(config.name, processor_name(device)), flush=True)
+            print(found.describe(config.name, processor_name(device)), flush=True)
     curves = Curves(out / "curves.jsonl", first, group.writes)
     figures: dict[str, float] = {}
     began = time.monotonic()

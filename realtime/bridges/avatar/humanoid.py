@@ -53,7 +53,7 @@ def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Ro
     found: Rotations = {}
     for bone, parent in PARENTS.items():
         seen = bone_rotation(bone, joints, face, found)
-        found[bone] = seen if seen is not None else kept(bone, parent, found, last)
+        found[bone] = seen if seen is not None else last_rotation(bone, parent, found, last)
     for side, name in SIDES.items():
         roll_hand(found, joints, side, name)
     found["Spine"] = halfway(found["Hips"], found["Chest"])
@@ -113,7 +113,7 @@ def head(joints: Joints, face: Joints, chest: Real) -> Real | None:
     return None
 
 
-def kept(bone: str, parent: str, rotations: Rotations, last: Rotations | None) -> Real:
+def last_rotation(bone: str, parent: str, rotations: Rotations, last: Rotations | None) -> Real:
     above = rotations[parent] if parent else np.eye(3)
     if last is None:
         return above

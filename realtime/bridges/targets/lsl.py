@@ -70,4 +70,4 @@ class Outlet:
 
 def open_bridge(args: argparse.Namespace) -> Bridge:
     outlet, changes = Outlet(args.name), Changes()
-    return Bridge(f"the stream {args.name}", outlet.send, outlet.close, news=lambda: changes.told(outlet.state()))
+    return Bridge(f"the stream {args.name}", outlet.send, outlet.close, news=lambda: changes.changed(outlet.state()))

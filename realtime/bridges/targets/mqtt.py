@@ -87,4 +87,4 @@ def open_bridge(args: argparse.Namespace) -> Bridge:
         if pose.stamp.source:
             broker.say(f"{args.prefix}/{pose.stamp.source}/pose", pose_json(pose, people))
 
-    return Bridge(f"{host}:{port}", send, broker.close, everybody=True, news=lambda: changes.told(broker.state))
+    return Bridge(f"{host}:{port}", send, broker.close, everybody=True, news=lambda: changes.changed(broker.state))

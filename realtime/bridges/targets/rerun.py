@@ -150,4 +150,4 @@ def open_bridge(args: argparse.Namespace) -> Bridge:
     place_of(args.url)
     scene = RerunScene()
     viewer, changes = RerunViewer(scene, args.url), Changes()
-    return Bridge(args.url, viewer.send, scene.close, everybody=True, news=lambda: changes.told(viewer.state()))
+    return Bridge(args.url, viewer.send, scene.close, everybody=True, news=lambda: changes.changed(viewer.state()))

@@ -85,5 +85,5 @@ class RosNode:
 def open_bridge(args: argparse.Namespace) -> Bridge:
     node, changes = RosNode(args.topic, args.frame), Changes()
     return Bridge(
-        f"{args.topic} and /tf", node.send, node.close, everybody=True, news=lambda: changes.told(node.state())
+        f"{args.topic} and /tf", node.send, node.close, everybody=True, news=lambda: changes.changed(node.state())
     )

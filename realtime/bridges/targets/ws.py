@@ -41,7 +41,7 @@ def open_bridge(args: argparse.Namespace) -> Bridge:
 
     def news() -> str:
         count = len(server.pages)
-        return changes.told(f"{count} page{'' if count == 1 else 's'} open")
+        return changes.changed(f"{count} page{'' if count == 1 else 's'} open")
 
     open_to_all = "" if server.access.listen.loopback else "; open to this network, unencrypted: the token lets in"
     return Bridge(server.address + open_to_all, send, server.close, everybody=True, news=news)

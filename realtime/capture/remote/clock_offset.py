@@ -44,7 +44,7 @@ class ClockOffset:
         """Return the answer whose bound is tightest now; None before the first."""
         return min(self._samples, key=lambda sample: sample.error_ns(now_ns), default=None)
 
-    def told(self, now_ns: int) -> str:
+    def describe(self, now_ns: int) -> str:
         """Describe the offset and its bound in words."""
         best = self.best(now_ns)
         if best is None:

@@ -130,7 +130,7 @@ class RemoteSource:
         if camera is None:
             return f"waiting for a camera at {self._address}"
         second = f", {self.turned_away} messages of a second camera refused" if self.turned_away else ""
-        return f"camera at {camera.address}: {camera.offset.told(now_ns)}{second}"
+        return f"camera at {camera.address}: {camera.offset.describe(now_ns)}{second}"
 
     def info(self) -> dict[str, float]:
         """Return the clock's offset, its bound and the shortest way there and back, ms."""

@@ -87,13 +87,13 @@ class CameraSender:
         """Say that this camera is here; make the connection anew where nobody answers; tell how it stands."""
         if self._here.due():
             self.link.send(Here(clock.identity(), self.ctx.config.source.fps))
-            self.ctx.set_info(source_note=self.told(), under_way=self.window.size)
+            self.ctx.set_info(source_note=self.note(), under_way=self.window.size)
             self.ctx.degraded("nobody receives") if self._silent.passed() else self.ctx.ready()
         if self._renew.passed():
             self.link.renew()
             self._renew = Deadline(RENEW_MS)
 
-    def told(self) -> str:
+    def note(self) -> str:
         if not self._silent.passed():
             return ""
         return self.link.refusal or f"nobody receives at {self.link.address}"

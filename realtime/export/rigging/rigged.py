@@ -30,7 +30,7 @@ class Rigged:
 def rigged(clip: ExportClip, keep: str, names: str) -> Rigged:
     """Over the whole time axis of the recording."""
     whole = padded(clip)
-    xyz = whole.kept(keep)
+    xyz = whole.known_xyz(keep)
     steady = shared_out(xyz, whole.parents, bone_lengths(xyz, whole.parents))
     if names == H36M:
         rig = build_rig(whole.joints, whole.parents, xyz)

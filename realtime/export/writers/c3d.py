@@ -80,7 +80,7 @@ def parameters(clip: ExportClip, data_block: int) -> Parameters:
 
 def points(clip: ExportClip, keep: str) -> Real:
     """Return (T, J, 4): x, y, z and the word of residual and cameras; a missing sample is 0, 0, 0 with -1."""
-    xyz = clip.kept(keep)
+    xyz = clip.known_xyz(keep)
     missing = np.asarray(np.isnan(xyz).any(-1))
     steps = np.clip(np.round(np.nan_to_num(clip.sigma) / RESIDUAL_STEP_M), 1, MOST_STEPS)
     word = np.where(missing, -1.0, np.where(clip.state == OBSERVED, CAMERA_1 + steps, 0.0))

@@ -20,7 +20,7 @@ FIELDS = (
 
 
 def write(path: Path, clip: ExportClip, keep: str = "inferred") -> None:
-    xyz = clip.kept(keep)
+    xyz = clip.known_xyz(keep)
     with path.open("w", encoding="utf-8", newline="\n") as file:
         file.write(header(path.name, clip))
         for number, (time_s, joints) in enumerate(zip(clip.times_s, xyz), clip.first + 1):

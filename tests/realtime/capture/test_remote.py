@@ -55,7 +55,7 @@ def test_the_least_delay_counts_until_it_is_old():
     estimate.add(0, 1 * MS, 1 * MS, 2 * MS)  # exact: 0
     estimate.add(10 * MS, 60 * MS, 60 * MS, 70 * MS)  # off by 20 ms
     assert estimate.best(100 * MS).offset_ns == 0
-    assert "+0.0000 s ± 1.0 ms" in estimate.told(2 * MS)
+    assert "+0.0000 s ± 1.0 ms" in estimate.describe(2 * MS)
     later = 1_000_000 * MS  # clocks may have parted by 50 ms since
     estimate.add(later, later + 50 * MS, later + 50 * MS, later + 60 * MS)
     assert estimate.best(later + 60 * MS).offset_ns == 20 * MS

@@ -78,8 +78,11 @@ def test_a_stream_without_positions_is_told_apart():
 
 
 def test_kept_leaves_out_what_is_less_than_asked(clip):
-    assert np.isnan(clip.kept("observed")[35, WRIST]).all() and not np.isnan(clip.kept("inferred")[35, WRIST]).any()
-    assert np.isnan(clip.kept("inferred")[35, KNEE]).all() and not np.isnan(clip.kept("held")[35, KNEE]).any()
+    assert (
+        np.isnan(clip.known_xyz("observed")[35, WRIST]).all()
+        and not np.isnan(clip.known_xyz("inferred")[35, WRIST]).any()
+    )
+    assert np.isnan(clip.known_xyz("inferred")[35, KNEE]).all() and not np.isnan(clip.known_xyz("held")[35, KNEE]).any()
 
 
 def test_resampling_is_linear_and_never_crosses_a_gap(clip):
@@ -148,7 +151,7 @@ def test_bvh_angles_do_not_jump(tmp_path, open_clip):
 
 
 def test_bvh_keeps_the_last_rotation_of_what_was_not_seen(clip):
-    xyz = clip.kept("inferred")
+    xyz = clip.known_xyz("inferred")
     rig = build_rig(clip.joints, clip.parents, xyz)
     motion = animate(rig, xyz)
     elbow = rig.names.index("right_elbow")
@@ -175,7 +178,7 @@ def test_trc_layout_values_times_and_empty_cells(tmp_path, clip):
     assert len(rows) == 90 and all(len(row) == 2 + 17 * 3 for row in rows)
     values = np.array([[float(c) if c else np.nan for c in row] for row in rows])
     assert np.allclose(values[:, 0], np.arange(1, 91)) and np.allclose(values[:, 1], clip.times_s, atol=1e-6)
-    assert np.allclose(values[:, 2:].reshape(90, 17, 3), clip.kept("inferred"), atol=1e-6, equal_nan=True)
+    assert np.allclose(values[:, 2:].reshape(90, 17, 3), clip.known_xyz("inferred"), atol=1e-6, equal_nan=True)
     assert rows[42][2 + WRIST * 3] == "" and rows[35][2 + KNEE * 3] == "" and rows[35][2 + WRIST * 3] != ""
 
 
@@ -187,7 +190,7 @@ def test_c3d_by_ezc3d(tmp_path, clip):
     assert point["LABELS"]["value"] == list(clip.joints) and point["UNITS"]["value"] == ["m"]
     assert point["RATE"]["value"][0] == pytest.approx(clip.rate_hz) and point["Y_SCREEN"]["value"] == ["+Y"]
     xyz = back["data"]["points"][:3].transpose(2, 1, 0)
-    assert np.allclose(xyz, clip.kept("inferred"), atol=1e-5, equal_nan=True)
+    assert np.allclose(xyz, clip.known_xyz("inferred"), atol=1e-5, equal_nan=True)
     residual = back["data"]["meta_points"]["residuals"][0].T
     assert residual[42, WRIST] == -1 and residual[35, KNEE] == -1 and residual[35, WRIST] == 0 < residual[0, 0]
     assert back["data"]["meta_points"]["camera_masks"][0, 0, 0] == 1
@@ -211,7 +214,7 @@ def test_c3d_by_the_pure_python_reader(tmp_path, clip):
         and reader.point_rate == pytest.approx(30)
         and reader.analog_labels == ["capture_time"]
     )
-    kept = clip.kept("inferred")
+    kept = clip.known_xyz("inferred")
     missing = np.isnan(kept).any(-1)
     assert np.array_equal(points[..., 3] == -1, missing) and missing[42, WRIST]
     assert np.allclose(points[~missing][:, :3], kept[~missing], atol=1e-5)

@@ -34,7 +34,7 @@ def broken(counts: Counts, endured: Endured | None = None, end: ShutdownResult |
     return [
         p.name
         for p in promises(endured or Endured(samples=[FLAT] * 8), counts, end or ShutdownResult(130, 0, 0))
-        if not p.kept
+        if not p.holds
     ]
 
 

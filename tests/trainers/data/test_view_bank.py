@@ -57,7 +57,7 @@ def folder(tmp_path):
 
 
 def test_windows_hold_the_cameras_own_keypoints_and_the_truth():
-    bank = view_bank.bank(view_bank.seen(ViewSet((view("S1"),), EVERYTHING)), "cpu")
+    bank = view_bank.bank(view_bank.view_segments(ViewSet((view("S1"),), EVERYTHING)), "cpu")
     times = torch.arange(40)[None].expand(6, -1) / 30.0
     clips, root = view_bank.sample(bank, times, torch.Generator().manual_seed(0), mirrors=False)
     assert clips.x.shape == (6, 40, 17, 2) and (clips.reliability == 1).all() and not clips.hidden.any()
@@ -67,18 +67,18 @@ def test_windows_hold_the_cameras_own_keypoints_and_the_truth():
 
 def test_half_of_the_windows_are_mirrored_and_frames_that_do_not_count_are_never_crossed():
     found = ViewSet((view("S1", 200, gap=100),), EVERYTHING)
-    bank, times = view_bank.bank(view_bank.seen(found), "cpu"), torch.zeros(200, 1)
+    bank, times = view_bank.bank(view_bank.view_segments(found), "cpu"), torch.zeros(200, 1)
     assert bank.points.length.tolist() == [100, 99]
     clips, _ = view_bank.sample(bank, times, torch.Generator().manual_seed(1))
     aside = clips.x[:, 0, 0, 0]
     assert torch.allclose(aside.abs(), torch.tensor(0.075), atol=1e-4) and 0.3 < (aside > 0).float().mean() < 0.7
     with pytest.raises(UserError, match="no camera saw anybody"):
-        view_bank.seen(ViewSet((view("S1", 10),), EVERYTHING))
+        view_bank.view_segments(ViewSet((view("S1", 10),), EVERYTHING))
 
 
 def test_two_cameras_see_the_same_moment_in_the_same_mirror():
     found = ViewSet((view("S1", 90), view("S1", 120, gap=60, turn=1.2), view("S5", 90)), EVERYTHING)
-    bank = view_bank.bank(view_bank.seen(found, 2), "cpu")
+    bank = view_bank.bank(view_bank.view_segments(found, 2), "cpu")
     assert bank.points.length.tolist() == [60, 29] and bank.points.xyz.shape[1] == 68
     times = torch.arange(20)[None].expand(50, -1) / 30.0
     (first, _), (second, root) = view_bank.sample_views(bank, times, torch.Generator().manual_seed(2))
@@ -89,7 +89,7 @@ def test_two_cameras_see_the_same_moment_in_the_same_mirror():
     place = second.pose + root[:, :, None]
     assert torch.allclose(place[..., :2] / place[..., 2:], second.x, atol=2e-3)
     with pytest.raises(UserError, match="no clip that 2 cameras saw"):
-        view_bank.seen(ViewSet((view("S1"), view("S5")), EVERYTHING), 2)
+        view_bank.view_segments(ViewSet((view("S1"), view("S5")), EVERYTHING), 2)
 
 
 def test_whom_the_papers_test_on_is_never_trained_on():
@@ -106,7 +106,7 @@ def test_whom_the_papers_test_on_is_never_trained_on():
 
 def test_real_cameras_triangulate_what_they_saw():
     found = ViewSet(tuple(view("S1", 90, turn=a) for a in (0.0, 1.2, 2.0)), EVERYTHING)
-    bank = view_bank.bank(view_bank.seen(found, 3), "cpu")
+    bank = view_bank.bank(view_bank.view_segments(found, 3), "cpu")
     times = torch.arange(20)[None].expand(8, -1) / 30.0
     views_ = view_bank.sample_views(bank, times, torch.Generator().manual_seed(3))
     seen, rotation, centre = recorded_people.calibrated(views_)

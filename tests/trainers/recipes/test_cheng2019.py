@@ -102,7 +102,7 @@ def test_unreliable_keypoints_reach_neither_network_and_only_then_when_not_aware
         )
         assert torch.equal(first[0], second[0]) is same
     model = lifter()
-    seen = model.seen(sure)
+    seen = model.observed(sure)
     smoothed, _ = model.poses(model.normalised(x, seen)[0], seen)
     assert smoothed[:, 40:80, 11:].abs().max() == 0 and smoothed[:, 40:80, :11].abs().min() > 0
 

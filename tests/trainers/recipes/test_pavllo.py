@@ -27,7 +27,9 @@ def lifter(variant: str, **changes: object) -> PavlloLifter:
     torch.manual_seed(2)
     model = PavlloLifter(variant, (3, 3), 16, joints_in="h36m17", **changes)
     model.train()
-    model.one(torch.randn(64, model.tcn.receptive_field(), 17, 2), torch.ones(64, model.tcn.receptive_field(), 17))
+    model.target_pose(
+        torch.randn(64, model.tcn.receptive_field(), 17, 2), torch.ones(64, model.tcn.receptive_field(), 17)
+    )
     return model.eval()
 
 

@@ -96,7 +96,7 @@ def test_the_cylinder_man_labels_recorded_people_too(folder):
         recipe = made("cheng2019", folder, augmented=augmented, virtual=0.0, masks=nobody, withheld=0)
         seen[augmented] = recipe.batch(0, generator())
     hidden = seen[True].reliability == 0
-    assert 0.02 < hidden.float().mean() < 0.4 and torch.equal(hidden, seen[True].seen == 0)
+    assert 0.02 < hidden.float().mean() < 0.4 and torch.equal(hidden, seen[True].visible == 0)
     assert (seen[False].reliability == 1).all()
 
 

@@ -245,13 +245,13 @@ def test_in_its_warm_up_lnet_learns_alone(folder):
     [({}, 292 / 527), ({"mask": "dropout"}, 0.7), ({"mask": "none"}, 1.0), ({"alpha": 2.5}, 210 / 527)],
 )
 def test_masks_keep_the_share_they_should(folder, changes, share):
-    kept = drawn(made(folder, **changes), 5).kept
+    kept = drawn(made(folder, **changes), 5).mask
     assert kept.shape == (8, FRAMES, 17) and kept.mean() == pytest.approx(share, abs=0.02)
 
 
 def test_the_reliability_can_be_the_mask_of_training_too(folder):
     batch = drawn(made(folder, mask="reliability"), 5)
-    assert torch.equal(batch.kept, (batch.reliability[:, -FRAMES:] >= 0.5).float())
+    assert torch.equal(batch.mask, (batch.reliability[:, -FRAMES:] >= 0.5).float())
 
 
 @pytest.mark.parametrize("warm", [True, False])
@@ -289,7 +289,7 @@ def test_it_learns_ten_windows_by_heart(folder):
         depth.append(loss.item())
     assert depth[-1] < 0.45 * depth[0]
     rays, rotation, seen = (v[:, -FRAMES:] for v in recipe.model.watched(batch.x, batch.reliability))
-    best = recipe.model.refine(recipe.model.depths(rays, seen), batch.kept)
+    best = recipe.model.refine(recipe.model.depths(rays, seen), batch.mask)
     truth = (batch.pose[:, 30] @ rotation[:, 30])[..., 2]
     assert (best - truth).abs().mean() < 0.03
 

@@ -26,11 +26,11 @@ def config(tmp_path):
 
 
 def test_the_cost_is_steps_windows_and_hours():
-    told = TrainingCost(243680, 1024, 1, 0.1).told("pavllo-symmetric.h36m", "GPU")
+    told = TrainingCost(243680, 1024, 1, 0.1).describe("pavllo-symmetric.h36m", "GPU")
     assert told == (
         "pavllo-symmetric.h36m: 243,680 steps of 1,024 windows (250 M) at 0.1 s a step here: 6.77 hours of GPU"
     )
-    assert "64 x 4 processes windows (0.256 M)" in TrainingCost(1000, 64, 4, 0.1).told("a", "CPU")
+    assert "64 x 4 processes windows (0.256 M)" in TrainingCost(1000, 64, 4, 0.1).describe("a", "CPU")
 
 
 def test_measuring_leaves_the_network_as_it_was(config, tmp_path):

@@ -43,14 +43,14 @@ def judge_video(video: Path, engine: Engine, reliability: str, seed: int) -> dic
 def flags(answers: Iterable[tuple[Array, DetectionTrack]], threshold: float) -> dict[str, float]:
     """Of "do not believe this keypoint", where truth is known; "settled": without two frames at each edge of a gap."""
     pairs = list(answers)
-    everything = told(pairs, threshold, [t.counts for _, t in pairs])
+    everything = detection_scores(pairs, threshold, [t.counts for _, t in pairs])
     return everything | {
         f"{name}, settled": value
-        for name, value in told(pairs, threshold, [t.counts & settled(t.covered) for _, t in pairs]).items()
+        for name, value in detection_scores(pairs, threshold, [t.counts & settled(t.covered) for _, t in pairs]).items()
     }
 
 
-def told(
+def detection_scores(
     pairs: list[tuple[Array, DetectionTrack]], threshold: float, counts: list[NDArray[np.bool_]]
 ) -> dict[str, float]:
     """Precision, recall, the area under ROC."""

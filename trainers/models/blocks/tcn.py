@@ -78,7 +78,7 @@ class TCN(nn.Module):
             x = x[..., kept : kept + x.shape[-1] - self.spans()[i + 1]] + self._block(i, self.wide[i](x))
         return cast(Tensor, self.shrink(x).transpose(1, 2))
 
-    def one(self, x: Tensor) -> Tensor:
+    def strided(self, x: Tensor) -> Tensor:
         if self.dense:
             return cast(Tensor, self(x))
         x = self._entry(F.conv1d(x.transpose(1, 2), self.expand.weight, stride=self.widths[0]))

@@ -133,7 +133,7 @@ class Cheng2019(nn.Module):
             reliability_source="learned", threshold=self.threshold,
         )  # fmt: skip
 
-    def seen(self, reliability: Tensor) -> Tensor:
+    def observed(self, reliability: Tensor) -> Tensor:
         """C_b: (..., 17) 0 or 1."""
         known = (reliability >= self.threshold).to(reliability.dtype)
         return known if self.aware else torch.ones_like(known)
@@ -169,7 +169,7 @@ class Cheng2019(nn.Module):
 
     def window(self, x: Tensor, reliability: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, 128, 17, ...) -> xyz (B, 17, 3) in camera axes and log sigma (B, 17) of the answered frame."""
-        seen, at = self.seen(reliability), WINDOW - 1 - self.ahead
+        seen, at = self.observed(reliability), WINDOW - 1 - self.ahead
         keypoints, _, _, rotation = self.normalised(x, seen)
         _, xyz = self.poses(keypoints, seen)
         age = age_window(reliability[:, : at + 1] >= self.threshold)

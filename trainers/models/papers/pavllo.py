@@ -74,9 +74,9 @@ class PavlloLifter(nn.Module):
         recent = past[:, max(-before, 0) :]
         return cast(Tensor, self.tcn(torch.cat([first, recent, past[:, -1:].expand(-1, ahead, -1)], 1))[:, 0])
 
-    def one(self, x: Tensor, reliability: Tensor) -> Tensor:
+    def target_pose(self, x: Tensor, reliability: Tensor) -> Tensor:
         """Return clips of the receptive field's length (B, R, 17, ...) -> the answered pose (B, 17, 3): training."""
-        return self.pose(self.tcn.one(self.features(x, reliability)))[:, 0]
+        return self.pose(self.tcn.strided(self.features(x, reliability)))[:, 0]
 
     @staticmethod
     def pose(out: Tensor) -> Tensor:
