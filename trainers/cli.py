@@ -15,28 +15,34 @@ from realtime.detect.native_library import mark_command
 from trainers.errors import UserError
 
 COMMANDS = {
-    "prepare": ("trainers.data.prepare", "raw or public motion -> folders for training"),
+    "prepare": ("trainers.data.prepare", "raw or public motion capture -> training folders"),
     "synthesize": (
         "trainers.synthesis.command",
-        "the real detector on rendered people or behind pasted boards -> data",
+        "run the real detector on rendered people or pasted occluders -> training data",
     ),
-    "train": ("trainers.training.train", "a recipe, such as causal-small -> a checkpoint"),
-    "bench": ("trainers.training.bench", "steps and windows a second of every recipe on this machine"),
-    "streaming": ("trainers.evaluation.streaming_cost", "a tick streamed, beside recomputing its window and torch"),
-    "ablate": ("trainers.training.ablation", "variants of a config in equal steps, several at once, as one table"),
-    "reproduce": ("trainers.evaluation.reproduce", "a paper's protocol on Human3.6M: training, test, table"),
+    "train": ("trainers.training.train", "train a recipe, such as causal-small -> a checkpoint"),
+    "bench": ("trainers.training.bench", "training speed of every recipe on this machine, steps and windows a second"),
+    "streaming": (
+        "trainers.evaluation.streaming_cost",
+        "cost of a streamed step, beside recomputing its window and torch",
+    ),
+    "ablate": ("trainers.training.ablation", "ablation: variants of a config in equal steps -> one table"),
+    "reproduce": ("trainers.evaluation.reproduce", "a paper's protocol on Human3.6M: train, test, table"),
     "evaluate": ("trainers.evaluation.evaluate", "a checkpoint or an exported network -> table, plot, JSON"),
-    "triangulate": ("trainers.evaluation.views.triangulate_films", "films of calibrated cameras -> reference joints"),
-    "hidden-error": ("trainers.evaluation.hidden_error", "how far hidden keypoints lie off, real and made-up detector"),
-    "compare": ("trainers.evaluation.compare", "lifters side by side on the same clips: which one should I use?"),
+    "triangulate": (
+        "trainers.evaluation.views.triangulate_films",
+        "films of calibrated cameras -> triangulated reference joints",
+    ),
+    "hidden-error": ("trainers.evaluation.hidden_error", "errors of hidden keypoints, real and simulated detector"),
+    "compare": ("trainers.evaluation.compare", "lifters side by side on the same clips: which one to use"),
     "export": ("trainers.deploy.export", "a checkpoint -> ONNX, manifest, golden sequence, card"),
     "show": ("trainers.evaluation.show", "a clip and its virtual views as a picture"),
     "steadiness": (
         "trainers.evaluation.temporal_consistency",
-        "what of a recording needs no truth: bones, trembling, sudden turns",
+        "reference-free quality of a recording: bone-length variation, jitter, flips",
     ),
-    "refine": ("trainers.refinement.refine", "a recording's poses, optimised against its keypoints"),
-    "weigh": ("trainers.evaluation.weighting_ablation", "what that optimisation is worth, by how keypoints count"),
+    "refine": ("trainers.refinement.refine", "optimise a recording's poses against its keypoints"),
+    "weigh": ("trainers.evaluation.weighting_ablation", "ablation of keypoint weighting in that optimisation"),
 }
 
 

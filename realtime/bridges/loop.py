@@ -17,7 +17,7 @@ from realtime.client.pose_client import NoStream, PoseClient
 from realtime.wire.messages import Hello, Pose3D
 
 ORIGINS = ("person", "camera")
-ORIGIN_HELP = "the middle: where the first person stood, or below the camera"
+ORIGIN_HELP = "origin: where the first person stood, or below the camera"
 Keys = queue.SimpleQueue[str]
 Send = Callable[[Pose3D, list[BridgedPerson], "Hello | None"], None]
 

@@ -28,17 +28,23 @@ SURPLUS = 1.3  # how much faster than the bare loop frames come when throughput 
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--seconds", type=float, default=10.0, metavar="S", help="of each measurement (default 10)")
-    parser.add_argument("--rounds", type=int, default=3, metavar="N", help="turns of both sides (default 3)")
+    parser.add_argument(
+        "--seconds", type=float, default=10.0, metavar="S", help="length of each measurement (default 10)"
+    )
+    parser.add_argument(
+        "--rounds", type=int, default=3, metavar="N", help="rounds of pipeline and bare loop, in turns (default 3)"
+    )
     parser.add_argument("--size", type=size, default=(640, 480), metavar="WxH", help="default 640x480")
     parser.add_argument(
         "--fps", type=float, default=30.0, metavar="HZ", help="rate of the live measurement (default 30)"
     )
-    parser.add_argument("--frames", type=int, default=150, metavar="N", help="rendered beforehand (default 150)")
-    parser.add_argument("--people", type=int, default=1, metavar="N", help="in the picture and looked for (default 1)")
+    parser.add_argument("--frames", type=int, default=150, metavar="N", help="frames rendered beforehand (default 150)")
+    parser.add_argument(
+        "--people", type=int, default=1, metavar="N", help="people in the picture and looked for (default 1)"
+    )
     parser.add_argument("--processes", default="joined", choices=("joined", "apart", "auto"), help="default joined")
     parser.add_argument(
-        "--compare", type=earlier, metavar="FILE", help="what an earlier bench printed: shows the ratio"
+        "--compare", type=earlier, metavar="FILE", help="output of an earlier bench: show the ratio to it"
     )
     parser.add_argument(
         "--all",
@@ -46,9 +52,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PART",
         help="every figure of docs/experiments/latency.md (8 minutes), or some parts",
     )
-    parser.add_argument("--engine", default="auto", metavar="NAME_OR_DIR")
+    parser.add_argument("--engine", default="auto", metavar="NAME_OR_DIR", help="lifting network (default %(default)s)")
     parser.add_argument("--model", default="full", help="detector: lite, full (default), heavy or a .task bundle")
-    parser.add_argument("--bind", default="tcp://127.0.0.1:5577", metavar="ADDRESS")
+    parser.add_argument(
+        "--bind", default="tcp://127.0.0.1:5577", metavar="ADDRESS", help="of the stream (default %(default)s)"
+    )
 
 
 def main(args: argparse.Namespace) -> int:

@@ -22,12 +22,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="RECORDING|FILM", type=Path, help="a recording; a film is recorded first")
     parser.add_argument("--to", required=True, choices=FORMATS, help="metres, y up by gravity, in every format")
     parser.add_argument("--out", type=Path, metavar="FILE", help="default: beside the recording")
-    parser.add_argument("--person", type=int, metavar="ID", help="only this one; `realtime info` lists them")
+    parser.add_argument("--person", type=int, metavar="ID", help="only this person; `realtime info` lists the ids")
     parser.add_argument(
         "--keep", choices=("observed", "inferred", "held"), default="inferred",
         help="what counts as a value where a format knows no states; the rest is empty (bvh, glb: as last seen)",
     )  # fmt: skip
-    parser.add_argument("--min-frames", type=int, metavar="N", help="leave out who was seen in fewer (default 10)")
+    parser.add_argument(
+        "--min-frames", type=int, metavar="N", help="leave out people seen in fewer frames (default 10)"
+    )
     parser.add_argument(
         "--align", choices=("recording", "person"), default="recording",
         help="one time axis and one floor for everybody (default), or each person's own",
@@ -35,11 +37,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--rate", type=float, metavar="HZ", help="resample; else the frames as they were captured")
     parser.add_argument(
         "--smooth", nargs="?", choices=SMOOTHERS, const="one-euro",
-        help="one-euro: as a live client, with its delay; offline: no delay, it uses the future; tells its price",
+        help="one-euro: as a live client, with its delay; offline: no delay, it uses the future; the cost is printed",
     )  # fmt: skip
-    parser.add_argument(
-        "--foot-lock", action="store_true", help="hold standing feet where they stand; tells what it moved"
-    )
+    parser.add_argument("--foot-lock", action="store_true", help="lock standing feet in place; what moved is printed")
     parser.add_argument(
         "--names", choices=ALL_NAMES, metavar="KIND",
         help="bvh, glb: mixamo (default), unity, cmu, or h36m for every joint by its own name; trc: opensim",

@@ -13,7 +13,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "models", nargs="*", metavar="MODEL", help=f"{', '.join(NAMES)} (default {DEFAULT}); lite and heavy take npm"
     )
-    parser.add_argument("--again", action="store_true", help="fetch it even if it is there")
+    parser.add_argument("--again", action="store_true", help="download it even if it is cached")
 
 
 def main(args: argparse.Namespace) -> int:

@@ -97,6 +97,6 @@ def key_in(text: str) -> str:
 ACTIONS = {
     "new": (new, "make a publisher's keys, or with --publisher a client's"),
     "allow": (allow, "let a client in"),
-    "remove": (remove, "let it in no more"),
+    "remove": (remove, "lock a client out"),
     "list": (show, "show whose keys these are and who is let in"),
 }

@@ -15,23 +15,29 @@ from realtime.detect.native_library import mark_command
 from realtime.supervise.descriptors import raise_descriptor_limit
 
 COMMANDS = {
-    "run": ("realtime.cli.run", "camera, stream, file or demo to live 3D poses"),
-    "doctor": ("realtime.doctor.command", "what this machine has, what is wrong, and the command that fixes it"),
-    "init-config": ("realtime.cli.init_config", "write a file of settings to change, every key with its unit"),
-    "fetch-model": ("realtime.cli.fetch_model", "get the detector's model into this user's cache"),
+    "run": ("realtime.cli.run", "estimate 3D poses live from a camera, stream, file or the demo"),
+    "doctor": (
+        "realtime.doctor.command",
+        "check this machine: what it has, what is wrong, and the command that fixes it",
+    ),
+    "init-config": ("realtime.cli.init_config", "write a settings file to edit, every key with its unit"),
+    "fetch-model": ("realtime.cli.fetch_model", "download a detector model into this user's cache"),
     "view": ("realtime.cli.view", "watch a stream in the browser"),
-    "health": ("realtime.doctor.health", "how each stage of a stream does; exit 0 where poses are current"),
-    "keys": ("realtime.cli.keys", "keys for streams that leave this machine: make them, say who may connect"),
+    "health": ("realtime.doctor.health", "show the health of a stream's stages; exit 0 where poses are current"),
+    "keys": ("realtime.cli.keys", "make keys for streams that leave this machine, and say who may connect"),
     "record": ("realtime.cli.record", "write a stream to a file"),
     "replay": ("realtime.cli.replay", "publish a recording as a stream"),
-    "info": ("realtime.cli.info", "what a recording holds"),
-    "process": ("realtime.cli.relift", "lift a recording anew"),
-    "export": ("realtime.cli.export", "recording to bvh, trc, c3d, csv, json or npz"),
-    "render": ("realtime.cli.render", "a film with the skeletons on it, of a film or a recording"),
-    "batch": ("realtime.cli.batches.batch", "folders of films to recordings, exports and films with skeletons"),
-    "bridge": ("realtime.cli.bridge", "send poses on to other tools"),
+    "info": ("realtime.cli.info", "summarise a recording"),
+    "process": ("realtime.cli.relift", "lift a recording again with another engine or camera"),
+    "export": (
+        "realtime.cli.export",
+        "convert a recording or film to bvh, glb, trc, c3d, mot, angles, csv, json or npz",
+    ),
+    "render": ("realtime.cli.render", "draw the skeletons on a film, a recording or a running stream"),
+    "batch": ("realtime.cli.batches.batch", "process many films into recordings, exports and films with skeletons"),
+    "bridge": ("realtime.cli.bridge", "send poses to other tools"),
     "bench": ("realtime.cli.bench", "measure this machine: latency, throughput, memory, start-up"),
-    "soak": ("realtime.cli.soak", "kill and stop stages for hours; count what is lost and what grows"),
+    "soak": ("realtime.cli.soak", "test endurance: kill and stop stages for hours; count what is lost and what grows"),
     "completion": ("realtime.cli.completion", "print a script that completes commands and flags in your shell"),
 }
 

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("file", metavar="FILE", type=Path, help="a new file; it holds where people are: keep it safe")
     parser.add_argument("--connect", default="tcp://127.0.0.1:5555", metavar="ADDRESS", help="of the stream")
     parser.add_argument("--keys", metavar="DIR", help="folder of this client's keys, where the publisher has some")
-    parser.add_argument("--seconds", type=float, metavar="S", help="end by itself after so long")
+    parser.add_argument("--seconds", type=float, metavar="S", help="stop after so many seconds")
 
 
 def main(args: argparse.Namespace) -> int:

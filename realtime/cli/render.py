@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-o", "--out", type=Path, required=True, metavar="OUT.mp4", help="the film to write")
     parser.add_argument("--film", type=Path, metavar="FILM", help="the pictures that a recording was made of")
     parser.add_argument("--side-by-side", action="store_true", help="a 3D view beside the picture")
-    parser.add_argument("--seconds", type=float, metavar="S", help="streams: end by itself after so long")
+    parser.add_argument("--seconds", type=float, metavar="S", help="streams: stop after so many seconds")
     parser.add_argument(
         "--patience",
         type=float,

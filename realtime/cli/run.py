@@ -28,14 +28,14 @@ def milliseconds(text: str) -> float | str:
 SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--fps": ("source.fps", float, "HZ", "pictures a second to ask for"),
     "--rotate": ("source.rotate", int, "DEG", "turn the picture clockwise: 0, 90, 180 or 270"),
-    "--seed": ("demo.seed", int, "N", "which film the demo shows"),
+    "--seed": ("demo.seed", int, "N", "random seed of the demo's film"),
     "--calibration": (
         "room.calibration",
         str,
         "FILE",
-        "of several cameras, which are then fused: JSON, TOML, Qualisys",
+        "calibration of several cameras, whose poses are then fused: JSON, TOML, Qualisys",
     ),
-    "--unit": ("room.unit", str, "UNIT", "of the calibration's lengths: auto, m, cm or mm"),
+    "--unit": ("room.unit", str, "UNIT", "unit of the calibration's lengths: auto, m, cm or mm"),
     "--fov": ("camera.fov_deg", float, "DEG", "horizontal field of view of the camera"),
     "--intrinsics": ("camera.intrinsics", str, "FILE", "YAML: fx, fy, cx, cy, width, height (px), distortion"),
     "--height": ("camera.height_m", float, "M", "height of the person; makes positions metric"),
@@ -52,10 +52,10 @@ SETTINGS: dict[str, tuple[str, Callable[[str], Any], str, str]] = {
     "--save-video": ("view.save_video", str, "OUT.mp4", "write a film of the run with the skeletons on it"),
     "--http": ("view.http", str, "HOST:PORT", "where --view serves its page (default 127.0.0.1:8008)"),
     "--record-dir": ("view.record_dir", str, "DIR", "pages of --view may record, into this folder only"),
-    "--seconds": ("terminal.seconds", float, "S", "end by itself after so long"),
+    "--seconds": ("terminal.seconds", float, "S", "stop after so many seconds"),
 }
 SWITCHES: dict[str, tuple[str, str]] = {
-    "--every-frame": ("source.every_frame", "no frame left out, as fast as it goes (files and the demo)"),
+    "--every-frame": ("source.every_frame", "process every frame, as fast as possible (files and the demo)"),
     "--insecure": ("publish.insecure", "allow a bind beyond this machine: anyone who reaches it can read the poses"),
     "--view": ("view.open", "serve the viewer beside the pipeline"),
     "--with-video": ("view.with_video", "the viewer shows the camera's picture too"),
@@ -80,13 +80,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="append",
         help="clip.mp4, rtsp://..., http://.../stream.mjpg, remote://HOST:PORT; several: repeat",
     )
-    source.add_argument("--demo", action="store_true", help="a rendered man in place of a camera")
+    source.add_argument("--demo", action="store_true", help="a rendered person instead of a camera")
     parser.add_argument(
         "--config", metavar="FILE", help="YAML settings, or live, file, demo, jetson; flags win over them"
     )
-    parser.add_argument("--only", choices=("capture",), help="only the camera is here; its pictures go --to ADDRESS")
+    parser.add_argument("--only", choices=("capture",), help="only capture here and send the pictures --to ADDRESS")
     parser.add_argument("--size", metavar="WxH", type=size, help="picture size to ask for, in px: 1280x720")
-    parser.add_argument("--cameras", metavar="A,B", help="of --calibration: the sources' names there, in their order")
+    parser.add_argument(
+        "--cameras", metavar="A,B", help="names of the sources in the --calibration file, in their order"
+    )
     for flag, (_, read, stands_for, text) in SETTINGS.items():
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)
     for flag, (_, text) in SWITCHES.items():

@@ -25,16 +25,18 @@ GRACE_S = 3.0  # for what was told to end
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--minutes", type=float, default=30.0, metavar="M", help="how long (default 30)")
+    parser.add_argument("--minutes", type=float, default=30.0, metavar="M", help="duration (default 30)")
     parser.add_argument(
         "--every",
         type=seconds,
         default=(2.0, 6.0),
         metavar="S,S",
-        help="a harm after so long, drawn anew (default 2,6)",
+        help="random time between two faults, shortest and longest (default 2,6)",
     )
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="of what is done when (default 0)")
-    parser.add_argument("--bind", default="tcp://127.0.0.1:5579", metavar="ADDRESS")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="random seed of the faults (default 0)")
+    parser.add_argument(
+        "--bind", default="tcp://127.0.0.1:5579", metavar="ADDRESS", help="of the run (default %(default)s)"
+    )
     parser.add_argument(
         "run", nargs=argparse.REMAINDER, metavar="-- ...", help="flags of realtime run (default: --demo)"
     )

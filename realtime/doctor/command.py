@@ -24,9 +24,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--measure",
         action="store_true",
-        help="time lifter and each detector model that is there, and recommend",
+        help="time the lifter and every detector model in the cache, and recommend one",
     )
-    parser.add_argument("--config", metavar="FILE", help="look with the eyes of these settings")
+    parser.add_argument("--config", metavar="FILE", help="check this machine for these settings")
 
 
 def findings(config_file: str | None) -> Iterator[Finding]:

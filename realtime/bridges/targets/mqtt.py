@@ -24,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", default=TARGET, metavar="HOST:PORT", help=f"the broker, default {TARGET}")
     parser.add_argument("--prefix", default="steadypose", help="of the topics, default steadypose")
     parser.add_argument("--user", metavar="NAME", help=f"the password is read from {PASSWORD}")
-    parser.add_argument("--tls", action="store_true", help="encrypted, by the system's certificates")
+    parser.add_argument("--tls", action="store_true", help="encrypt, checked by the system's certificates")
 
 
 def library() -> Any:

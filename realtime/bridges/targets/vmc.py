@@ -18,7 +18,9 @@ HINT = "keys: c calibrate (T-pose), r recentre, q quit; fingers and expression a
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--target", default=TARGET, metavar="HOST:PORT", help=f"default {TARGET}")
-    parser.add_argument("--listen", type=int, default=LISTEN, metavar="PORT", help="for requests; 0: none")
+    parser.add_argument(
+        "--listen", type=int, default=LISTEN, metavar="PORT", help="port for calibration requests; 0: none"
+    )
     parser.add_argument("--origin", choices=ORIGINS, default="person", help=ORIGIN_HELP)
     parser.add_argument("--calibrate", action="store_true", help="count down to a T-pose at once")
 

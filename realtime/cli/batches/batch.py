@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", choices=("observed", "inferred", "held"), default="inferred", help="as of export")
     parser.add_argument("--smooth", nargs="?", choices=SMOOTHERS, const="one-euro", help="as of export")
     parser.add_argument("--foot-lock", action="store_true", help="as of export")
-    parser.add_argument("--force", action="store_true", help="everything anew, also what is done already")
+    parser.add_argument("--force", action="store_true", help="redo everything, also what is done already")
     add_film_arguments(parser)
 
 
