@@ -32,6 +32,7 @@ LONG = {  # folder of tests -> its mark: what `make test` leaves to `make test-a
 }
 
 ALONE = ("fault", "timing", "soak", "browser", "mediapipe")  # these watch a clock: no other test runs beside them
+BESIDE = ("test_g_config.py", "test_h_readers.py", "test_h_exports.py", "test_e_engines.py")  # faults that watch none
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -40,7 +41,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, mark in LONG.items():
             if folder == place or folder.startswith(f"{place}/"):
                 item.add_marker(mark)
-        if any(item.get_closest_marker(mark) for mark in ALONE):
+        if item.path.name not in BESIDE and any(item.get_closest_marker(mark) for mark in ALONE):
             item.add_marker("alone")
     items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
 
