@@ -32,7 +32,7 @@ LONG = {  # folder of tests -> its mark: what `make test` leaves to `make test-a
 }
 
 ALONE = ("fault", "timing", "soak", "browser", "mediapipe")  # these watch a clock: no other test runs beside them
-BESIDE = ("test_g_config.py", "test_h_readers.py", "test_h_exports.py", "test_e_engines.py")  # faults that watch none
+BESIDE = ("test_g_config.py", "test_h_readers.py", "test_h_exports.py")  # faults that watch none
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
