@@ -183,7 +183,8 @@ class Health:
 class Hello:
     """Who publishes: all that a reader must know to use the other topics."""
 
-    ADDED: ClassVar = ("model_choice", "sources", "medium")  # within this version: an older sender lacks them
+    # within this version: an older sender lacks them
+    ADDED: ClassVar[tuple[str, ...]] = ("model_choice", "sources", "medium")
 
     boot: str  # new at every start
     source: str  # stable name: cam0

@@ -456,7 +456,7 @@ def test_b15_a_run_with_a_stopped_client_ends_in_time():
 FORKING = """
 import multiprocessing, sys
 multiprocessing.set_start_method("fork")
-from tests.support import run
+from tests.support.fakes import run
 sys.argv[1:] = sys.argv[1:]
 sys.exit(run.main())
 """

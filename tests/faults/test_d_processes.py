@@ -250,7 +250,7 @@ def test_d8_a_jumping_wall_clock_changes_nothing(monkeypatch, tmp_path):
 
 @linux_only
 def test_d9_a_starved_pipeline_says_lagging_and_recovers(monkeypatch):
-    with live(monkeypatch, detect_busy_s=0.02) as run:
+    with live(monkeypatch, {"publish.max_age_ms": 150.0}, detect_busy_s=0.02) as run:
         run.peer.fresh_pose(20)
         run.peer.wait(lambda: run.health()["detect"].state == "READY", 20, "a quiet moment")
         with starved([pid for pid in run.pids().values() if pid]):
