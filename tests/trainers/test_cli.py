@@ -15,7 +15,7 @@ from trainers.errors import UserError
 def test_no_command_and_help_list_the_commands(capsys):
     assert cli.main([]) == 2 and cli.main(["--help"]) == 0
     printed = capsys.readouterr().out
-    assert all(printed.count(f"  {name} ") == 2 for name in cli.COMMANDS)
+    assert all(printed.count(f"\n  {name} ") == 2 for name in cli.COMMANDS)
 
 
 def test_an_unknown_command_is_one_line(capsys):

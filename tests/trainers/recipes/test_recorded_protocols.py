@@ -58,8 +58,8 @@ def test_the_projection_is_measured_in_screen_units(folder):
 def test_both_halves_pass_in_one_batch(folder):
     recipe, seen = semi(folder), []
     recipe.trajectory.expand.register_forward_hook(lambda *_: None)
-    one = recipe.pose.tcn.one
-    recipe.pose.tcn.one = lambda x: (seen.append(len(x)), one(x))[1]  # type: ignore[method-assign]
+    one = recipe.pose.tcn.strided
+    recipe.pose.tcn.strided = lambda x: (seen.append(len(x)), one(x))[1]  # type: ignore[method-assign]
     recipe.losses(recipe.batch(5, generator()), 0)
     assert seen == [8]
 
