@@ -64,7 +64,8 @@ def test_the_persons_card_names_unseen_joints_and_the_legend_counts_the_frame_th
         page.keyboard.press(",")
         card = page.locator("#people button").inner_text().split("\n")
         assert card[1:] == ["5 unseen", "right elbow, right wrist", "right knee, right ankle", "head"]
-        assert counts(page) == ["12", "2", "2", "1"] and page.locator("#v-hidden").inner_text() == "5"
+        assert counts(page) == ["12", "2", "2", "1"]
+        until(page, "document.getElementById('v-hidden').innerText === '5'")  # plots are drawn less often
         page.keyboard.press("l")
         until(page, "document.querySelector('[data-count=\"0\"]').textContent === '17'")
         assert counts(page) == ["17", "0", "0", "0"]
