@@ -25,7 +25,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
-# two files at once; what watches a clock (mark `alone`) runs afterwards, by itself; what lasts minutes, mostly idle, last
+# two files at once; what watches a clock (mark `alone`) runs afterwards, by itself
 BESIDE := -n 2 --dist loadfile
 
 .PHONY: demo test test-all faults-apart check docs bench benchmarks bench-training mutants clean
@@ -42,8 +42,7 @@ faults-apart: $(VENV)/.tests
 test-all: check
 	@ended=0; \
 	$(BIN)/python -m pytest $(BESIDE) -m "not alone" || ended=1; \
-	$(BIN)/python -m pytest -m "alone and not soak" || ended=1; \
-	$(BIN)/python -m pytest -n 3 -m soak || ended=1; \
+	$(BIN)/python -m pytest -m alone || ended=1; \
 	exit $$ended
 
 check: $(VENV)/.tests

@@ -21,6 +21,7 @@ START_S = 60.0  # until the first pose
 RECOVERY_LIMIT_S = 30.0
 PID_AGE_S = 1.2  # the run tells its processes once a second
 SAMPLE_S = 1.0
+SETTLE_S = 0.5
 
 
 class CannotSoak(RuntimeError):
@@ -61,6 +62,7 @@ class Endurance:
 
     def quiet(self, seconds: float, began: float) -> None:
         """Nothing is done to the run: what is silent or grows now does so by itself."""
+        self._until(lambda: False, SETTLE_S)  # what was on its way when the harm was done has come
         self.witness.undisturbed = True
         end, next_sample = time.monotonic() + max(seconds, PID_AGE_S), time.monotonic() + SAMPLE_S
         while time.monotonic() < end and self.program.running:

@@ -13,7 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-SETTINGS = "pipeline:\n  max_restarts: 1000\n"  # what is done to it must not make it give up
+SETTINGS = "pipeline:\n  max_restarts: 1000\npublish:\n  max_age_ms: 150\n"  # it must not give up, nor be patient
 END_S = 10.0
 
 

@@ -109,11 +109,11 @@ def test_harm_is_drawn_from_what_runs_and_is_done():
 @pytest.mark.soak
 @pytest.mark.mediapipe
 @pytest.mark.timeout(400)
-def test_three_minutes_under_kills_and_stops_keep_every_promise():
-    minutes = os.environ.get("SOAK_MINUTES", "3")
+def test_a_minute_under_kills_and_stops_keeps_every_promise():
+    minutes = os.environ.get("SOAK_MINUTES", "1")
     words = ["soak", "--minutes", minutes, "--bind", free_address(), "--", "--demo", "--size", "320x240"]
     done = subprocess.run([sys.executable, "-m", "realtime", *words], capture_output=True, text=True)
     found = json.loads(done.stdout.splitlines()[-1])
     assert done.returncode == 0, f"{found['broken']}\n{done.stdout}\n{done.stderr[-2000:]}"
-    assert sum(found["harms"].values()) >= 10
-    assert found["poses"] > 1000
+    assert sum(found["harms"].values()) >= 5
+    assert found["poses"] > 300
