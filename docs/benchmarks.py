@@ -10,12 +10,13 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import subprocess
 import sys
 import time
 from dataclasses import dataclass
 from pathlib import Path
+
+from realtime.cli.bench import machine
 
 DOCS = Path(__file__).parent
 KEPT = DOCS / "benchmarks"  # what each command printed last
@@ -114,11 +115,6 @@ def is_json(line: str) -> bool:
         return isinstance(json.loads(line), dict)
     except ValueError:
         return False
-
-
-def machine() -> str:
-    name = platform.processor() or platform.machine()
-    return f"{platform.system()} {name}, {os.cpu_count()} cores, Python {platform.python_version()}"
 
 
 def page() -> str:

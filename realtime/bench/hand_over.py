@@ -22,6 +22,7 @@ import numpy as np
 from realtime import clock
 from realtime.bench.hand_over_ways import WAYS, PictureReceiver
 from realtime.clock import NS_PER_MS
+from realtime.config.picture_size import size as read_size
 from realtime.transport.runtime_dir import base_directory, private_directory
 
 HZ, WARM_UP, WAIT_MS, CONNECT_S = 30.0, 15, 2000, 10.0
@@ -107,10 +108,7 @@ def rows(sizes: list[tuple[int, int]], seconds: float, rounds: int) -> list[dict
 
 
 def sizes(text: str) -> list[tuple[int, int]]:
-    try:
-        return [(int(width), int(height)) for width, height in (size.split("x") for size in text.split(","))]
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"expected sizes such as {SIZES}, found {text!r}") from None
+    return [read_size(part) for part in text.split(",")]
 
 
 def lines(measured: list[dict[str, Any]]) -> list[str]:

@@ -12,7 +12,7 @@ import zmq
 from numpy.typing import NDArray
 
 from realtime import clock
-from realtime.transport.address import free_ports
+from realtime.transport.address import free_port
 from realtime.transport.bus import Bus
 from realtime.transport.frame_ring import FrameReader, FrameWriter
 from realtime.wire.messages import Stamp
@@ -112,7 +112,7 @@ class ImagezmqSender:
     def __init__(self, folder: Path) -> None:
         import imagezmq
 
-        port = free_ports(["pictures"])["pictures"]
+        port = free_port()
         self._sender = imagezmq.ImageSender(f"tcp://127.0.0.1:{port}", REQ_REP=False)
         (folder / "port").write_text(str(port))
 
@@ -157,5 +157,5 @@ def bind_of(folder: Path) -> str:
     """Return a name for shared memory that no other run has: the port stands in the folder."""
     kept = folder / "ring-port"
     if not kept.exists():
-        kept.write_text(str(free_ports(["ring"])["ring"]))
+        kept.write_text(str(free_port()))
     return f"tcp://127.0.0.1:{kept.read_text()}"

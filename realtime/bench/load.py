@@ -28,13 +28,13 @@ def load_of(pid: int, without: str = "") -> Load:
 def _one(process: psutil.Process, without: str) -> Load | None:
     try:
         times = process.cpu_times()
-        return Load(times.user + times.system, _bytes(process, without) / 1e6, 1)
+        return Load(times.user + times.system, private_bytes(process, without) / 1e6, 1)
     except psutil.Error:
         return None  # ended while we looked
 
 
-def _bytes(process: psutil.Process, without: str) -> int:
-    """Proportional set size on Linux, unique set size elsewhere."""
+def private_bytes(process: psutil.Process, without: str = "") -> int:
+    """Measure the proportional set size on Linux, the unique set size elsewhere."""
     full = process.memory_full_info()
     if not hasattr(full, "pss"):
         return int(full.uss)

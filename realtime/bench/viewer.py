@@ -8,16 +8,16 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import socket
 import statistics
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, closing, contextmanager
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from realtime.bench.load import load_of
+from realtime.transport.address import free_port
 
 OPENINGS = 5
 AIMS = {"first_skeleton_s": 1.0, "server_cpu": 0.05, "publish_to_drawn_ms": 150.0}
@@ -61,11 +61,6 @@ def browser() -> Iterator[Any]:
         opened = playwright.chromium.launch(executable_path=found, args=["--no-sandbox", "--disable-gpu"])
         yield opened
         opened.close()
-
-
-def free_port() -> int:
-    with closing(socket.create_server(("127.0.0.1", 0))) as holder:
-        return int(holder.getsockname()[1])
 
 
 def first_skeletons(window: Any, address: str) -> list[float]:

@@ -24,8 +24,9 @@ from numpy.typing import NDArray
 
 from engines.skeleton import H36M_17
 from realtime.bench.load import load_of
-from realtime.bench.viewer import CannotMeasure, browser, free_port, program
+from realtime.bench.viewer import CannotMeasure, browser, program
 from realtime.demo import CylinderWorld
+from realtime.transport.address import free_port
 
 HZ, FRAMES, SIZE, SETTLE_S = 30.0, 90, (320, 240), 4.0
 BONES = [(child, parent) for child, parent in enumerate(H36M_17.parents) if parent >= 0]

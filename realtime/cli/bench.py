@@ -19,7 +19,7 @@ from realtime.bench.collect import Collector
 from realtime.bench.film import render
 from realtime.bench.load import Load, load_of
 from realtime.bench.report import LiveRound, Result, compared, figures, lines
-from realtime.cli.run import size
+from realtime.config.picture_size import size
 
 LOOK_S, LOAD_EVERY_S = 0.05, 1.0
 WARM_UP = 30  # frames

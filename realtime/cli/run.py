@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from realtime.config.loader import ConfigError, Flags, load
+from realtime.config.picture_size import size
 from realtime.config.schema import VIEWER_TOKEN, RunConfig
 
 if TYPE_CHECKING:
@@ -93,13 +94,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         parser.add_argument(flag, type=read, metavar=stands_for, help=text)
     for flag, (_, text) in SWITCHES.items():
         parser.add_argument(flag, action="store_true", help=text)
-
-
-def size(text: str) -> tuple[int, int]:
-    width, _, height = text.lower().partition("x")
-    if not (width.isdecimal() and height.isdecimal()):
-        raise argparse.ArgumentTypeError(f"expected WIDTHxHEIGHT in px, such as 1280x720, found {text!r}")
-    return int(width), int(height)
 
 
 def given(args: argparse.Namespace) -> Flags:

@@ -9,6 +9,7 @@ from statistics import median
 
 import psutil
 
+from realtime.bench.load import private_bytes
 from realtime.transport.address import memory_names
 
 SHM = Path("/dev/shm")
@@ -33,10 +34,6 @@ class Growth:
     late: float  # median of the last quarter
     limit: float
 
-    @property
-    def flat(self) -> bool:
-        return self.late - self.early <= self.limit
-
 
 LIMITS = {"memory_mb": 20.0, "descriptors": 4.0, "threads": 3.0, "segments": 0.0, "processes": 0.0}
 
@@ -46,17 +43,12 @@ def sample(pid: int, bind: str, at_s: float) -> Usage | None:
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
-        memory = sum(resident(process) for process in family) / 1e6
+        memory = sum(private_bytes(process) for process in family) / 1e6
         descriptors = sum(process.num_fds() if hasattr(process, "num_fds") else 0 for process in family)
         threads = sum(process.num_threads() for process in family)
     except psutil.Error:
         return None
     return Usage(at_s, memory, descriptors, threads, len(segments(bind)), len(family))
-
-
-def resident(process: psutil.Process) -> int:
-    full = process.memory_full_info()
-    return int(full.pss if hasattr(full, "pss") else full.uss)
 
 
 def segments(bind: str) -> list[str]:

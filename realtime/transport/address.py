@@ -61,6 +61,11 @@ def memory_names(bind: str) -> list[str]:
     return [f"{key}-poses", *(f"{key}-frames-{n}" for n in range(FRAME_SEGMENTS))]
 
 
+def free_port() -> int:
+    """Return a loopback port that nobody has."""
+    return free_ports(["any"])["any"]
+
+
 def free_ports(topics: list[str]) -> dict[str, int]:
     """Return a free loopback port for each, none twice."""
     holders = [socket.create_server(("127.0.0.1", 0)) for _ in topics]
