@@ -26,8 +26,11 @@ def main(args: argparse.Namespace) -> int:
     if args.json:
         print(json.dumps({"status": pose.status, "stages": {one.stage: asdict(one) for one in stages}}))
     else:
+        width = max((len(one.stage) for one in stages), default=0)
         for one in stages:
-            print(f"{one.stage:8} {one.state:9} {one.rate_hz:5.1f} Hz {one.p50_ms:6.1f} ms  {one.reason}".rstrip())
+            print(
+                f"{one.stage:{width}} {one.state:9} {one.rate_hz:5.1f} Hz {one.p50_ms:6.1f} ms  {one.reason}".rstrip()
+            )
         print(f"poses: {pose.status}, {len(pose.people)} people")
     return NOT_CURRENT if pose.status == "STALE" or any(one.state == "DOWN" for one in stages) else 0
 

@@ -24,7 +24,7 @@ from realtime.supervise.several import ADDRESSES
 from realtime.supervise.stage_runner import Context
 from realtime.transport.bus import TopicReader, wait_any
 from realtime.transport.pose_ring import PoseRingWriter
-from realtime.wire.messages import Hello, Keypoints2D, Pose3D, Stamp, encode
+from realtime.wire.messages import Health, Hello, Keypoints2D, Pose3D, Stamp, encode
 
 PASSED_ON = ("pose3d", "keypoints2d", "truth", "hello", "health")
 TURN_MS = 10
@@ -65,6 +65,7 @@ class Room:
     voice: Publication
     fusion: Fusion | None = None
     hello: Hello | None = None
+    dropped: dict[int, int] = field(default_factory=dict)  # camera -> its frames never answered
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -79,7 +80,10 @@ class Room:
         self.port.send_bytes(data)
         if topic in ("pose3d", "keypoints2d", "hello"):
             self.ring.write(data)
+        if isinstance(message, Health) and self.fusion is not None:
+            self.port.send_on("health", FUSED, replace(message, stage=f"cam{camera} {message.stage}"))
         if isinstance(message, Pose3D) and message.status != "STALE":
+            self.dropped[camera] = message.dropped
             if self.fusion is not None:
                 self.fusion.moments.add(camera, message, clock.now_ns())
             elif self.voice.source != FUSED and camera == 0:
@@ -93,9 +97,9 @@ class Room:
             return
         for lead, moment in self.fusion.moments.ready(clock.now_ns()):
             pose, keypoints = self.fusion.pose(lead, moment)
-            dropped = self.ctx.answered(pose.stamp, clock.now_ns() - pose.stamp.t_capture_ns, len(pose.people))
+            self.ctx.answered(pose.stamp, clock.now_ns() - pose.stamp.t_capture_ns, len(pose.people))
             self.measure(pose)
-            self.voice.pose(replace(pose, dropped=dropped))
+            self.voice.pose(replace(pose, dropped=sum(self.dropped.values())))
             self.voice.keypoints(keypoints)
         self.fusion.complain(self.ctx, self.fusion.fuser.disagreement(list(self.ctx.config.room.sources)))
 

@@ -168,7 +168,7 @@ class Pose3D:
 class Health:
     """How one stage of the pipeline does."""
 
-    stage: str  # capture, detect, occlude, lift, publish, file or record
+    stage: str  # capture, detect, occlude, lift, publish, file, fuse or record; of a room's cameras "cam0 capture", ...
     state: StageState  # what the stage does now
     reason: str = ""  # frozen, lagging, stalled, mismatch, ...
     rate_hz: Rate = 0.0  # answers a second

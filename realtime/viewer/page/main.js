@@ -31,13 +31,19 @@ const link = new Link({
   close() { state.connected = false; touch(); },
   malformed() { state.malformed++; },
   server(told) { const first = !state.server; state.server = told; if (first) setup(told); showServer(told); if (state.poseAt === null) touch(); },
-  message({ topic, body }) {
+  message({ topic, source, body }) {
     if (topic === "pose3d") takePose(body);
     else if (topic === "picture") takePicture(body);
-    else if (topic === "hello") { scene.introduce(body); showStream(body, state.server, state.pose); touch(); }
-    else if (topic === "health") { stages.set(body.stage, { ...body, at: performance.now(), old: false }); showStages(stages); }
+    else if (topic === "hello") introduce(body);
+    else if (topic === "health") { stages.set(body.stage, { ...body, source, at: performance.now(), old: false }); showStages(stages); }
   },
 });
+// Before it is known whom to follow, where several publish at one address, the others' stages were heard too.
+function introduce(hello) {
+  scene.introduce(hello);
+  for (const [name, report] of stages) if (report.source !== hello.source) stages.delete(name);
+  showStream(hello, state.server, state.pose); showStages(stages); entitle(); touch();
+}
 function takePose(pose) {
   const now = performance.now();
   if (state.lastDrops !== null && pose.dropped >= state.lastDrops) state.drops += pose.dropped - state.lastDrops;
@@ -238,8 +244,11 @@ function arrange() {
   document.body.dataset.large = large ? "picture" : "scene";
   $("picture").style.aspectRatio = !large && state.picture ? `${state.picture.image.width} / ${state.picture.image.height}` : "";
   if (large) $("video").append($("key")); else $("stage").after($("key")); // the legend covers no picture
-  text($("inset-title"), large ? "3D" : "Camera");
-  askForPictures(); touch();
+  entitle(); askForPictures(); touch();
+}
+function entitle() {
+  const cameras = (scene.hello?.sources || []).filter(name => name !== "fused");
+  text($("inset-title"), document.body.dataset.large === "picture" ? "3D" : cameras.length > 1 ? `Camera ${cameras[0]}, the first of ${cameras.length}` : "Camera");
 }
 function toggle(name) {
   if ((name === "video" || name === "large") && !state.server?.video) return;

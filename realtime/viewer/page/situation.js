@@ -69,10 +69,11 @@ function tooSlow({ stages, hello, pose }, ages) {
   return say("", "This machine is too slow", `It needs ${ms(took_ms)} a frame, so each pose comes too late: ${ages}.${others}`, `realtime run ${tries[0]}`);
 }
 function sourceTrouble(stages) {
-  const source = stages.get("capture");
-  if (!source || source.state === "READY") return null;
-  if (/frozen/.test(source.reason)) return say("", "The camera is frozen", "It sends the same picture again and again.");
-  if (/stalled/.test(source.reason)) return say("", "The camera is stalled", "It sends no picture; it is opened anew soon.");
-  if (/lost/.test(source.reason)) return say("", "The camera is lost", "It is opened again as soon as it is back.");
+  const sources = [...stages].filter(([name]) => /(^| )capture$/.test(name)); // of several cameras "cam0 capture", ...: the others go on
+  if (!sources.length || sources.some(([, report]) => report.state === "READY")) return null;
+  const [name, { reason }] = sources[0], camera = `The camera ${name.replace(/ ?capture$/, "")}`.trim();
+  if (/frozen/.test(reason)) return say("", `${camera} is frozen`, "It sends the same picture again and again.");
+  if (/stalled/.test(reason)) return say("", `${camera} is stalled`, "It sends no picture; it is opened anew soon.");
+  if (/lost/.test(reason)) return say("", `${camera} is lost`, "It is opened again as soon as it is back.");
   return null;
 }

@@ -5,11 +5,12 @@ const SMALL = [424, 240], AGE_STEP_MS = 50, AGE_MARGIN = 1.25;
 
 // stages: name -> health; source: {detector, width, height, askable, max_age_ms} -> {took_ms, tries: arguments of realtime run}
 export function remedy(stages, { detector, width, height, askable, max_age_ms }) {
-  const sum = key => WORK.reduce((total, name) => total + (stages.get(name)?.[key] ?? 0), 0), took = sum("p50_ms");
-  const camera = stages.get("capture")?.rate_hz, budget = camera ? 1000 / camera : 0;
-  const [model, left] = cheaper(detector, took, stages.get("detect")?.p50_ms ?? 0, budget), words = model ? [`--model ${model}`] : [];
+  const named = new Map([...stages].map(([name, report]) => [name.split(" ").at(-1), report])); // of several cameras the last one
+  const sum = key => WORK.reduce((total, name) => total + (named.get(name)?.[key] ?? 0), 0), took = sum("p50_ms");
+  const camera = named.get("capture")?.rate_hz, budget = camera ? 1000 / camera : 0;
+  const [model, left] = cheaper(detector, took, named.get("detect")?.p50_ms ?? 0, budget), words = model ? [`--model ${model}`] : [];
   if (left > budget && askable && width * height > SMALL[0] * SMALL[1]) words.push(`--size ${SMALL.join("x")}`);
-  const slowest = stages.get("publish")?.p99_ms || sum("p99_ms"), age = Math.ceil(AGE_MARGIN * slowest / AGE_STEP_MS) * AGE_STEP_MS;
+  const slowest = named.get("publish")?.p99_ms || sum("p99_ms"), age = Math.ceil(AGE_MARGIN * slowest / AGE_STEP_MS) * AGE_STEP_MS;
   const tries = [...(words.length ? [words.join(" ")] : []), ...(age > max_age_ms ? [`--max-age ${age}`] : [])];
   return { took_ms: took, tries: tries.length ? tries : [`--fps ${Math.max(1, Math.floor(1000 / Math.max(took, 1)))}`] };
 }

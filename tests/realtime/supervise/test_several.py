@@ -60,7 +60,7 @@ class Room:
 @pytest.fixture
 def room(monkeypatch):
     monkeypatch.setenv("FAKES", json.dumps({}))
-    running = Room("demo@-30", "demo@30", **{"terminal.seconds": 14})
+    running = Room("demo@-30", "demo@30", **{"terminal.seconds": 18})
     yield running
     running.thread.join(120)
     running.close()
@@ -68,18 +68,25 @@ def room(monkeypatch):
 
 def test_every_camera_and_the_fused_room_at_one_address(room):
     room.wait("cam0", "cam1", FUSED)
+    room.peer.wait(
+        lambda: FUSED in {m["source"] for _, m in list(room.peer.hello)}, 10, "who speaks, told once a second"
+    )
     said = {m["source"]: m for _, m in room.peer.hello}
     assert said[FUSED]["sources"] == said["cam1"]["sources"] == [FUSED, "cam0", "cam1"]
     assert said[FUSED]["engine"] == "fake, fused" and said["cam0"]["engine"] == "fake"
     with PoseClient(room.bind, max_age_ms=5000) as client:
         followed = [pose for _, pose in zip(range(20), client) if pose.status == "OK"]
         assert {pose.stamp.source for pose in followed[1:]} == {FUSED} and followed[-1].people[0].joints
+        client.health()  # asked for from here on
+        wanted = {"cam0 capture", "cam0 lift", "cam1 capture", "cam1 lift", "fuse"}
+        assert any(wanted <= set(client.health()) for _ in client), "one place tells how every camera does"
     with PoseClient(room.bind, source="cam1", max_age_ms=5000) as client:
         assert {pose.stamp.source for _, pose in zip(range(10), client)} == {"cam1"}
     killed = next(pid for name, pid in room.shots[-1].pids.items() if name == "cam0 estimate")
     os.kill(killed, signal.SIGKILL)
     room.wait("cam1", FUSED)
     room.wait("cam0")
+    room.peer.wait(lambda: room.newest(FUSED, 0)["dropped"] > 0, 20, "frames that the killed one lost")
     room.thread.join(60)
     assert room.code == 0 and {one.stage for one in room.shots[-1].stages} >= {"cam0 lift", "cam1 lift", "fuse"}
     assert not [p for p in psutil.Process().children(recursive=True) if "resource_tracker" not in " ".join(p.cmdline())]

@@ -224,6 +224,12 @@ SLOW = {
     "advancing": True, "hello": {"max_age_ms": 150, "medium": "live", "detector": "mediapipe full"},
     "stages": [["detect", {"state": "DEGRADED", "reason": "lagging", "p50_ms": 236.4, "p99_ms": 240}]],
 }  # fmt: skip
+ONE_OF_TWO = {
+    "stages": [
+        ["cam0 capture", {"state": "READY", "reason": ""}],
+        ["cam1 capture", {"state": "DEGRADED", "reason": "lost"}],
+    ]
+}
 TOO_SLOW = (
     f"too slow It needs 236 ms a frame, so each pose comes too late: the newest is 310 ms {LIMIT}. Or: --max-age 300. "
     "realtime run --model lite --size 424x240"
@@ -257,6 +263,8 @@ def played(medium, **facts):
         (STALE | SLOW, "stale", TOO_SLOW),
         (STALE | stage("capture", "DEGRADED", "frozen"), "stale", f"again. The last frame is 310 ms {LIMIT}"),
         (STALE | stage("capture", "DEGRADED", "lost"), "stale", "The camera is lost"),
+        (STALE | stage("cam1 capture", "DEGRADED", "lost"), "stale", "The camera cam1 is lost"),
+        (STALE | ONE_OF_TWO, "stale", f"cam1 capture is degraded, lost. The last frame is 310 ms {LIMIT}"),
         (STALE | stage("lift", "DOWN", "crashed"), "stale", f"lift is down, crashed. The last frame is 310 ms {LIMIT}"),
         ({"poseAt": 2_000}, "nodata", "No data for 8.0 s"),
         ({"poseAt": 9_400}, "nodata", "No data for 0.6 s"),
