@@ -29,12 +29,13 @@ class DemoSource:
             demo.seed, self.size, self.fps, motion=demo.motion, people=people, fov_deg=DEMO_FOV_DEG,
             boards=demo.boards, look_pool=demo.looks,
         )  # fmt: skip
-        if config.spec != "demo":  # one of several cameras before the same people
+        self._turned = config.spec != "demo"
+        if self._turned:  # one of several cameras before the same people
             self._world.camera = turned_camera(self.size, DEMO_FOV_DEG, demo_turn(config.spec))
-        self._frames = sys.maxsize if config.spec == "demo" else round(TOGETHER_S * self.fps)
+        self._frames = sys.maxsize if not self._turned else round(TOGETHER_S * self.fps)
         self._index = -1
         self._start_ns, self._start_unix_ns = clock.now_ns(), clock.unix_ns()
-        if config.spec != "demo" and self.live:  # cameras in processes of their own show the same moment
+        if self._turned and self.live:  # cameras in processes of their own show the same moment
             self._start_ns, self._start_unix_ns = 0, self._start_unix_ns - self._start_ns
         self._wait: Callable[[int], None] = wait_until if self.live else lambda _: None
 
@@ -43,7 +44,8 @@ class DemoSource:
         after_ns = round(self._index * 1e9 / self.fps)
         self._wait(self._start_ns + after_ns)
         image, truth = self._world.frame(self._index % self._frames)
-        grabbed_ns = clock.now_ns() - self._start_ns if self.live else after_ns
+        together = not self.live or self._turned  # cameras of a room: the moment that is shown, however long it takes
+        grabbed_ns = after_ns if together else clock.now_ns() - self._start_ns
         stamp = self._stamper.stamp(image.shape, self._start_ns + grabbed_ns, self._start_unix_ns + grabbed_ns)
         return Picture(image, stamp, replace(truth, stamp=stamp))
 

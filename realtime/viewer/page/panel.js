@@ -3,13 +3,14 @@
 import { $, make, text } from "./elements.js";
 import { OBSERVED, unseen } from "./joints.js";
 
+const camera = stage => stage.includes(" ") ? stage.split(" ")[0] : ""; // of "cam0 lift"; what several cameras share comes first
 export function showStages(stages) {
   const table = $("stages");
   table.replaceChildren();
   if (!stages.size) { table.insertRow().append(make("td", "faint", "no reports yet")); return; }
   const head = table.insertRow();
   for (const name of ["stage", "Hz", "p50", "p99 ms", "restarts"]) head.append(make("th", "", name));
-  for (const [name, report] of stages) {
+  for (const [name, report] of [...stages].sort(([a], [b]) => camera(a).localeCompare(camera(b)))) {
     const row = table.insertRow(), first = row.insertCell();
     row.dataset.state = report.old ? "DOWN" : report.state;
     first.append(make("i"), name);
