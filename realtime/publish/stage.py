@@ -26,21 +26,21 @@ def main(ctx: Context) -> None:
 
 
 def run(ctx: Context, publication: Publication) -> None:
-    poses, keypoints, truths = (ctx.bus.latest(topic) for topic in ("pose", "keypoints_lifted", "truth"))
+    topics = poses, keypoints, truths = [ctx.bus.latest(topic) for topic in ("pose", "keypoints_lifted", "truth")]
     ctx.ready()
     last: Stamp | None = None
-    told: list[tuple[str, str]] = []
+    told = b""
     while not ctx.stop.is_set():
         ctx.beat()
-        wait_any((poses, keypoints, truths), TURN_MS)
-        last = relay(ctx, poses, publication, last)  # first: this is what clients wait for
-        found, data = keypoints.get_plain(0)
-        if found:
+        asked = wait_any(topics, TURN_MS) + [topic for topic in topics if topic.silent]
+        if poses in asked:
+            last = relay(ctx, poses, publication, last)  # first: this is what clients wait for
+        if keypoints in asked and (data := keypoints.get_plain(0)[1]):
             publication.relay_keypoints(data)
-        if truth := truths.get(0):
+        if truths in asked and (truth := truths.get(0)):
             publication.truth(truth)
         publication.silence()
-        states: list[tuple[str, str]] = [(one.state, one.reason) for one in ctx.health()]
+        states = ctx.states()
         if publication.second_has_passed() or states != told:  # a change is told at once
             told = states
             ctx.idle()

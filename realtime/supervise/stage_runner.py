@@ -82,6 +82,7 @@ class Context:
         self._board, self._row = plan.board, plan.board.row(stage)
         self._meter = StageMetrics(self._row, plan.config.publish.least_age_ms(), plan.config.pipeline.lagging_s)
         self._reason = ""
+        self._others_ready = False  # once true it stays: a stage that has been ready has been
         self.live = "capture" in plan.table
 
     @property
@@ -175,9 +176,16 @@ class Context:
     def health(self) -> list[Health]:
         return self._board.health()
 
+    def states(self) -> bytes:
+        """Return what changes with any stage's state or reason."""
+        return self._board.states()
+
     def others_ready(self) -> bool:
         """Has every other stage been ready since the run began?"""
-        return all(self._board.row(name)["ready_once"] for name in self._board.stages if name != self.stage)
+        if not self._others_ready:
+            others = (name for name in self._board.stages if name != self.stage)
+            self._others_ready = all(self._board.row(name)["ready_once"] for name in others)
+        return self._others_ready
 
     def _show(self) -> None:
         if not self._row["ready"]:

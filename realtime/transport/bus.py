@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import threading
 from collections import Counter
@@ -84,6 +85,11 @@ class TopicReader:
             if deadline.passed():
                 return None, b""
 
+    @property
+    def silent(self) -> bool:
+        """Nothing came for so long that asking takes a new socket."""
+        return self._deaf_at.passed()
+
     def follow(self, source: str) -> None:
         """From now on this source alone, where several publish at one address."""
         self._subject = prefix(self.topic, source)
@@ -91,10 +97,10 @@ class TopicReader:
         self._connect()
 
     def _receive(self, timeout_ms: float) -> bytes | None:
-        if self._socket.poll(timeout_ms):
+        if zmq.zmq_poll([(self._socket, zmq.POLLIN)], math.ceil(timeout_ms)):  # `Socket.poll` makes a poller each time
             self._deaf_at, self.refusal = Deadline(self._silence_s * 1000), ""
             return bytes(self._socket.recv(zmq.NOBLOCK))
-        if self._deaf_at.passed():
+        if self.silent:
             self._hear_refusal()
             self._socket.close()
             self.renewed += 1
@@ -150,9 +156,11 @@ class TopicReader:
             self._monitor.close()
 
 
-def wait_any(readers: Sequence[TopicReader], timeout_ms: float) -> None:
-    """Until one of them has something; then ask each with `get(0)`."""
-    zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))  # noqa: SLF001
+def wait_any(readers: Sequence[TopicReader], timeout_ms: float) -> list[TopicReader]:
+    """Wait until one of them has something; return those that have: ask these with `get(0)`, and whoever is silent."""
+    polled = zmq.zmq_poll([(reader._socket, zmq.POLLIN) for reader in readers], int(timeout_ms))  # noqa: SLF001
+    told = [socket for socket, _ in polled]
+    return [reader for reader in readers if reader._socket in told]  # noqa: SLF001
 
 
 class Bus:

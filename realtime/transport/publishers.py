@@ -149,7 +149,7 @@ class PublicPort(Publisher):
         if self._authenticator:
             self._watch(self._authenticator.allow_list)
         for _ in range(4 * SUBSCRIPTIONS):
-            if not self._socket.poll(0):
+            if not zmq.zmq_poll([(self._socket, zmq.POLLIN)], 0):
                 return
             said = self._socket.recv(zmq.NOBLOCK)
             self._subscriptions += {b"\1": 1, b"\0": -1}.get(said[:1], 0)

@@ -95,8 +95,10 @@ def _outside(bounds: Within, array: Any) -> str:
 
 
 def _agree(shape: Shape, actual: tuple[int, ...], sizes: Sizes) -> None:
-    wanted = tuple(n if isinstance(n, int) else sizes.setdefault(n, m) for n, m in zip(shape, actual))
-    if len(shape) != len(actual) or wanted != actual:
+    fits = len(shape) == len(actual)
+    for wanted, found in zip(shape, actual):
+        fits &= found == (sizes.setdefault(wanted, found) if isinstance(wanted, str) else wanted)
+    if not fits:
         refuse("shape", f"shape {shape} with {sizes}, found {actual}")
 
 
@@ -111,8 +113,8 @@ def _solve(shape: Shape, count: int, sizes: Sizes) -> tuple[int, ...]:
 
 
 def _sound(array: Any, limit: int | None) -> Any:
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
+    if array.dtype.kind == "f" and not np.logical_and.reduce(np.isfinite(array), None):
         refuse("finite", "a number is not finite")
-    if limit is not None and array.size and int(array.max()) >= limit:
+    if limit is not None and array.size and int(np.maximum.reduce(array, None)) >= limit:
         refuse("value", f"values are below {limit}, found {int(array.max())}")
     return array

@@ -58,9 +58,16 @@ def pack(message: Any, sizes: Sizes | None = None) -> dict[str, Any]:
     sizes = {} if sizes is None else sizes
     plain: dict[str, Any] = {}
     kind: Any = type(message)
-    for name, flat, coder in plan(kind):
-        value = _at(name, coder.pack, getattr(message, name), sizes)
-        plain |= value if flat else {name: value}
+    name = ""
+    try:
+        for name, flat, coder in plan(kind):
+            value = coder.pack(getattr(message, name), sizes)
+            if flat:
+                plain.update(value)
+            else:
+                plain[name] = value
+    except MessageError as error:
+        raise MessageError(error.kind, f"{name}: {error}") from None
     return plain
 
 
@@ -76,15 +83,11 @@ def unpack(kind: type, plain: Any, sizes: Sizes | None = None) -> Any:
             if name in getattr(kind, "ADDED", ()):
                 continue
             refuse("missing", f"{kind.__name__} lacks {name}")
-        values[name] = _at(name, coder.unpack, plain if flat else plain[name], sizes)
+        try:
+            values[name] = coder.unpack(plain if flat else plain[name], sizes)
+        except MessageError as error:
+            raise MessageError(error.kind, f"{name}: {error}") from None
     return kind(**values)
-
-
-def _at(name: str, step: Callable[[Any, Sizes], Any], value: Any, sizes: Sizes) -> Any:
-    try:
-        return step(value, sizes)
-    except MessageError as error:
-        raise MessageError(error.kind, f"{name}: {error}") from None
 
 
 @cache

@@ -215,6 +215,9 @@ class FakeContext(SimpleNamespace):
     def health(self):
         return [Health(name, "READY") for name in ("capture", "detect", "lift")]
 
+    def states(self):
+        return b"READY"
+
     def answered(self, stamp, took_ns, people=0):
         self.answers.append((stamp.seq, took_ns, people))
         return 40 + len(self.answers)

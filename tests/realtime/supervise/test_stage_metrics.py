@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from realtime.supervise.stage_metrics import StageMetrics
+from realtime.supervise.stage_metrics import StageMetrics, quantile
 from realtime.supervise.status_board import ROW
 from realtime.wire.messages import Stamp
 
@@ -75,3 +75,10 @@ def test_on_time_is_not_lagging(row):
     meter = StageMetrics(row)
     feed(meter, [s for s in range(300) if s % 20])  # one of twenty dropped
     assert not meter.lagging
+
+
+@pytest.mark.parametrize("count", [1, 2, 7, 512])
+def test_quantiles_are_numpys(count):
+    values = np.random.default_rng(count).gamma(2.0, 5.0, count)
+    for share in (0.0, 0.5, 0.99, 1.0):
+        assert quantile(sorted(values.tolist()), share) == pytest.approx(np.quantile(values, share), rel=1e-12)

@@ -53,3 +53,13 @@ def test_info_that_do_not_fit_are_refused(table):
 def test_a_long_reason_is_cut_and_a_broken_character_shown(table):
     table.row("lift")["reason"] = ("é" * 40).encode()[:63]
     assert table.health()[1].reason.startswith("éé")
+
+
+def test_states_change_with_any_state_or_reason_and_with_nothing_else(table):
+    before = table.states()
+    table.row("detect")["beat"] += 1
+    assert table.states() == before
+    table.row("lift")["state"] = status_board.READY
+    ready = table.states()
+    table.row("detect")["reason"] = b"lagging"
+    assert len({before, ready, table.states()}) == 3

@@ -79,7 +79,7 @@ def test_waiting_for_any_of_several_ends_with_the_first(buses):
     timer = threading.Timer(0.1, lambda: frames.send(frame(1)))
     timer.start()
     began = time.monotonic()
-    wait_any(readers, 5000)
+    assert wait_any(readers, 5000) == readers[1:]
     assert time.monotonic() - began < 2 and readers[1].get(0).stamp.seq == 1
     timer.join()
 
