@@ -19,6 +19,7 @@ from realtime.wire.messages import ABSENT, HELD, INFERRED, OBSERVED
 Real = NDArray[np.float64]
 STATE_BY_NAME = {"observed": OBSERVED, "inferred": INFERRED, "held": HELD}
 LONGEST_BRIDGED_S = 0.25  # resampling never invents across a longer gap
+USUAL = 0.25  # of a step between two frames: as far as it may be off the median
 ANKLE_HEIGHT_M = 0.08  # of the ankle joint above the sole
 MOST_FRAMES = 2_000_000  # 18 hours at 30 Hz; more is a damaged time stamp
 
@@ -35,7 +36,13 @@ class Axis:
 
     @property
     def rate_hz(self) -> float:
-        return float(1 / np.median(np.diff(self.times_s))) if len(self) > 1 else 30.0
+        """Return the mean rate over all but gaps and stutters: a container that counts milliseconds knows 33 and 34."""
+        if len(self) < 2:
+            return 30.0
+        steps = np.diff(self.times_s)
+        median = float(np.median(steps))
+        usual = steps[np.abs(steps - median) <= USUAL * median]
+        return 1 / float(usual.mean() if len(usual) else median)
 
 
 @dataclass(frozen=True)

@@ -85,6 +85,14 @@ def test_kept_leaves_out_what_is_less_than_asked(clip):
     assert np.isnan(clip.known_xyz("inferred")[35, KNEE]).all() and not np.isnan(clip.known_xyz("held")[35, KNEE]).any()
 
 
+def test_a_film_whose_container_counts_milliseconds_keeps_its_rate():
+    ideal = np.arange(600) / 30
+    assert Axis(ideal.round(3), np.arange(600)).rate_hz == pytest.approx(30, abs=0.01)
+    gappy = np.delete(ideal.round(3), [100, 101, 102, 300])
+    assert Axis(gappy, np.arange(len(gappy))).rate_hz == pytest.approx(30, abs=0.01)
+    assert Axis(np.cumsum([0.020, 0.046] * 30), np.arange(60)).rate_hz == pytest.approx(1 / 0.033, rel=0.5)
+
+
 def test_resampling_is_linear_and_never_crosses_a_gap(clip):
     fast = resampled(clip, 60)
     assert np.allclose(fast.xyz[::2][:90], clip.xyz, equal_nan=True, atol=1e-6) and fast.rate_hz == pytest.approx(60)
