@@ -2,12 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import os
-import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -16,6 +11,7 @@ import pytest
 from realtime.export.rigging.rig_names import NAMES
 from realtime.export.tracks import clips
 from realtime.export.writers import bvh, glb
+from tests.support.consumers.blender_command import told_by_blender
 from tests.support.people import walker, whole_body
 
 FRAMES = 40
@@ -42,23 +38,8 @@ print("FOUND " + json.dumps({"bones": found, "range": list(armature.animation_da
 """
 
 
-def blender() -> list[str]:
-    """The command that runs a script in Blender: STEADYPOSE_BPY names a Python that has bpy."""
-    python = os.environ.get("STEADYPOSE_BPY") or (sys.executable if importlib.util.find_spec("bpy") else "")
-    if python:
-        return [python]
-    program = shutil.which("blender")
-    if program:
-        return [program, "--background", "--factory-startup", "--python"]
-    pytest.skip("neither blender nor bpy is here: apt install blender, or STEADYPOSE_BPY=/path/to/python with bpy")
-
-
 def looked_at(path: Path) -> dict:
-    command, script = blender(), path.with_suffix(".py")
-    script.write_text(LOOK)
-    words = [*command, str(script), *(["--"] if "--background" in command else []), str(path), str(FRAMES)]
-    clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    said = subprocess.run(words, capture_output=True, text=True, check=True, env=clean, timeout=110).stdout
+    said = told_by_blender(LOOK, path.with_suffix(".py"), str(path), str(FRAMES))
     return json.loads(next(line for line in said.splitlines() if line.startswith("FOUND "))[6:])
 
 

@@ -76,8 +76,8 @@ def draw_avatar(messages):
 def draw_person(hello, pose):
     picture = empty_picture(pose.width, pose.height)
     draw_people(picture, hello, pose)
-    x, y = np.nanmean(pose.people[0].xy, axis=0)
-    half = 0.62 * np.ptp(pose.people[0].xy[:, 1])
+    low, high = np.nanmin(pose.people[0].xy, axis=0), np.nanmax(pose.people[0].xy, axis=0)
+    (x, y), half = (low + high) / 2, 0.62 * float(max(high - low))
     to = np.float32([[0, 0], [SIDE_PX, 0], [0, SIDE_PX]])
     crop = cv2.getAffineTransform(np.float32([[x - half, y - half], [x + half, y - half], [x - half, y + half]]), to)
     return cv2.warpAffine(picture, crop, (SIDE_PX, SIDE_PX), flags=cv2.INTER_AREA, borderValue=(38, 30, 24))
