@@ -40,6 +40,8 @@ class ExportOptions:
             raise RecordingError(f"--names {self.names} is not for {self.to}; there are {known}")
         if self.centimetres and self.to != "bvh":
             raise RecordingError(f"--unit cm is for bvh; {self.to} is in metres")
+        if self.rate_hz is not None and not 1 <= self.rate_hz <= 1000:
+            raise RecordingError(f"--rate is 1 to 1000 Hz, found {self.rate_hz:g}")
         if self.smooth not in (None, *SMOOTHERS):
             raise RecordingError(f"--smooth is {' or '.join(SMOOTHERS)}, found {self.smooth}")
 

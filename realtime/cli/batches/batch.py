@@ -22,7 +22,7 @@ from realtime.cli.batches import batch_film
 from realtime.cli.batches.batch_film import HIDDEN, OVERLAY, Job
 from realtime.cli.film import add_film_arguments, film_config, film_progress
 from realtime.clock import now_ns
-from realtime.export.formats import FORMATS
+from realtime.export.formats import ALL_NAMES, FORMATS
 from realtime.export.smoothing.steady import SMOOTHERS
 from realtime.recording.file_format import RecordingError
 from realtime.supervise.worker import signals_blocked
@@ -48,6 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--keep", choices=("observed", "inferred", "held"), default="inferred", help="as of export")
     parser.add_argument("--smooth", nargs="?", choices=SMOOTHERS, const="one-euro", help="as of export")
     parser.add_argument("--foot-lock", action="store_true", help="as of export")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="as of export")
+    parser.add_argument("--names", choices=ALL_NAMES, metavar="KIND", help="as of export, for the formats that know it")
     parser.add_argument("--force", action="store_true", help="redo everything, also what is done already")
     add_film_arguments(parser)
 
@@ -84,21 +86,19 @@ def main(args: argparse.Namespace) -> int:
 def jobs_of(args: argparse.Namespace) -> list[Job]:
     found = films(args.films)
     names = names_of(found)
-    return [
+    jobs = [
         Job(
-            film,
-            name,
-            args.out,
-            args.to,
-            film_config(film, args),
-            args.side_by_side,
-            args.force,
-            args.keep,
-            args.smooth,
-            args.foot_lock,
+            film, name, args.out, args.to, film_config(film, args), args.side_by_side, args.force, args.keep,
+            args.smooth, args.foot_lock, args.rate, args.names,
         )
         for film, name in zip(found, names)
-    ]
+    ]  # fmt: skip
+    exports = [to for to in args.to if to != OVERLAY]
+    if args.names and not any(jobs[0].names_in(to) for to in exports):
+        raise RecordingError(f"--names {args.names} is for none of {', '.join(args.to)}")
+    for to in exports:
+        jobs[0].options(to, args.out)  # what cannot be is said before a film is looked at
+    return jobs
 
 
 def films(words: list[str]) -> list[Path]:

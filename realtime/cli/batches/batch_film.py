@@ -43,10 +43,24 @@ class Job:
     keep: str = "inferred"
     smooth: str | None = None
     foot_lock: bool = False
+    rate_hz: float | None = None  # None: the frames as they were captured
+    names: str | None = None  # of bones or markers, for the formats that have them
 
     def how(self, to: str) -> str:
         """Return the options, besides the recording, that an output depends on."""
-        return f"{self.side_by_side}" if to == OVERLAY else f"{self.keep} {self.smooth} {self.foot_lock}"
+        if to == OVERLAY:
+            return f"{self.side_by_side}"
+        more = [f"{one}" for one in (self.rate_hz, self.names_in(to)) if one is not None]
+        return " ".join((f"{self.keep} {self.smooth} {self.foot_lock}", *more))
+
+    def names_in(self, to: str) -> str | None:
+        return self.names if self.names in FORMATS[to].names else None
+
+    def options(self, to: str, out: Path) -> ExportOptions:
+        return ExportOptions(
+            to, out, keep=self.keep, rate_hz=self.rate_hz, smooth=self.smooth, foot_lock=self.foot_lock,
+            names=self.names_in(to),
+        )  # fmt: skip
 
 
 @dataclass
@@ -157,8 +171,7 @@ def make(job: Job, to: str, aside: Path, recording: tuple[Hello, list[Pose3D]], 
     hello, poses = recording
     if to != OVERLAY:
         out = aside / f"{job.name}{FORMATS[to].suffix}"
-        options = ExportOptions(to, out, keep=job.keep, smooth=job.smooth, foot_lock=job.foot_lock)
-        return export(hello, poses, options).notes
+        return export(hello, poses, job.options(to, out)).notes
     out = aside / f"{job.name}.{OVERLAY}.mp4"
     check_out(out, False)
     draw_on_film(out, job.film, job.config, hello, poses, job.side_by_side, lambda n: tell("drawing", n, len(poses)))

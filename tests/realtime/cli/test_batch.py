@@ -95,6 +95,9 @@ def test_what_is_done_is_not_done_again_and_what_is_missing_is(folder, tmp_path,
     assert (out / "b.csv").exists() and (out / "a.bvh").exists()
     assert run(folder, "--to", "csv,bvh", "--out", out) == 0
     assert capsys.readouterr().out.count("done before") == 2
+    assert run(folder / "a.avi", "--to", "csv,bvh", "--rate", 50, "--names", "unity", "--out", out) == 0
+    told = (out / "a.bvh").read_text()
+    assert "Frame Time: 0.020000" in told and "LeftLowerArm" in told
 
 
 def test_a_changed_film_is_done_anew_and_old_pieces_go(folder, tmp_path):
@@ -158,6 +161,8 @@ def test_which_films(folder, tmp_path):
         (("none/*.mp4", "--to", "csv"), "no film fits none/*.mp4"),
         (("FOLDER", "--to", "csv", "--workers", "0"), "--workers is at least 1"),
         (("FOLDER", "--to", "csv", "--height", "9"), "height"),
+        (("FOLDER", "--to", "csv,bvh", "--rate", "0"), "--rate is 1 to 1000 Hz, found 0"),
+        (("FOLDER", "--to", "csv,overlay", "--names", "unity"), "--names unity is for none of csv, overlay"),
     ],
 )
 def test_what_cannot_be_is_said_at_once(folder, tmp_path, words, said, capsys):
