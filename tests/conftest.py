@@ -31,8 +31,8 @@ LONG = {  # folder of tests -> its mark: what `make test` leaves to `make test-a
     "trainers/training": "learning",
 }
 
-ALONE = ("fault", "timing", "soak", "browser", "mediapipe")  # these watch a clock: no other test runs beside them
-BESIDE = ("test_g_config.py", "test_h_readers.py", "test_h_exports.py")  # faults that watch none
+ALONE = ("timing", "soak")  # these watch a clock closely: no other test runs beside them; and what is marked `alone`
+FIRST = ("test_container.py", "test_install.py")  # minutes each: they begin, so that nobody waits for them at the end
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -41,9 +41,9 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         for place, mark in LONG.items():
             if folder == place or folder.startswith(f"{place}/"):
                 item.add_marker(mark)
-        if item.path.name not in BESIDE and any(item.get_closest_marker(mark) for mark in ALONE):
+        if any(item.get_closest_marker(mark) for mark in ALONE):
             item.add_marker("alone")
-    items.sort(key=lambda item: item.get_closest_marker("soak") is not None)
+    items.sort(key=lambda item: (item.path.name not in FIRST, item.get_closest_marker("soak") is not None))
 
 
 @pytest.fixture(autouse=True)

@@ -33,6 +33,7 @@ from tests.realtime.wire.test_messages import BAD
 from tests.support.live import SMALL, live
 from tests.support.peer import free_address, keypoints, pose, python, raw_socket, until, until_heard
 
+pytestmark = pytest.mark.alone
 PUBLISH = """
 import sys, time
 from pathlib import Path

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 from tests.support.peer import free_address, until
 
 PORT = 5612
-pytestmark = [needs_namespaces, pytest.mark.timeout(300)]
+pytestmark = [needs_namespaces, pytest.mark.alone, pytest.mark.timeout(300)]
 
 
 class Watched:

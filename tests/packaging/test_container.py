@@ -16,7 +16,6 @@ NO_NETWORK = ("Failed to fetch", "Failed getting release file", "Could not resol
 
 
 @pytest.mark.slow
-@pytest.mark.soak
 @pytest.mark.timeout(3600)
 @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root makes a clean root")
 @pytest.mark.skipif(not all(map(shutil.which, WANTED)), reason=f"wants {', '.join(WANTED)}")

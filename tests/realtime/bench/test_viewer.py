@@ -7,7 +7,7 @@ import pytest
 from realtime.bench import viewer as bench
 from tests.support.viewing import CHROMIUM
 
-pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.timeout(180)]
+pytestmark = [pytest.mark.browser, pytest.mark.slow, pytest.mark.alone, pytest.mark.timeout(180)]
 
 
 def test_the_viewer_is_quick_and_light(capsys):

@@ -258,7 +258,7 @@ def test_an_independent_receiver_sees_a_minute_of_walking_without_a_jump():
     assert np.degrees(np.ptp(np.arcsin(feet[:, 1, 2]))) > 20  # the foot turns against its shin: it is no follower
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 def test_the_command_sends_a_minute_of_live_walking_without_a_jump():
     """In real time: the stream, `realtime bridge vmc`, the receiver, each a program of its own."""

@@ -29,6 +29,7 @@ print(json.dumps(read))
 """
 
 
+@pytest.mark.alone
 @pytest.mark.mediapipe
 @pytest.mark.slow
 def test_the_demo_publishes_what_it_counts_and_a_plain_reader_reads_it():
@@ -61,6 +62,7 @@ def full_alone(tmp_path):
     return os.environ | {"XDG_CACHE_HOME": str(cache.parent), "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
 
 
+@pytest.mark.alone
 @pytest.mark.mediapipe
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a cache and an npm of the test's own: Linux")
