@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import statistics
 import subprocess
 import sys
@@ -26,11 +27,12 @@ STEPS = {
     "--sources": ("1", "2", "4"),  # runs side by side, each with a film of its own
 }
 COLUMNS = {  # header -> key of what a bench prints
-    "detector ms": "detector_ms", "added p50": "added_p50_ms", "p99": "added_p99_ms", "ratio": "throughput_ratio",
-    "live Hz": "live_hz", "core": "cpu_share", "beyond": "cpu_beyond_detector", "MB": "memory_mb",
+    "detector ms": "detector_ms", "added p50": "added_p50_ms", "p99, ms": "added_p99_ms", "ratio": "throughput_ratio",
+    "live Hz": "live_hz", "core": "cpu_share", "beyond": "cpu_beyond_detector", "memory": "memory_mb",
     "CPU s a minute": "cpu_s_a_minute",
 }  # fmt: skip
 ADDED_UP = ("live_hz", "cpu_share", "cpu_beyond_detector", "memory_mb", "cpu_s_a_minute")
+SHARES = ("throughput_ratio", "cpu_share", "cpu_beyond_detector")
 GROWING = ("--people", "--fps", "--sources")  # what has a number that grows evenly enough to fit an exponent to
 
 
@@ -89,9 +91,14 @@ def lines(rows: dict[str, dict[str, Any]]) -> list[str]:
     width = max(map(len, rows)) + 2
     text = [" " * width + "".join(f"{header:>{len(header) + 3}}" for header in COLUMNS)]
     for name, row in rows.items():
-        cells = (f"{row[key]:>{len(header) + 3}g}" for header, key in COLUMNS.items())
+        cells = (f"{shown(row[key], key):>{len(header) + 3}}" for header, key in COLUMNS.items())
         text.append(f"{name:<{width}}" + "".join(cells))
     return text
+
+
+def shown(value: float, key: str) -> str:
+    """Shares of one with two digits, the rest with one; a dash for what no pose told."""
+    return "–" if math.isnan(value) else f"{value:.{2 if key in SHARES else 1}f}"
 
 
 def main(argv: list[str] | None = None) -> int:
