@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 from realtime.bridges.address import BadTarget
 from realtime.bridges.loop import Bridge, Changes, MissingLibrary
 from realtime.bridges.person import BridgedPerson
-from realtime.bridges.rerun_scene import BONE_M, figure
+from realtime.bridges.rerun_scene import BONE_M, JOINT_M, figure
 from realtime.clock import Pace
 from realtime.wire.messages import Hello, Pose3D
 
@@ -40,7 +40,7 @@ def library() -> Any:
 
 
 class RerunScene:
-    """What is logged where: `room/SOURCE/person_ID/joints` and `/bones`, on the timelines `capture` and `frame`."""
+    """What is logged where: `room/SOURCE/person_ID/joints`, `/bones`, `/errors`, over `capture` and `frame`."""
 
     def __init__(self) -> None:
         self.rr = library()
@@ -52,7 +52,7 @@ class RerunScene:
         from rerun import blueprint
 
         room = blueprint.Spatial3DView(origin="room", name="room")
-        unseen = blueprint.TimeSeriesView(origin="room", contents="$origin/**/unseen", name="joints not seen now")
+        unseen = blueprint.TimeSeriesView(origin="room", contents="$origin/**", name="joints not seen now")
         return blueprint.Blueprint(blueprint.Vertical(room, unseen, row_shares=[5, 1]), collapse_panels=True)
 
     def begin(self) -> None:
@@ -74,10 +74,13 @@ class RerunScene:
 
     def _figure(self, place: str, person: BridgedPerson, hello: Hello) -> None:
         rr, drawn = self.rr, figure(person, hello)
-        points = rr.Points3D(
-            drawn.points, radii=drawn.radii, colors=drawn.colours, labels=drawn.names, show_labels=False
-        )
+        points = rr.Points3D(drawn.points, radii=JOINT_M, colors=drawn.colours, labels=drawn.names, show_labels=False)
+        balls = rr.Ellipsoids3D(
+            centers=drawn.balls, radii=drawn.ball_radii, colors=drawn.ball_colours, line_radii=0.0015,
+            fill_mode=rr.components.FillMode.MajorWireframe,
+        )  # fmt: skip
         self.out.log(f"{place}/joints", points)
+        self.out.log(f"{place}/errors", balls)
         self.out.log(f"{place}/bones", rr.LineStrips3D(drawn.bones, radii=BONE_M, colors=drawn.bone_colours))
         self.out.log(f"{place}/unseen", rr.Scalars(sum(state != 0 for state in person.state.values())))
 

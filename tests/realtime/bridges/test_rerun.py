@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from realtime.bridges.person import bridged
-from realtime.bridges.rerun_scene import JOINT_M, figure
+from realtime.bridges.rerun_scene import figure
 from realtime.cli import main as cli
 from realtime.wire.messages import ABSENT, INFERRED
 from tests.support.consumers.bridge_command import BridgeCommand
@@ -39,12 +39,14 @@ def test_a_figure_has_known_joints_only_left_blue_right_orange_unseen_pale_and_l
     one = walker.person(1, walker.in_camera(walker.walker(0.5)), {"left_wrist": ABSENT, "head": INFERRED})
     pose = walker.pose(0, [one])
     drawn = figure(bridged(one, pose, walker.HELLO), walker.HELLO)
-    assert "left_wrist" not in drawn.names and len(drawn.points) == len(drawn.colours) == len(drawn.radii) == 16
+    assert "left_wrist" not in drawn.names and len(drawn.points) == len(drawn.colours) == 16
     assert drawn.bones.shape == (15, 2, 3) and np.isfinite(drawn.bones).all()
     colours = {name: tuple(int(v) for v in c) for name, c in zip(drawn.names, drawn.colours)}
     assert colours["left_hip"][2] > 200 > colours["left_hip"][0] and colours["right_hip"][0] > 200
-    head = drawn.names.index("head")
-    assert colours["head"][3] < 255 and drawn.radii[head] == pytest.approx(1.96 * 0.07) and drawn.radii[0] == JOINT_M
+    assert max(colours["head"]) < 220 < min(colours["neck" if "neck" in colours else "nose"]), "unseen is pale"
+    assert drawn.ball_radii == pytest.approx([1.96 * 0.07]) and drawn.balls == pytest.approx(
+        drawn.points[[drawn.names.index("head")]]
+    )
 
 
 def test_rerun_reads_the_file(tmp_path):
@@ -61,7 +63,7 @@ def test_rerun_reads_the_file(tmp_path):
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
     told = subprocess.run([rerun, "rrd", "print", str(path)], capture_output=True, text=True, check=True).stdout
     rows = {kind: sum(map(int, re.findall(rf"with (\d+) rows .* - /room/cam0/person_1/{kind} ", told)))
-            for kind in ("joints", "bones", "unseen")}  # fmt: skip
+            for kind in ("joints", "bones", "errors", "unseen")}  # fmt: skip
     assert min(rows.values()) >= 5, told
     verified = subprocess.run([rerun, "rrd", "verify", str(path)], capture_output=True, text=True, check=False)
     assert verified.returncode == 0, verified.stderr
