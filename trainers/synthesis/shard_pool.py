@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import MISSING, asdict, fields
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
+from threading import Thread
 from time import monotonic
 from typing import Any, TextIO
 
@@ -42,13 +45,25 @@ def _results(
     if workers <= 1:
         yield from (work(settings, n, out) for n in missing)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(workers, get_context("spawn"), end_with_parent) as pool:
         waiting = [pool.submit(work, settings, n, out) for n in missing]
         try:
             yield from (done.result() for done in as_completed(waiting))
         finally:
             for one in waiting:
                 one.cancel()
+
+
+def end_with_parent() -> None:
+    """End this worker when its parent is gone: of a killed one it would wait for work for ever."""
+    parent = parent_process()
+    if parent is not None:
+        Thread(target=_end_after, args=(parent,), daemon=True).start()
+
+
+def _end_after(parent: BaseProcess) -> None:
+    parent.join()
+    os._exit(1)
 
 
 def _claim(settings: Any, out: Path, resume: bool) -> None:
