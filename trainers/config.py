@@ -10,7 +10,7 @@ import hashlib
 import json
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from realtime.config.loader import build
 from realtime.config.shipped import Shipped
@@ -33,6 +33,7 @@ class Loop:
     checkpoint_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     clip_gradient: float = 1.0  # norm; 0 leaves gradients as they are
     bf16: bool = False  # networks of the papers' recipes multiply in bfloat16 while they train
+    compile: Literal["cuda", "always", "never"] = "cuda"  # on which devices a batch is drawn by one compiled function
 
 
 @dataclass(frozen=True)

@@ -34,7 +34,10 @@ class Recipe(Protocol):
         """Factor on the optimizers' own rates."""
         ...
 
-    def batch(self, step: int, generator: Generator) -> Any: ...
+    def batch(self, step: int, generator: Generator) -> Any:
+        """Draw a step's batch; by the recipe's `draw(generator, *kind)`, pure but for its numbers, where it can be
+        compiled (`trainers.training.compiled_draw`)."""
+        ...
 
     def losses(self, batch: Any, which: int) -> Losses:
         """Weighted terms that optimizer `which` minimises."""

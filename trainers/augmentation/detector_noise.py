@@ -5,8 +5,8 @@ Shapes: B clips, T ticks, 17 joints.  Lengths in metres at the person, turned in
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from functools import cache
 from typing import cast
 
 import torch
@@ -55,15 +55,9 @@ def normal(shape: tuple[int, ...], g: torch.Generator) -> Tensor:
     return torch.randn(shape, generator=g, device=g.device)
 
 
-@cache
-def kept_a_tick(memory_ticks: float) -> float:
-    """Share of a drift that is left after one tick."""
-    return float(torch.exp(torch.tensor(-1.0 / memory_ticks)).item())
-
-
 def drifting(shape: tuple[int, ...], memory_ticks: float, g: torch.Generator) -> Tensor:
     """Unit-variance first-order noise along dimension 1, made by one matrix product."""
-    keep = kept_a_tick(memory_ticks)
+    keep = math.exp(-1 / memory_ticks)  # share of a drift that is left after one tick
     ticks = torch.arange(shape[1], device=g.device, dtype=torch.float32)
     lag = ticks[:, None] - ticks[None]
     weights = torch.where(lag >= 0, keep ** lag.clamp_min(0), torch.zeros_like(lag))
@@ -80,7 +74,7 @@ def stretches(shape: tuple[int, ...], share: Tensor | float, memory_ticks: float
 def keypoints(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Generator, hz: float = 30.0) -> Tensor:
     """Return rays with the errors of a detector; hidden joints are invented."""
     shape = (*view.rays.shape,)
-    low, high = torch.tensor(limits.quality).log().tolist()
+    low, high = map(math.log, limits.quality)
     quality = uniform(low, high, (shape[0], 1, 1, 1), g).exp()
     error = limits.white * normal(shape, g) + limits.drift * drifting(shape, limits.drift_s * hz, g)
     error = quality * (error + limits.bias * normal((shape[0], 1, *shape[2:]), g))
@@ -114,7 +108,7 @@ def own_3d(view: VirtualView, limits: NoiseRange, hidden: Tensor, g: torch.Gener
     look = toward(view.xyz[:, :, 0, :2] / view.xyz[:, :, 0, 2:].clamp_min(0.1))
     pose = view.pose @ look  # (B, T, 17, 3)
     batch, device = len(pose), pose.device
-    low, high = torch.tensor(limits.quality).log().tolist()
+    low, high = map(math.log, limits.quality)
     quality = uniform(low, high, (batch, 1, 1, 1), g).exp()
     half_angle = torch.deg2rad(normal((batch, 1, 1, 3), g) * limits.world_turn) * quality
     turned = pose + torch.linalg.cross(half_angle.expand_as(pose), pose)

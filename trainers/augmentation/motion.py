@@ -9,7 +9,9 @@ stays as it was.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import cast
 
@@ -37,6 +39,7 @@ UPPER = tuple(range(J("spine"), len(PARENTS)))
 LARGEST_FLEXION = 2.62  # rad: 150 degrees between the directions of a hinge's two bones
 FrameOf = Callable[[Tensor], Tensor]
 COUNTED_ON = ("cpu",)  # devices that answer at once how many clips are mixed
+COUNTING = ContextVar("COUNTING", default=True)  # else as on other devices
 TRUNK_RADIUS_M = 0.07  # wrists and elbows nearer to the line from pelvis to thorax are inside the body
 
 
@@ -82,7 +85,9 @@ def exchange_arm(xyz: Tensor, arm: Sequence[int], share: float, generator: Gener
 def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float, generator: Generator) -> Tensor:
     partners = torch.randperm(len(xyz), device=xyz.device, generator=generator)
     taken = chosen(len(xyz), share, generator)
-    if xyz.device.type not in COUNTED_ON:  # counting rows would wait for the device: all are mixed, some are kept
+    if (
+        xyz.device.type not in COUNTED_ON or not COUNTING.get()
+    ):  # counting rows would wait for the device: all are mixed, some are kept
         new = _mixed(xyz, xyz[partners], part, frame_of)
         return pick(taken & ~deeper_inside(new, xyz), new, xyz)
     rows = taken.nonzero()[:, 0]
@@ -91,6 +96,16 @@ def _exchange(xyz: Tensor, part: Sequence[int], frame_of: FrameOf, share: float,
     new, out = _mixed(xyz[rows], xyz[partners[rows]], part, frame_of), xyz.clone()
     out[rows] = pick(~deeper_inside(new, xyz[rows]), new, xyz[rows])
     return out
+
+
+@contextmanager
+def all_rows() -> Iterator[None]:
+    """Mix every clip and keep some, on every device: shapes do not depend on what is drawn."""
+    before = COUNTING.set(False)
+    try:
+        yield
+    finally:
+        COUNTING.reset(before)
 
 
 def _mixed(mine: Tensor, other: Tensor, part: Sequence[int], frame_of: FrameOf) -> Tensor:

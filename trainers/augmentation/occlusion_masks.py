@@ -141,7 +141,7 @@ def mixed(xy: Tensor, generator: Generator, shares: Mapping[str, float]) -> Tens
     hidden = torch.zeros(xy.shape[:3], dtype=torch.bool, device=xy.device)
     for name, share in shares.items():
         if share > 0:
-            hidden |= MASKS[name](xy, generator) & _coin((len(xy), 1, 1), share, generator)
+            hidden = hidden | (MASKS[name](xy, generator) & _coin((len(xy), 1, 1), share, generator))
     return hidden
 
 

@@ -39,19 +39,27 @@ def varied(clips: Clips, g: Generator, roll: float = 0.3, zoom: float = 0.15) ->
         return (torch.rand(batch, generator=g, device=device) * 2 - 1) * spread
 
     angle, factor = drawn(roll), drawn(zoom).exp()
-    flip = torch.rand(batch, generator=g, device=device) < 0.5
-    sign = torch.where(flip, -1.0, 1.0)
+    clips = in_mirror(clips, torch.rand(batch, generator=g, device=device) < 0.5)
     cos, sin, zero, one = angle.cos(), angle.sin(), torch.zeros_like(angle), torch.ones_like(angle)
-    turn = torch.stack([cos * sign, -sin, zero, sin * sign, cos, zero, zero, zero, one], -1).view(batch, 1, 3, 3)
-    order = torch.from_numpy(H36M_17.mirror()).to(device)
+    turn = torch.stack([cos, -sin, zero, sin, cos, zero, zero, zero, one], -1).view(batch, 1, 3, 3)
+    plane = turn[..., :2, :2] * factor.view(-1, 1, 1, 1)
+    return replace(clips, x=clips.x @ plane.mT, world=clips.world @ turn.mT, pose=clips.pose @ turn.mT)
+
+
+def in_mirror(clips: Clips, flip: Tensor) -> Clips:
+    """Return clips where flip (B,) is true seen in a mirror; left and right change names."""
+    order = torch.from_numpy(H36M_17.mirror()).to(flip.device)
+    left = torch.tensor([-1.0, 1.0, 1.0], device=flip.device)
 
     def named(values: Tensor) -> Tensor:
         return torch.where(flip.view(-1, *[1] * (values.dim() - 1)), values[:, :, order], values)
 
-    plane = turn[..., :2, :2] * factor.view(-1, 1, 1, 1)
+    def seen(points: Tensor) -> Tensor:
+        return named(points) * torch.where(flip[:, None], left[: points.shape[-1]], 1.0)[:, None, None]
+
     return Clips(
-        named(clips.x) @ plane.mT, named(clips.reliability), named(clips.world) @ turn.mT, clips.time,
-        named(clips.pose) @ turn.mT, named(clips.hidden), clips.valid,
+        seen(clips.x), named(clips.reliability), seen(clips.world), clips.time, seen(clips.pose), named(clips.hidden),
+        clips.valid,
     )  # fmt: skip
 
 

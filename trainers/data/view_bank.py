@@ -13,7 +13,7 @@ from torch import Generator, Tensor
 from engines.contract import TICK_HZ
 from trainers.data import bank as banks
 from trainers.data.bank import Bank
-from trainers.data.clips import Clips, varied
+from trainers.data.clips import Clips, in_mirror
 from trainers.data.motion import MotionSegment, MotionSet
 from trainers.data.views import RecordedView, ViewSet
 from trainers.errors import UserError
@@ -94,16 +94,15 @@ def as_seen(points: Tensor, times: Tensor, g: Generator, mirrors: bool = True) -
     found = points.unflatten(2, (-1, 2 * JOINTS))  # (B, T, cameras, 34, 3)
     order = torch.rand(found.shape[0], found.shape[2], generator=g, device=g.device).argsort(1)
     found = found.take_along_dim(order[:, None, :, None, None], 2)
-    drawn, views = g.get_state(), []
+    flip, views = torch.rand(len(times), generator=g, device=g.device) < 0.5, []
     for part in found.unbind(2):
-        g.set_state(drawn)
         xyz, points = part[:, :, :JOINTS], part[:, :, JOINTS:]
         reliability = points[..., 2].clamp(0, 1)
         clips = Clips(
             points[..., :2], reliability, torch.zeros_like(xyz), times, xyz, reliability < DETECTED,
             torch.ones_like(times, dtype=torch.bool),
         )  # fmt: skip
-        clips = varied(clips, g, roll=0.0, zoom=0.0) if mirrors else clips
+        clips = in_mirror(clips, flip) if mirrors else clips
         root = clips.pose[:, :, :1]
         views.append((replace(clips, pose=clips.pose - root), root[:, :, 0]))
     return views

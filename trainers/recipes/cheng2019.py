@@ -125,6 +125,9 @@ class Cheng2019Recipe:
         return round(self.settings.batch * self.settings.unlabelled) if self.other else 0
 
     def batch(self, step: int, generator: Generator) -> PaddedWindows:
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> PaddedWindows:
         s = self.settings
         others = self.without_3d
         turned = round((s.batch - others) * s.virtual) if self.room else 0

@@ -140,6 +140,9 @@ class Cheng2020Recipe:
     # --- batches ---
 
     def batch(self, step: int, generator: Generator) -> TwoCameraClips:
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> TwoCameraClips:
         s, g = self.settings, generator
         alone = round(s.batch * s.unlabelled) if self.other else 0
         pair = self._looks(self.bank, max(1, (s.batch - alone) // 2), 2, g)

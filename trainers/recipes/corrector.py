@@ -95,6 +95,9 @@ class CorrectorRecipe:
         return min(1.0, (step + 1) / self.settings.warm_up) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * part)))
 
     def batch(self, step: int, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         """Return rays, world, reliability, truth and weight of each joint."""
         s, g = self.settings, generator
         index = torch.randint(len(self.train), (s.batch,), generator=g, device=g.device)

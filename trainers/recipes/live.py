@@ -112,6 +112,9 @@ class LiveRecipe:
         return min(1.0, (step + 1) / self.settings.warm_up) * (0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * part)))
 
     def batch(self, step: int, generator: Generator) -> Clips:
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> Clips:
         from_detector = int(self.settings.batch * self.settings.rendered) if self.rendered else 0
         parts = [self._virtual(self.train_bank, self.settings.batch - from_detector, generator)]
         if self.rendered and from_detector:

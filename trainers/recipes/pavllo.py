@@ -74,8 +74,12 @@ class PavlloRecipe:
         return float(self.settings.shrink ** (step // self.settings.epoch))
 
     def batch(self, step: int, generator: Generator) -> Clips:
-        s, (first, last) = self.settings, self.settings.momentum
+        first, last = self.settings.momentum
         self.model.tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> Clips:
+        s = self.settings
         times = (torch.arange(self.frames, device=self.device) / s.hz).expand(s.batch, -1)
         clips = self.people.people_seen(times, s, generator).clips
         return clips if s.cut <= 0 else cut(clips, s.cut, self.answered, generator)

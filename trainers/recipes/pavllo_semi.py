@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor, nn
@@ -116,10 +116,12 @@ class SemiRecipe:
         first, last = self.settings.momentum
         for tcn in (self.pose.tcn, self.trajectory):
             tcn.set_momentum(first * (last / first) ** (step / max(self.steps - 1, 1)))
+        return self.draw(generator, self.warming(step))
+
+    def draw(self, generator: Generator, warming: bool) -> Batch:
         labelled = self._half(self.labelled, generator)
-        return labelled, None if self.unlabelled is None or self.warming(step) else self._half(
-            self.unlabelled, generator
-        )
+        alone = self.unlabelled is None or warming
+        return labelled, None if alone else self._half(cast(PeopleSource, self.unlabelled), generator)
 
     def _half(self, source: PeopleSource, g: Generator) -> Half:
         s, count, at = self.settings, self.settings.batch // 2, self.answered

@@ -120,7 +120,10 @@ class RoyRecipe:
     # --- batches ---
 
     def batch(self, step: int, generator: Generator) -> GraphWindows:
-        s, warm = self.settings, step < self.warm_up_steps
+        return self.draw(generator, step < self.warm_up_steps)
+
+    def draw(self, generator: Generator, warm: bool) -> GraphWindows:
+        s = self.settings
         people = round(s.batch * s.unlabelled / s.views) if self.other and not warm else 0
         parts = [self._labelled(s.batch - people * s.views, generator)] if s.batch > people * s.views else []
         parts += [self._triangulated(people, generator)] if people else []

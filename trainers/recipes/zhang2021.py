@@ -93,6 +93,9 @@ class ZhangRecipe:
         return float(self.settings.last_rate ** (step / max(self.steps, 1)))
 
     def batch(self, step: int, generator: Generator) -> Clips:
+        return self.draw(generator)
+
+    def draw(self, generator: Generator) -> Clips:
         s = self.settings
         times = self.people.ticks(s.batch, s.frames, generator)
         clips = self.people.people_seen(times, s, generator).clips

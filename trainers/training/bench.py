@@ -25,6 +25,7 @@ from trainers.data import motion
 from trainers.data.motion import MotionSegment
 from trainers.errors import UserError
 from trainers.recipe import recipe_module
+from trainers.training.compiled_draw import compile_draws
 from trainers.training.cost import pace, processor_name
 from trainers.training.precision import coarse
 
@@ -85,6 +86,7 @@ def measured(config: TrainConfig, data: list[str], device: str, bf16: bool) -> d
     recipe = recipe_module(config.recipe).recipe(config.settings, data, device, steps)
     if bf16:
         coarse(recipe.model, device)
+    compile_draws(recipe, config.loop.compile, device)
     late = max(steps - 10, getattr(recipe, "warm_up_steps", 0))
     seconds = pace(recipe, config, late, device)
     batch: int = config.settings.batch

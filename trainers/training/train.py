@@ -20,6 +20,7 @@ from trainers.config import TrainConfig, load
 from trainers.data.notice import notice_of
 from trainers.errors import UserError
 from trainers.recipe import Recipe, recipe_module
+from trainers.training.compiled_draw import compile_draws
 from trainers.training.cost import WORTH_TELLING, cost, processor_name
 from trainers.training.distributed import ALONE, Group, agreed, average_statistics, join, leave
 from trainers.training.precision import coarse
@@ -66,6 +67,9 @@ def main(args: argparse.Namespace) -> int:
     trained = recipe_module(config.recipe).recipe(config.settings, args.data, device, steps)
     if config.loop.bf16:
         coarse(trained.model, device)
+    why_not = compile_draws(trained, config.loop.compile, device)
+    if group.writes and (not why_not or device.startswith("cuda")):
+        print(f"batches are drawn by {f'eager code: {why_not}' if why_not else 'a function that is compiled first'}")
     if args.profile:
         profiled(config, trained, steps, device, args.profile)
         return 0

@@ -1,0 +1,200 @@
+"""Batches drawn by one compiled function are those that eager code makes of the same numbers, and follow the seed."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from torch import Generator
+
+from tests.support.people.recorded_views import recorded_folder
+from trainers.augmentation.motion import Augmentation, augment
+from trainers.config import load
+from trainers.data import bank as banks
+from trainers.errors import UserError
+from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
+from trainers.recipe import recipe_module
+from trainers.training import compiled_draw
+from trainers.training.bench import CONFIGS, config_of, people
+from trainers.training.compiled_draw import CompiledDraw, compile_draws, lacks, numbers, tensors
+from trainers.training.number_tape import NumberCount, NumberTape
+from trainers.training.train import run
+
+TRACE_LOG = logging.getLogger("torch.__trace")
+KINDS = {"roy2024": [(True,), (False,)], "pavllo-semi": [(True,), (False,)]}  # of their two phases
+
+
+@pytest.fixture(scope="module")
+def data():
+    with people([]) as folders:
+        yield folders
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    return [str(recorded_folder(tmp_path_factory.mktemp("h36m")))]
+
+
+@pytest.fixture(autouse=True)
+def without_the_log_of_every_tensor(monkeypatch):
+    monkeypatch.setattr(TRACE_LOG, "disabled", True)
+
+
+def seeded(seed: int = 3) -> Generator:
+    return Generator().manual_seed(seed)
+
+
+def opened(name: str, data: list[str], **changes: object):
+    config = config_of(name, 4)
+    return recipe_module(config.recipe).recipe(replace(config.settings, **changes), data, "cpu", config.loop.steps)
+
+
+def as_traced(module):
+    return module
+
+
+def same_of_the_same_numbers(draw, kind: tuple, compiler=as_traced) -> float:
+    """Largest difference between the compiled draw and the eager one; both of other numbers than were traced."""
+    compiled = CompiledDraw(draw, compiler)
+    batch = compiled(seeded(), *kind)
+    made = compiled.made[kind]
+    with NumberTape(*numbers(made.uniform, made.normal, seeded())):
+        eager = draw(seeded(), *kind)
+    assert type(batch) is type(eager)
+    pairs = list(zip(tensors(batch), tensors(eager), strict=True))
+    assert pairs and all(a.shape == b.shape and a.dtype == b.dtype for a, b in pairs)
+    return max(float((a.double() - b.double()).abs().max()) for a, b in pairs if a.numel())
+
+
+def test_a_graph_draws_the_same_batch_of_the_same_numbers(data):
+    assert same_of_the_same_numbers(small_draw(data), ()) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "kind"), [(n, k) for n in CONFIGS for k in KINDS.get(n, [()])])
+def test_so_does_every_recipes(name, kind, data):
+    assert same_of_the_same_numbers(opened(name, data).draw, kind) < 1e-5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("name", "kind"), [("cheng2019", ()), ("cheng2020", ()), ("roy2024", (False,))])
+def test_so_do_those_that_learn_from_recorded_people(name, kind, recorded):
+    changes = {"labelled_every": 2, "views": 2} if name == "roy2024" else {}
+    assert same_of_the_same_numbers(opened(name, recorded, recorded=True, **changes).draw, kind) < 1e-5
+
+
+def test_a_batch_follows_its_seed_and_no_earlier_draw(data):
+    compiled = CompiledDraw(small_draw(data), as_traced)
+    first, other, again = (compiled(seeded(seed)) for seed in (3, 4, 3))
+    assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not torch.equal(first[0], other[0]) and not torch.equal(first[1], other[1])
+
+
+def test_a_draw_whose_course_depends_on_its_numbers_is_refused():
+    def by_mask(g: Generator):
+        return torch.ones(8)[torch.rand(8, generator=g) < 0.5]
+
+    def if_small(g: Generator):
+        return torch.ones(8) if torch.rand(1, generator=g) < 0.5 else torch.zeros(8)
+
+    with pytest.raises(UserError, match=r"aten.index.Tensor: its shape depends on the numbers"):
+        CompiledDraw(by_mask, as_traced)(seeded())
+    with pytest.raises(RuntimeError, match="data-dependent"):
+        CompiledDraw(if_small, as_traced)(seeded())
+
+
+def small_draw(data: list[str]):
+    """Draw motion, its augmentation and cameras: every kind of number is in it."""
+    bank = opened("zhang2021", data).people.bank
+
+    def draw(g: Generator):
+        motion = banks.sample(bank, tick_times(3, 2, g), g)
+        motion = augment(motion, Augmentation(angles_deg=0.0, legs_deg=0.0, proportions=0.0, shoulders=0.0), g)
+        view = sample_views(motion, CameraRange(), g)
+        return view.rays, view.pose, view.inside
+
+    return draw
+
+
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.skipif(bool(lacks("cpu")), reason="needs a C++ compiler")
+def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
+    draw = small_draw(data)
+    with NumberCount() as count:
+        draw(seeded())
+    assert count.uniform > 0 and same_of_the_same_numbers(draw, (), compiled_draw.with_inductor) < 1e-4
+
+
+@pytest.mark.slow
+def test_a_killed_run_goes_on_with_the_same_curve(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(compiled_draw, "with_inductor", as_traced)
+    config = load("roy2024")
+    settings = replace(config.settings, batch=4, validation_clips=2, warm_up=3)
+    config = replace(config, settings=settings, loop=replace(config.loop, validate_every=6, checkpoint_every=2))
+
+    def trained(out: str, minutes: float | None = None):
+        recipe = recipe_module("roy2024").recipe(settings, data, "cpu", 6)
+        assert compile_draws(recipe, "always", "cpu") == ""
+        return recipe.model, run(config, recipe, tmp_path / out, 6, minutes=minutes)
+
+    (whole, figures), _ = trained("whole"), trained("killed", minutes=0.0)
+    again, resumed = trained("killed")
+    assert figures == resumed
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values(), strict=True))
+
+
+def test_it_is_told_why_a_draw_stays_eager(data, monkeypatch):
+    recipe = opened("zhang2021", data)
+    assert "cuda" in compile_draws(recipe, "cuda", "cpu") and "never" in compile_draws(recipe, "never", "cuda")
+    assert "not drawn" in compile_draws(object(), "always", "cpu")
+    monkeypatch.setenv("CC", "no-such-compiler")
+    monkeypatch.setattr(compiled_draw, "COMPILERS", {"cuda": ("no-such-compiler",)})
+    assert "no-such-compiler" in compile_draws(recipe, "cuda", "cuda:0") and not isinstance(recipe.draw, CompiledDraw)
+
+
+# --- numbers ------------------------------------------------------------------------------------------------------
+
+
+def taped(draw, uniform: list[float], normal: list[float] | None = None):
+    with NumberTape(torch.tensor(uniform), torch.tensor(normal or [])):
+        return draw(seeded())
+
+
+def test_whole_numbers_orders_and_rows_come_from_uniform_ones():
+    top = 1 - 2**-24  # the largest there is
+    assert taped(lambda g: torch.randint(3, 7, (3,), generator=g), [0.0, 0.5, top]).tolist() == [3, 5, 6]
+    assert taped(lambda g: torch.randint(5, (2,), generator=g), [0.19, top]).tolist() == [0, 4]
+    assert taped(lambda g: torch.randperm(3, generator=g), [0.5, 0.1, 0.9]).tolist() == [1, 0, 2]
+    weight = torch.tensor([0.0, 1.0, 0.0, 3.0, 0.0])
+    drawn = taped(lambda g: torch.multinomial(weight, 4, replacement=True, generator=g), [0.0, 0.24, 0.26, top])
+    assert drawn.tolist() == [1, 1, 3, 3]
+
+
+def test_every_number_is_used_once_and_other_draws_pass():
+    def draw(g: Generator):
+        return (
+            torch.rand(2, generator=g),
+            torch.randn((1, 2), generator=g),
+            torch.rand(2, 1, generator=g),
+            torch.rand(1),
+        )
+
+    with NumberCount() as count:
+        draw(seeded())
+    assert (count.uniform, count.normal) == (4, 2)
+    first, normal, second, _ = taped(draw, [0.1, 0.2, 0.3, 0.4], [1.0, 2.0])
+    assert torch.cat([first, second[:, 0]]).tolist() == pytest.approx([0.1, 0.2, 0.3, 0.4])
+    assert normal.tolist() == [[1.0, 2.0]]
+
+
+def test_a_draw_that_no_tape_knows_is_an_error():
+    with pytest.raises(NotImplementedError, match="bernoulli"):
+        taped(lambda g: torch.bernoulli(torch.ones(2), generator=g), [0.1])
+    with pytest.raises(NotImplementedError, match="replacement"):
+        taped(lambda g: torch.multinomial(torch.ones(3), 2, generator=g), [0.1, 0.2])
