@@ -12,12 +12,16 @@ torch = pytest.importorskip("torch")
 from torch import Generator
 
 from tests.support.people.recorded_views import recorded_folder
+from tests.trainers.recipes.test_corrector import folder
 from trainers.augmentation.motion import Augmentation, augment
+from trainers.augmentation.repose_clips import Change
 from trainers.config import load
 from trainers.data import bank as banks
+from trainers.data.clips import Footage
 from trainers.errors import UserError
 from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
 from trainers.recipe import recipe_module
+from trainers.recipes import corrector
 from trainers.training import compiled_draw
 from trainers.training.bench import CONFIGS, config_of, people
 from trainers.training.compiled_draw import CompiledDraw, compile_draws, lacks, numbers, tensors
@@ -87,6 +91,24 @@ def test_so_do_those_that_learn_from_recorded_people(name, kind, recorded):
     assert same_of_the_same_numbers(opened(name, recorded, recorded=True, **changes).draw, kind) < 1e-5
 
 
+@pytest.mark.slow
+def test_so_do_clips_of_the_real_detector_reposed_and_hidden_further(data):
+    recipe = opened("causal-small", data, reposed=Change(share=1.0))
+    flat, points = torch.rand(90, 17, generator=seeded()), torch.randn(90, 17, 3, generator=seeded()) * 0.4
+    recipe.rendered = Footage(
+        points[..., :2] / 4, flat, points, points, flat < 0.3, torch.tensor([0.1, 0.0, 4.0]).expand(90, 3), flat[:, 0],
+        torch.tensor([0, 40]), torch.tensor([40, 50]), torch.ones(2) > 0,
+    )  # fmt: skip
+    assert same_of_the_same_numbers(recipe.draw, ()) < 1e-5
+
+
+@pytest.mark.slow
+def test_so_do_the_correctors_bursts(tmp_path):
+    made = corrector.recipe(corrector.CorrectorSettings(width=8, depth=1, batch=4), [folder(tmp_path / "train"),
+                            folder(tmp_path / "check", "validation", seed=1)], "cpu", 9)  # fmt: skip
+    assert same_of_the_same_numbers(made.draw, ()) < 1e-5
+
+
 def test_a_batch_follows_its_seed_and_no_earlier_draw(data):
     compiled = CompiledDraw(small_draw(data), as_traced)
     first, other, again = (compiled(seeded(seed)) for seed in (3, 4, 3))
@@ -121,6 +143,7 @@ def small_draw(data: list[str]):
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(bool(lacks("cpu")), reason="needs a C++ compiler")
 def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
