@@ -14,6 +14,7 @@ from realtime.export.clip import ExportClip, Real
 
 BANDWIDTH_S = 0.07  # standard deviation of the weights in time
 REACH = 3.0  # standard deviations looked at to both sides
+OFTEN = 0.9  # of the frames of the joint that is known most often
 CALM_M, WIDEST = 0.004, 4.0  # noise of a way that needs no wider weights, and how much wider they become at most
 FUTURE_S = BANDWIDTH_S * REACH * WIDEST
 LEAST_SIGMA_M = 0.01  # nothing is trusted more
@@ -24,10 +25,20 @@ def smoothed_offline(clip: ExportClip) -> ExportClip:
     """Smooth a clip's positions and sigmas; states stay, and what is missing stays missing."""
     if len(clip) < 3:
         return clip
-    root = clip.parents.index(-1)
-    way = clip.xyz[:, [root]]
+    middle = anchor(clip)
+    way = clip.xyz[:, [middle]]
     body = local_parabola(clip.times_s, clip.xyz - way, clip.sigma)
-    return replace(clip, xyz=body + smooth_way(clip.times_s, way, clip.sigma[:, [root]]))
+    smooth = body + smooth_way(clip.times_s, way, clip.sigma[:, [middle]])
+    alone = np.isnan(way) & np.isfinite(clip.xyz)  # whoever lacks the anchor for a while
+    if alone.any():
+        smooth = np.where(alone, local_parabola(clip.times_s, clip.xyz, clip.sigma), smooth)
+    return replace(clip, xyz=smooth)
+
+
+def anchor(clip: ExportClip) -> int:
+    """Return the joint whose way is smoothed as the body's: the root, unless it is seldom known, as at a desk."""
+    known, root = np.isfinite(clip.xyz).all(-1).sum(0), clip.parents.index(-1)
+    return root if known[root] >= OFTEN * known.max() else int(known.argmax())
 
 
 def smooth_way(times_s: Real, way: Real, sigma: Real) -> Real:

@@ -51,6 +51,20 @@ def test_offline_smoothing_calms_without_delay(true, noisy):
     assert own[1] < 0.75 * own[0]
 
 
+@pytest.mark.parametrize("frames", [slice(None), slice(20, 40)])
+def test_who_sits_at_a_desk_is_smoothed_too_where_the_hips_are_never_or_not_always_seen(noisy, frames):
+    below = ("pelvis", "hip", "knee", "ankle")
+    lower = [k for k, name in enumerate(noisy.joints) if any(word in name for word in below)]
+    upper = [k for k in range(len(noisy.joints)) if k not in lower]
+    cut = noisy.xyz.copy()
+    cut[np.ix_(np.arange(len(cut))[frames], lower)] = np.nan
+    smooth = smoothed_offline(replace(noisy, xyz=cut)).xyz
+    assert (np.isfinite(smooth) == np.isfinite(cut)).all(), "what is known stays known"
+    assert jitter(smooth[:, upper]) < 0.7 * jitter(noisy.xyz[:, upper])
+    whole = smoothed_offline(noisy).xyz
+    assert np.linalg.norm(smooth - whole, axis=-1)[:, upper].mean() < 0.01
+
+
 def test_a_parabola_passes_unchanged_and_gaps_stay_gaps():
     times = np.sort(np.random.default_rng(1).uniform(0, 2, 50))
     track = (np.stack([times, 3 - times**2, 0.5 * times**2], -1))[:, None]
