@@ -15,6 +15,8 @@ from realtime.recording.file_format import RecordingError
 from realtime.rotations import y_up
 from realtime.wire.messages import ABSENT, Hello, Person3D, Pose3D, Stamp
 
+FEET = ("ankle", "heel", "foot_index")
+THORAX_M = 1.43  # of the thorax above the floor, of somebody who stands
 FLOOR_PERCENT = 2.0  # of the lowest heights lies below the floor
 MOST_DROPPED = 1_000_000  # between two answers; more is a damaged stamp
 Track = list[tuple[int, Person3D]]  # place on the axis, the person there
@@ -131,8 +133,16 @@ def on_floor(everybody: list[ExportClip]) -> list[ExportClip]:
 
 
 def lowest(clip: ExportClip) -> NDArray[np.float64]:
-    """Return the height of the lowest point of each frame that has one: soles, or ankles where only they are known."""
+    """Return the height of the lowest point of each frame that has one: soles, or ankles where only they are known.
+
+    Whose feet are never known, as at a desk, stands: the floor lies as far below the thorax as it would.
+    """
     heights = np.array(clip.xyz[..., 1])
+    feet = [name.endswith(FEET) for name in clip.joints]
+    if "thorax" in clip.joints and any(feet) and np.isnan(heights[:, feet]).all():
+        thorax = heights[:, clip.joints.index("thorax")]
+        if np.isfinite(thorax).any():
+            return np.asarray([np.nanmedian(thorax) - THORAX_M])
     if not any(name.endswith(("heel", "foot_index")) for name in clip.joints):
         heights[:, [name.endswith("ankle") for name in clip.joints]] -= ANKLE_HEIGHT_M
     return np.asarray(np.nanmin(heights[~np.isnan(heights).all(-1)], axis=-1))

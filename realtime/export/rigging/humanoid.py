@@ -19,6 +19,7 @@ from realtime.rotations import best_rotation, frame, swing, unit
 UP = np.array([0.0, 1.0, 0.0])
 FORWARD = np.array([0.0, 0.0, 1.0])
 SIGN = {"Left": 1.0, "Right": -1.0}
+HANGING = {f"{side}Arm": swing(SIGN[side] * np.array([1.0, 0, 0]), -UP) for side in SIGN}
 BENT = np.radians(12.0), np.radians(35.0)  # from not at all to fully, a bent elbow or knee says how its limb is twisted
 NECK_PART = 0.45  # of the way from its base to the crown
 BALL_PART = 0.65  # of the way from below the ankle to the tip of the toes
@@ -135,6 +136,8 @@ class Follow:
             self.place[bone] = self.place[parent] + above @ self.rig.offsets[node] if node else root
             wanted = self.turn(bone, above)
             known = finite(wanted)
+            if bone in HANGING and not known.any():  # never seen: no arm held out as in the rest pose
+                wanted, known = above @ HANGING[bone], finite(above)
             local[:, node] = carried(np.swapaxes(above, -1, -2) @ np.where(known[:, None, None], wanted, 0.0), known)
             self.world[bone] = above @ local[:, node]
         return RigMotion(root, local)

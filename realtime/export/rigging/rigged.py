@@ -11,6 +11,7 @@ from realtime.export.names import identifier
 from realtime.export.rigging.humanoid import humanoid
 from realtime.export.rigging.rig import Real, Rig, RigMotion, animate, bone_lengths, build_rig, shared_out
 from realtime.export.rigging.rig_names import H36M, NAMES
+from realtime.export.rigging.trunk import with_trunk
 from realtime.recording.file_format import RecordingError
 from realtime.rotations import unit
 
@@ -30,7 +31,7 @@ class Rigged:
 def rigged(clip: ExportClip, keep: str, names: str) -> Rigged:
     """Over the whole time axis of the recording."""
     whole = padded(clip)
-    xyz = whole.known_xyz(keep)
+    xyz = with_trunk(whole.joints, whole.known_xyz(keep))
     steady = shared_out(xyz, whole.parents, bone_lengths(xyz, whole.parents))
     if names == H36M:
         rig = build_rig(whole.joints, whole.parents, xyz)

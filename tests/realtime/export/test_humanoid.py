@@ -151,6 +151,30 @@ def test_rotations_are_rotations_and_do_not_jump(either):
     assert np.degrees(np.arccos(np.clip((np.trace(step, axis1=-2, axis2=-1) - 1) / 2, -1, 1))).max() < 25
 
 
+@pytest.mark.parametrize("since", [0, 40])
+def test_head_and_arms_of_who_sits_at_a_desk_are_where_they_are_though_hips_are_not_seen(tmp_path, clip, since):
+    state = clip.state.copy()
+    below = [k for k, name in enumerate(clip.joints) if name.endswith(("pelvis", "spine", "hip", "knee", "ankle"))]
+    state[since:, below] = ABSENT
+    desk = replace(clip, state=state, xyz=np.where((state == ABSENT)[..., None], np.nan, clip.xyz))
+    bvh.write(tmp_path / "desk.bvh", desk, names="mixamo")
+    nodes, _, values = bvh_reader.parse((tmp_path / "desk.bvh").read_text())
+    places = [bvh_reader.positions(nodes, row) for row in values]
+    for bone, joint in (("LeftForeArm", "left_elbow"), ("RightHand", "right_wrist"), ("Neck", "thorax")):
+        at = np.array([one[NAMES["mixamo"][bone]] for one in places])
+        off = np.linalg.norm(at - clip.xyz[:, clip.joints.index(joint)], axis=-1)
+        assert off.max() < 0.06, bone
+
+
+def test_an_arm_that_was_never_seen_hangs(clip):
+    xyz = clip.xyz.copy()
+    xyz[:, [clip.joints.index(f"left_{part}") for part in ("elbow", "wrist")]] = np.nan
+    rig, motion, _ = humanoid(clip.joints, xyz)
+    places = forward(rig, motion)
+    arm = places[:, rig.names.index("LeftHand")] - places[:, rig.names.index("LeftArm")]
+    assert (arm[:, 1] < -0.8 * np.linalg.norm(arm, axis=-1)).all()
+
+
 def test_what_was_not_seen_keeps_its_rotation(clip):
     hidden = clips(walker.HELLO, walker.walk(60, hidden=lambda i: {"left_wrist": ABSENT} if 20 <= i < 40 else {}))[0]
     rig, motion, _, _ = solved(hidden)
