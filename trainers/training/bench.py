@@ -25,7 +25,7 @@ from trainers.data import motion
 from trainers.data.motion import MotionSegment
 from trainers.errors import UserError
 from trainers.recipe import recipe_module
-from trainers.training.compiled_draw import compile_draws
+from trainers.training.compiled_draw import WHERE, compile_draws
 from trainers.training.cost import pace, processor_name
 from trainers.training.precision import coarse
 
@@ -40,6 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu", choices=("cpu", "cuda"))
     parser.add_argument("--batch", type=int, default=0, help="windows of every recipe; default: each config's own")
     parser.add_argument("--bf16", action="store_true", help="networks multiply in bfloat16")
+    parser.add_argument(
+        "--compile", default="cuda", choices=WHERE, help="on which devices batches are drawn by a compiled function"
+    )
 
 
 def main(args: argparse.Namespace) -> int:
@@ -49,7 +52,7 @@ def main(args: argparse.Namespace) -> int:
     rows: dict[str, dict[str, float]] = {}
     with people(args.data) as data:
         for name in args.configs.split(","):
-            rows[name] = measured(config_of(name, args.batch), data, args.device, args.bf16)
+            rows[name] = measured(config_of(name, args.batch), data, args.device, args.bf16, args.compile)
             print(f"{name}: {rows[name]['steps a second']:.2f} steps a second", flush=True)
     show(rows, args.device)
     print(json.dumps({"device": processor_name(args.device), "threads": torch.get_num_threads(), "rows": rows}))
@@ -81,12 +84,12 @@ def demo_segment(seed: int, subject: str) -> MotionSegment:
     return MotionSegment(xyz.astype(np.float32), FPS, f"{subject}_01", subject)
 
 
-def measured(config: TrainConfig, data: list[str], device: str, bf16: bool) -> dict[str, float]:
+def measured(config: TrainConfig, data: list[str], device: str, bf16: bool, where: str) -> dict[str, float]:
     steps = config.loop.steps
     recipe = recipe_module(config.recipe).recipe(config.settings, data, device, steps)
     if bf16:
         coarse(recipe.model, device)
-    compile_draws(recipe, config.loop.compile, device)
+    compile_draws(recipe, where, device)
     late = max(steps - 10, getattr(recipe, "warm_up_steps", 0))
     seconds = pace(recipe, config, late, device)
     batch: int = config.settings.batch

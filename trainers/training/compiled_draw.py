@@ -26,6 +26,7 @@ from trainers.training.number_tape import NumberCount, NumberTape
 
 Draw = Callable[..., Any]
 Pure = Callable[[Tensor, Tensor], list[Tensor]]  # of uniform and of normal numbers
+WHERE = ("cuda", "always", "never")  # devices on which draws are compiled
 LARGEST_CONSTANT = 1 << 16  # elements
 COMPILERS = {"cuda": ("gcc", "clang"), "cpu": ("g++", "clang++")}  # any of them; CC and CXX before them
 
