@@ -23,6 +23,8 @@ YAW, PITCH = np.radians(35.0), np.radians(14.0)  # from the camera's direction t
 FOV = np.radians(40.0)
 MEMORY_S = 1.0  # time constant of floor, centre and distance
 NEAR_M = 0.2
+LEAST_REACH_M = 0.6
+FEET, THORAX_M = ("ankle", "heel", "foot_index"), 1.43  # of the thorax above the floor where no foot is known
 GRID_STEP_M, GRID_REACH_M = 0.5, 3.0
 UNKNOWN_PLACE_M = 3.5  # somebody without a position stands so far from the camera
 
@@ -44,7 +46,8 @@ class RoomView:
         image[:] = BACKGROUND
         people = [(p, in_room(p, pose.up)) for p in pose.people] if pose else []
         if pose and people:
-            self._follow([xyz for _, xyz in people], pose.stamp.t_capture_ns)
+            ground = min(under(hello.joints, xyz) for _, xyz in people)
+            self._follow([xyz for _, xyz in people], ground, pose.stamp.t_capture_ns)
         if self._centre is None:
             return image
         self._draw_floor(image)
@@ -56,12 +59,12 @@ class RoomView:
             mark_standing(image, skeleton, stands(feet, pose, person.id))
         return image
 
-    def _follow(self, people: list[Real], now_ns: int) -> None:
+    def _follow(self, people: list[Real], floor: float, now_ns: int) -> None:
         points = np.concatenate([xyz[np.isfinite(xyz).all(-1)] for xyz in people])
         if not len(points):
             return
-        floor, centre = float(points[:, 1].min()), (points.min(0) + points.max(0)) / 2
-        reach = max(1.1, float(np.linalg.norm(points - centre, axis=-1).max()) * 1.15)
+        centre = (points.min(0) + points.max(0)) / 2
+        reach = max(LEAST_REACH_M, float(np.linalg.norm(points - centre, axis=-1).max()) * 1.15)
         if self._centre is None:
             self._centre, self._floor, self._reach_m = centre, floor, reach
         part = 1 - float(np.exp(-max(now_ns - self._last_ns, 0) * 1e-9 / MEMORY_S))
@@ -109,6 +112,16 @@ class RoomView:
         at, depth = self._project(rim)
         if (depth > NEAR_M).all():
             cv2.fillPoly(image, [np.array([fixed(point) for point in at], np.int32)], SHADOW, cv2.LINE_AA, 4)
+
+
+def under(joints: tuple[str, ...], xyz: Real) -> float:
+    """Return the height of the floor below one person; inf where nothing of them is known."""
+    heights = xyz[:, 1]
+    feet = [name.endswith(FEET) for name in joints]
+    thorax = heights[joints.index("thorax")] if "thorax" in joints else np.nan
+    if np.isnan(heights[feet]).all() and np.isfinite(thorax):
+        return float(thorax - THORAX_M)
+    return float(np.nanmin(heights)) if np.isfinite(heights).any() else np.inf
 
 
 def in_room(person: Person3D, up: tuple[float, float, float]) -> Real:
