@@ -21,6 +21,9 @@ class JointSet:
     def __len__(self) -> int:
         return len(self.joints)
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # what is kept by joint set is looked up several times a frame
+
     def index(self, joint: str) -> int:
         return self.joints.index(joint)
 

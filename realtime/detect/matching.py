@@ -73,6 +73,10 @@ def match(
     """Pairs (track, detection) of least cost in all, none beyond its gate; looks choose among those within it."""
     if not tracks or not detections:
         return []
+    if len(tracks) == len(detections) == 1:  # nobody to choose among: the gate alone decides
+        (track,), (detection,) = tracks, detections
+        near = distance(track.predicted(now_ns), track.detection, detection) / track.gate(now_ns) < 1.0
+        return [(0, 0)] if near else []
     place = np.array(
         [[distance(t.predicted(now_ns), t.detection, d) / t.gate(now_ns) for d in detections] for t in tracks]
     )
@@ -130,6 +134,8 @@ def filled(detection: Detection, expected: F32) -> Detection:
 
 def distinct(detections: list[Detection]) -> list[Detection]:
     """Remove doubles from the detections, keeping the surest."""
+    if len(detections) < 2:
+        return detections
     kept: list[Detection] = []
     for candidate in sorted(detections, key=lambda d: -float(d.score.mean())):
         if all(distance(other.xy, other, candidate) > SAME for other in kept):

@@ -161,5 +161,7 @@ def _stays(track: Track, now_ns: int, lost_ns: int) -> bool:
 
 def _person(track: Track, detected: bool) -> Person2D:
     d = track.detection
+    if detected:
+        return Person2D(track.id, d.xy, d.score, d.presence, d.world)
     nothing = np.zeros_like(d.score)
-    return Person2D(track.id, d.xy, d.score if detected else nothing, d.presence if detected else nothing, d.world)
+    return Person2D(track.id, d.xy, nothing, nothing, d.world)

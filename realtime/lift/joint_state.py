@@ -33,7 +33,7 @@ class JointTracker:
             self._born_ns = t_ns
             self._seen_ns = np.full(len(self.joints), -1, np.int64)
             self._state = np.full(len(self.joints), ABSENT, np.uint8)
-        if observed.all():
+        if np.logical_and.reduce(observed):
             self._seen_ns[:] = t_ns
             return np.full(len(observed), OBSERVED, np.uint8), np.zeros(len(observed), np.float32)
         self._seen_ns[observed] = t_ns
@@ -47,10 +47,9 @@ class JointTracker:
 
     def freeze_bones(self, xyz: F32, state: U8) -> F32:
         """Hold the bone vectors of HELD joints as they were when they became HELD."""
-        parents = parents_of(self.joints)
-        held = (state == HELD) & (parents >= 0)
         before, self._state = self._state, state
-        if not held.any():
+        parents, held = parents_of(self.joints), state == HELD
+        if not np.logical_or.reduce(held) or not (held := held & (parents >= 0)).any():
             self._bones = None
             return xyz
         now = bones(xyz, parents)

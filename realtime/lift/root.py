@@ -108,7 +108,7 @@ class Gravity:
 def standing_axis(person: Person3D, joints: JointSet) -> NDArray[np.float64] | None:
     """Return the unit vector from ankles to thorax of an observed person who stands straight, else None."""
     at = upright(joints)
-    if (person.state[at] != OBSERVED).any():
+    if np.logical_or.reduce(person.state[at] != OBSERVED):
         return None
     ankle_r, ankle_l, knee_r, knee_l, pelvis, thorax = person.xyz[at].astype(np.float64)
     trunk = unit(thorax - pelvis)

@@ -29,7 +29,7 @@ def run(ctx: Context, publication: Publication) -> None:
     topics = poses, keypoints, truths = [ctx.bus.latest(topic) for topic in ("pose", "keypoints_lifted", "truth")]
     ctx.ready()
     last: Stamp | None = None
-    told = b""
+    told: list[tuple[int, bytes]] = []
     while not ctx.stop.is_set():
         ctx.beat()
         asked = wait_any(topics, TURN_MS) + [topic for topic in topics if topic.silent]

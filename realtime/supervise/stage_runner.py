@@ -88,7 +88,7 @@ class Context:
     @property
     def starts(self) -> int:
         """Starts of this stage in this run before this one."""
-        return int(self._row["starts"]) - 1
+        return self._row.starts - 1
 
     @cached_property
     def boot(self) -> str:
@@ -103,11 +103,11 @@ class Context:
     @property
     def last_answered(self) -> tuple[int, int]:
         """Stream and seq of the last frame this stage answered in this run, before a restart too; (0, -1) at first."""
-        return int(self._row["stream"]), int(self._row["seq"])
+        return self._row.stream, self._row.seq
 
     def beat(self) -> None:
         """Show a sign of life, before anything that blocks and at least every 100 ms; do what waits between frames."""
-        self._row["beat"] += 1
+        self._row.beat += 1
         if self._meter.refresh_when_due(clock.now_ns() * 1e-9):
             self._show()
         self._garbage.collect_when_due(self.stage)
@@ -123,7 +123,7 @@ class Context:
     def _report(self, reason: str) -> None:
         self._reason = reason
         self.beat()  # before it is ready: a long start is no silence
-        self._row["ready"] = self._row["ready_once"] = 1
+        self._row.ready = self._row.ready_once = 1
         self._garbage.settled(self.stage)
         self._show()
 
@@ -176,7 +176,7 @@ class Context:
     def health(self) -> list[Health]:
         return self._board.health()
 
-    def states(self) -> bytes:
+    def states(self) -> list[tuple[int, bytes]]:
         """Return what changes with any stage's state or reason."""
         return self._board.states()
 
@@ -184,16 +184,16 @@ class Context:
         """Has every other stage been ready since the run began?"""
         if not self._others_ready:
             others = (name for name in self._board.stages if name != self.stage)
-            self._others_ready = all(self._board.row(name)["ready_once"] for name in others)
+            self._others_ready = all(self._board.row(name).ready_once for name in others)
         return self._others_ready
 
     def _show(self) -> None:
-        if not self._row["ready"]:
+        if not self._row.ready:
             return
         lagging = "lagging" if self._meter.lagging and self.live else ""
         reason = ", ".join(r for r in (self._reason, lagging) if r)
-        self._row["reason"] = reason.encode()[:64]
-        self._row["state"] = status_board.DEGRADED if reason else status_board.READY
+        self._row.reason = reason.encode()[: status_board.REASON_BYTES]
+        self._row.state = status_board.DEGRADED if reason else status_board.READY
 
 
 def main(plan: Plan, control: Connection) -> None:
@@ -241,7 +241,7 @@ def load(path: str) -> Callable[..., Any]:
 
 def exit_report(stage: str, error: BaseException, table: StatusBoard) -> ExitReport:
     """Classify an error: a refusal before the first READY ends the run, a final one always; others are retried."""
-    ready_once = bool(table.row(stage)["ready_once"])
+    ready_once = bool(table.row(stage).ready_once)
     code = getattr(error, "exit_code", None)
     if isinstance(code, int) and (not ready_once or getattr(error, "final", False)):
         return ExitReport(stage, "refused", code, str(error))

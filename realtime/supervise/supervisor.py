@@ -164,7 +164,7 @@ class Supervisor:
         return limit is not None and began_s is not None and now - began_s >= limit
 
     def _answered(self) -> int:
-        return int(self.board.row(self._last_stage())["answered"])
+        return self.board.row(self._last_stage()).answered
 
     def _last_stage(self) -> str:
         return "lift" if "lift" in self.table else [name for name in self.table if name not in RECORD][-1]
@@ -175,10 +175,10 @@ class Supervisor:
         return Snapshot(
             stages=tuple(self.board.health()),
             info=self.board.info(),
-            people=int(row["people"]),
-            captured=int(first["answered"]),
-            answered=int(row["answered"]),
-            dropped=int(row["dropped"]),
+            people=row.people,
+            captured=first.answered,
+            answered=row.answered,
+            dropped=row.dropped,
             seconds=time.monotonic() - self._first_pose_s if self._first_pose_s else 0.0,
             ready=all(worker.ready for worker in self.workers),
             pids={worker.name: worker.pid for worker in self.workers},

@@ -58,7 +58,7 @@ class Worker:
 
     @property
     def ready(self) -> bool:
-        return all(row["ready"] for row in self._rows.values())
+        return all(row.ready for row in self._rows.values())
 
     def handles(self) -> list[Any]:
         return [self._process.sentinel] if self.running else []
@@ -66,10 +66,10 @@ class Worker:
     def start(self, now: float) -> None:
         self.due_s = None
         for row in self._rows.values():
-            row["starts"] += 1
-            row["ready"] = 0
+            row.starts += 1
+            row.ready = 0
             if self._losses_in_a_row == 0:
-                row["state"], row["reason"] = status_board.STARTING, b""
+                row.state, row.reason = status_board.STARTING, b""
         self._control, theirs = self._context.Pipe()
         self._process = self._context.Process(
             target=stage_runner.main, args=(self._plan, theirs), name=f"realtime-{self.name}", daemon=True
@@ -77,7 +77,7 @@ class Worker:
         with signals_blocked():
             self._process.start()
         theirs.close()
-        self._beats = {stage: (int(row["beat"]), now) for stage, row in self._rows.items()}
+        self._beats = {stage: (row.beat, now) for stage, row in self._rows.items()}
 
     def forgive(self, seconds: float) -> None:
         """Move the stages' last beats by a time in which the machine slept or was too busy to look."""
@@ -110,15 +110,15 @@ class Worker:
         for stage, row in self._rows.items():
             beat, since = self._beats[stage]
             allowance = self._allowance(stage)  # before the beat: whoever is seen ready has beaten since it started
-            if int(row["beat"]) != beat:
-                self._beats[stage] = (int(row["beat"]), now)
+            if row.beat != beat:
+                self._beats[stage] = (row.beat, now)
             elif now - since > allowance:
                 return stage
         return None
 
     def _allowance(self, stage: str) -> float:
         declared = self.stages[stage]
-        return declared.max_silence_s if self._rows[stage]["ready"] else declared.start_grace_s
+        return declared.max_silence_s if self._rows[stage].ready else declared.start_grace_s
 
     def _bury(self) -> ExitReport | None:
         """Return None: it ended as it should."""
@@ -149,7 +149,7 @@ class Worker:
         state, reason = (status_board.DEGRADED, b"lost") if lost else (status_board.DOWN, b"crashed")
         self.due_s = now + (self._after_loss() if lost else self._after_crash(now))
         for row in self._rows.values():
-            row["state"], row["reason"], row["rate_hz"] = state, reason, 0.0
+            row.state, row.reason, row.rate_hz = state, reason, 0.0
         self._count(now)
 
     def _found_again(self, now: float) -> None:
@@ -159,7 +159,7 @@ class Worker:
 
     def _count(self, now: float) -> None:
         for row in self._rows.values():
-            row["restarts"], row["reconnects"] = _recent(self._crashes, now), _recent(self._reconnects, now)
+            row.restarts, row.reconnects = _recent(self._crashes, now), _recent(self._reconnects, now)
 
     def _after_loss(self) -> float:
         config = self._plan.config

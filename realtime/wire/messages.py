@@ -22,7 +22,7 @@ from realtime.wire.joint import Joint, JointState, count_states, index_of
 
 VERSION = 1
 
-OBSERVED, INFERRED, HELD, ABSENT = JointState
+OBSERVED, INFERRED, HELD, ABSENT = map(int, JointState)  # NumPy searches an enum for array attributes every time
 JOINT_STATES = tuple(state.name for state in JointState)
 Status = Literal["OK", "NO_PERSON", "STALE"]
 PersonStatus = Literal["TRACKED", "OCCLUDED"]

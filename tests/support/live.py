@@ -14,11 +14,11 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import msgpack
-import numpy as np
 import zmq
 
 from realtime.pipeline import Table
 from realtime.supervise import supervisor
+from realtime.supervise.status_board import Row
 from realtime.supervise.supervisor import End, Supervisor
 from realtime.transport.runtime_dir import run_directory
 from tests.support.fakes.run import faked, settings
@@ -126,7 +126,7 @@ class Live:
     def health(self) -> dict:
         return {one.stage: one for one in self.supervisor.board.health()}
 
-    def row(self, stage: str) -> np.void:
+    def row(self, stage: str) -> Row:
         return self.supervisor.board.row(stage)
 
     def close(self) -> None:

@@ -3,7 +3,6 @@
 from dataclasses import replace
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 
 from realtime.config.schema import RunConfig
@@ -12,7 +11,7 @@ from realtime.lift.lifter import PREFERRED, open_lifter
 from realtime.offline.chain import Chain
 from realtime.supervise import status_board
 
-ROOM = status_board.ROW["info"].itemsize - 512  # paths of models and reasons of providers may be long
+ROOM = status_board.INFO_BYTES - 512  # paths of models and reasons of providers may be long
 
 
 @pytest.mark.parametrize("engine", PREFERRED)
@@ -20,7 +19,7 @@ def test_info_of_each_shipped_lifter_fits_the_board(engine):
     config = replace(RunConfig(), lift=replace(RunConfig().lift, engine=engine, device="cpu"))
     detector = SimpleNamespace(name="mediapipe pose_landmarker_full-0.10.21", joints=BLAZEPOSE_33)
     info = Chain(detector, None, None, open_lifter(config)).info() | {"frames_total": 10**9}
-    row = np.zeros(1, status_board.ROW)[0]
+    row = status_board.Row()
     status_board.write_info(row, info)
     assert len(bytes(row["info"])) < ROOM
     assert status_board.read_info(row)["joints2d"] == list(BLAZEPOSE_33.joints)

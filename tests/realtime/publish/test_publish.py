@@ -216,7 +216,7 @@ class FakeContext(SimpleNamespace):
         return [Health(name, "READY") for name in ("capture", "detect", "lift")]
 
     def states(self):
-        return b"READY"
+        return [(1, b"")]
 
     def answered(self, stamp, took_ns, people=0):
         self.answers.append((stamp.seq, took_ns, people))
