@@ -156,9 +156,13 @@ def mediapipe_tasks() -> Any:
 
 
 def _picture(image: NDArray[np.uint8]) -> Any:
+    """Hand a BGR picture (H, W, 3) over as RGB; where its memory is RGB, as it is."""
     import mediapipe
 
-    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=cv2.cvtColor(image, cv2.COLOR_BGR2RGB))
+    rgb = image[..., ::-1]
+    if not rgb.flags.c_contiguous:
+        rgb = np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)
+    return mediapipe.Image(image_format=mediapipe.ImageFormat.SRGB, data=rgb)
 
 
 def _detections(result: Any, size: tuple[int, int]) -> list[Detection]:

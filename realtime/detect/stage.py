@@ -67,7 +67,7 @@ def run(ctx: Context, detector: Detector) -> None:
 def answer(frame: Frame, pixels: FrameReader, detector: Detector, tracker: Tracker) -> Keypoints2D | None:
     """Detect and track the people of a frame; None when the picture was overwritten before it could be read."""
     began = clock.now_ns()
-    image = pixels.image(frame)
+    image = pixels.image_of_rgb(frame)
     if image is None:
         return None
     asked = clock.now_ns()

@@ -66,6 +66,11 @@ def grey_copy(image: Image) -> tuple[Image, float]:
     return np.asarray(cv2.resize(grey, size, interpolation=cv2.INTER_AREA), np.uint8), size[0] / width
 
 
+def rgb_copy(image: Image) -> Image:
+    """Return BGR pixels, seen from their last channel, whose memory is RGB."""
+    return np.asarray(cv2.cvtColor(image, cv2.COLOR_BGR2RGB), np.uint8)[..., ::-1]
+
+
 class FrameWriter:
     """Owns the segment; takes another name for it when a picture outgrows the slots or somebody removed it."""
 
@@ -159,6 +164,10 @@ class FrameReader:
 
     def image(self, reference: PixelReference) -> Image | None:
         return self._use(reference, np.ndarray.copy)
+
+    def image_of_rgb(self, reference: PixelReference) -> Image | None:
+        """Return a BGR view of an RGB copy: for whom wants RGB, copied and converted in one pass."""
+        return self._use(reference, rgb_copy)
 
     def grey(self, reference: PixelReference) -> tuple[Image, float] | None:
         """(grey picture, grey px per image px)."""

@@ -8,8 +8,9 @@ import pytest
 
 from realtime.config.schema import DetectorConfig
 from realtime.demo.world import CylinderWorld
-from realtime.detect.mediapipe_detector import LOW_PASS, Detection, Unfilter, open_detector
+from realtime.detect.mediapipe_detector import LOW_PASS, Detection, Unfilter, _picture, open_detector
 from realtime.detect.model_download import ModelError
+from realtime.transport.frame_ring import rgb_copy
 from realtime.wire.keypoints import box_size
 
 WORLD = CylinderWorld(3, size=(320, 240), boards=False)
@@ -52,6 +53,13 @@ def answers():
             found["joints"] = detector.joints
         detector.close()
     return found
+
+
+@pytest.mark.mediapipe
+def test_pixels_that_are_rgb_in_memory_are_handed_over_as_they_are():
+    image = WORLD.frame(60)[0]
+    handed = [_picture(one) for one in (image, rgb_copy(image))]
+    assert all((one.numpy_view() == image[..., ::-1]).all() for one in handed)
 
 
 @pytest.mark.mediapipe

@@ -49,6 +49,12 @@ def test_a_picture_comes_back_as_it_was_with_its_grey_copy(writer, reader):
     assert (frame.width, frame.height, frame.stamp.seq) == (320, 240, 4)
 
 
+def test_a_picture_for_the_detector_is_rgb_in_memory(writer, reader):
+    image = picture()
+    found = reader.image_of_rgb(writer.write(image, stamp()))
+    assert (found == image).all() and found[..., ::-1].flags.c_contiguous
+
+
 @pytest.mark.parametrize(
     ("width", "height", "grey"),
     [(1920, 1080, (360, 640)), (640, 480, (480, 640)), (641, 3, (3, 640)), (1280, 1, (1, 640)), (1, 1, (1, 1))],
