@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.wire.arrays import F32
+from realtime.wire.keypoints import box, distance
 
 WINDOW, LEVELS = 15, 2  # reaches about 30 px of a picture at most 640 px wide
 MARGIN = 48  # px around the points that the flow may leave into
@@ -32,15 +33,23 @@ class Flow:
 
 def trace(previous: Grey, grey: Grey, points: F32, scale: float) -> Flow:
     """`points` (N, 2) px of the full picture; `scale` is grey width over full width."""
-    inside = _inside(points * scale, grey.shape)
-    if previous.shape != grey.shape or not inside.any():
+    start = np.ascontiguousarray(points * scale, np.float32)
+    inside = _inside(start, grey.shape)
+    if previous.shape != grey.shape or not np.logical_or.reduce(inside):
         return unknown(points)
-    start = np.ascontiguousarray(points[inside] * scale, np.float32)
-    moved, back_error, patch_error, known = _trace_both_ways(previous, grey, start)
+    if np.logical_and.reduce(inside):
+        moved, back_error, patch_error, known = _trace_both_ways(previous, grey, start)
+        return Flow(_per(moved, scale), _per(back_error, scale), patch_error, known)
+    moved, back_error, patch_error, known = _trace_both_ways(previous, grey, start[inside])
     flow = unknown(points)
     flow.moved[inside], flow.back_error[inside] = moved / scale, back_error / scale
     flow.patch_error[inside], flow.known[inside] = patch_error, known
     return flow
+
+
+def _per(grey_px: F32, scale: float) -> F32:
+    """Return lengths in pixels of the full picture."""
+    return np.asarray(grey_px / scale, np.float32)
 
 
 def unknown(points: F32) -> Flow:
@@ -49,19 +58,18 @@ def unknown(points: F32) -> Flow:
 
 
 def _inside(points: F32, shape: tuple[int, ...]) -> NDArray[np.bool_]:
-    return np.asarray((points >= 0).all(1) & (points[:, 0] < shape[1]) & (points[:, 1] < shape[0]))
+    return np.asarray(np.logical_and.reduce((points >= 0) & (points < (shape[1], shape[0])), 1))
 
 
 def _trace_both_ways(previous: Grey, grey: Grey, start: F32) -> tuple[F32, F32, F32, NDArray[np.bool_]]:
     """On the part of the picture around the points: the pyramids of the whole would cost most of the time."""
-    low = np.maximum(start.min(0).astype(int) - MARGIN, 0)
-    high = start.max(0).astype(int) + MARGIN
+    low, high = box(start)
+    low, high = np.maximum(low.astype(int) - MARGIN, 0), high.astype(int) + MARGIN
     window = np.s_[low[1] : high[1], low[0] : high[0]]
     corner = low.astype(np.float32)
     moved, there, error = _lucas_kanade(previous[window], grey[window], start - corner)
     back, here, _ = _lucas_kanade(grey[window], previous[window], moved)
-    back_error = np.linalg.norm(back + corner - start, axis=1).astype(np.float32)
-    return moved + corner, back_error, error, (there & here).astype(bool)
+    return moved + corner, distance(back + corner, start), error, (there & here).astype(bool)
 
 
 def _lucas_kanade(previous: Grey, grey: Grey, points: F32) -> tuple[F32, NDArray[np.uint8], F32]:
