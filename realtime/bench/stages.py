@@ -31,7 +31,7 @@ from realtime.wire.messages import Stamp, encode
 
 FPS, SIZE, FRAMES = 30.0, (640, 480), 150
 STEPS = {
-    "copy of the picture": "what capture writes into the ring, and detect copies out of it",
+    "copy of the picture": "what capture writes into the ring",
     "people's ids": "",
     "flow ahead": "grey picture and flow of the last keypoints: while the detector looks",
     "occlude": "",

@@ -77,7 +77,7 @@ def test_a_tracker_s_time_outlives_the_stage_that_tells_its_own(monkeypatch):
     monkeypatch.setattr(stage, "main", lambda ctx: ctx.found.append(stage.answer(*ctx.given)))
     image = np.zeros((3, 4, 3), np.uint8)
     frame = SimpleNamespace(stamp=STAMP, width=4, height=3, slot=0, generation=1, ring="r")
-    pixels = SimpleNamespace(image=lambda frame: image)
+    pixels = SimpleNamespace(image_of_rgb=lambda frame: image)
     detector = SimpleNamespace(detect=lambda image, t_ms: [])
     tracker = stage.Tracker(1)
     ctx = SimpleNamespace(found=[], given=(frame, pixels, detector, tracker))
