@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 
-from realtime.supervise.status_board import Row
+from realtime.supervise.status_board import StageRow
 from realtime.wire.messages import Stamp
 
 WINDOW_S = 2.0  # rate, median age and share of drops are of this window
@@ -17,7 +17,7 @@ SAMPLES = 512  # of which p50 and p99 are taken
 class StageMetrics:
     """Counts answers into a row; a restarted stage goes on where its predecessor's row stands."""
 
-    def __init__(self, row: Row, max_age_ms: float = 150.0, lagging_s: float = 1.0) -> None:
+    def __init__(self, row: StageRow, max_age_ms: float = 150.0, lagging_s: float = 1.0) -> None:
         self.row, self.max_age_ms, self.lagging_s = row, max_age_ms, lagging_s
         self.lagging = False
         self._answers: deque[tuple[float, float, int]] = deque()  # (s, age ms, frames it stands for)

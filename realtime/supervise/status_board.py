@@ -19,7 +19,7 @@ REASON_BYTES, INFO_BYTES = 64, 4096
 COUNT, MEASURE = ctypes.c_int64, ctypes.c_double
 
 
-class Row(ctypes.Structure):
+class StageRow(ctypes.Structure):
     """One stage, in shared memory; a field takes a tenth of the time that a record of NumPy takes for it."""
 
     _fields_ = (
@@ -73,12 +73,12 @@ class StatusBoard:
 
     def __init__(self, stages: tuple[str, ...], memory: Any) -> None:
         self.stages, self.memory = stages, memory
-        self._rows = [Row.from_buffer(memory, place * ctypes.sizeof(Row)) for place in range(len(stages))]
+        self._rows = [StageRow.from_buffer(memory, place * ctypes.sizeof(StageRow)) for place in range(len(stages))]
 
     def __reduce__(self) -> tuple[Any, ...]:
         return StatusBoard, (self.stages, self.memory)
 
-    def row(self, stage: str) -> Row:
+    def row(self, stage: str) -> StageRow:
         """Return a view: writing to its fields writes to shared memory."""
         return self._rows[self.stages.index(stage)]
 
@@ -98,10 +98,10 @@ class StatusBoard:
 
 
 def open_board(stages: tuple[str, ...], context: SpawnContext) -> StatusBoard:  # noqa: ARG001
-    return StatusBoard(stages, RawArray("b", ctypes.sizeof(Row) * len(stages)))
+    return StatusBoard(stages, RawArray("b", ctypes.sizeof(StageRow) * len(stages)))
 
 
-def read_info(row: Row) -> dict[str, Any]:
+def read_info(row: StageRow) -> dict[str, Any]:
     """Return facts of one row; empty while they are being rewritten."""
     try:
         info = json.loads(row.info or b"{}")
@@ -110,14 +110,14 @@ def read_info(row: Row) -> dict[str, Any]:
     return info if isinstance(info, dict) else {}
 
 
-def write_info(row: Row, info: dict[str, Any]) -> None:
+def write_info(row: StageRow, info: dict[str, Any]) -> None:
     encoded = json.dumps(info).encode()
     if len(encoded) > INFO_BYTES:
         raise ValueError(f"info of a stage take {len(encoded)} bytes, the board holds {INFO_BYTES}")
     row.info = encoded
 
 
-def _health(stage: str, row: Row) -> Health:
+def _health(stage: str, row: StageRow) -> Health:
     return Health(
         stage=stage,
         state=STATES[row.state],

@@ -18,7 +18,7 @@ import zmq
 
 from realtime.pipeline import Table
 from realtime.supervise import supervisor
-from realtime.supervise.status_board import Row
+from realtime.supervise.status_board import StageRow
 from realtime.supervise.supervisor import End, Supervisor
 from realtime.transport.runtime_dir import run_directory
 from tests.support.fakes.run import faked, settings
@@ -126,7 +126,7 @@ class Live:
     def health(self) -> dict:
         return {one.stage: one for one in self.supervisor.board.health()}
 
-    def row(self, stage: str) -> Row:
+    def row(self, stage: str) -> StageRow:
         return self.supervisor.board.row(stage)
 
     def close(self) -> None:

@@ -19,7 +19,7 @@ def test_info_of_each_shipped_lifter_fits_the_board(engine):
     config = replace(RunConfig(), lift=replace(RunConfig().lift, engine=engine, device="cpu"))
     detector = SimpleNamespace(name="mediapipe pose_landmarker_full-0.10.21", joints=BLAZEPOSE_33)
     info = Chain(detector, None, None, open_lifter(config)).info() | {"frames_total": 10**9}
-    row = status_board.Row()
+    row = status_board.StageRow()
     status_board.write_info(row, info)
     assert len(bytes(row["info"])) < ROOM
     assert status_board.read_info(row)["joints2d"] == list(BLAZEPOSE_33.joints)

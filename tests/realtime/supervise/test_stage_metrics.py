@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from realtime.supervise.stage_metrics import StageMetrics, quantile
-from realtime.supervise.status_board import Row
+from realtime.supervise.status_board import StageRow
 from realtime.wire.messages import Stamp
 
 MS = 1_000_000
@@ -12,7 +12,7 @@ MS = 1_000_000
 
 @pytest.fixture
 def row():
-    return Row()
+    return StageRow()
 
 
 def stamp(seq: int, t_ms: float = 0.0, stream: int = 1) -> Stamp:
