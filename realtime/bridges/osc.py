@@ -19,6 +19,7 @@ from realtime.bridges.avatar.calibration import Rest, ideal
 from realtime.bridges.avatar.feet import Ground, lowest_of_feet
 from realtime.bridges.avatar.humanoid import Rotations, rotations
 from realtime.bridges.avatar.standing import Standing
+from realtime.bridges.avatar.trunk import Trunk
 from realtime.bridges.avatar.turn_limit import TurnLimit
 from realtime.bridges.person import BridgedPerson
 from realtime.wire.messages import ABSENT, Pose3D
@@ -64,11 +65,15 @@ class VRChat:
     _id: int | None = None
     _turns: TurnLimit = field(default_factory=TurnLimit)
     _ground: Ground = field(default_factory=Ground)
+    _trunk: Trunk = field(default_factory=Trunk)
 
     def messages(self, person: BridgedPerson, now_s: float) -> Iterator[Message]:
-        self._bones = rotations(person.joints, person.face, self._bones)
+        whole = self._trunk.filled(person)
+        if whole is None:
+            return
+        self._bones = rotations(whole.joints, whole.face, self._bones)
         if self._room is None:
-            self._standing.add(person)
+            self._standing.add(whole)
             if not self._standing.known:
                 return
             self._room = replace(self._standing.centre(ideal(), self.recentring), scale=1.0)

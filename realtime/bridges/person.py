@@ -47,12 +47,12 @@ def chosen(pose: Pose3D, wanted: int | None, last: int | None) -> Person3D | Non
 
 
 def bridged(person: Person3D, pose: Pose3D, hello: Hello, keypoints: Keypoints2D | None = None) -> BridgedPerson | None:
-    """Return None where not even the root is known."""
+    """Return None where nothing is known."""
     upright = y_up(np.array(pose.up))
     root = np.zeros(3) if person.root_cam is None else np.asarray(person.root_cam, np.float64)
     points = (np.asarray(person.xyz, np.float64) + root) @ upright.T
     known = {name: points[i] for i, name in enumerate(hello.joints) if person.state[i] != ABSENT}
-    if hello.joints[hello.parents.index(-1)] not in known:
+    if not known:
         return None
     return BridgedPerson(
         person.id,

@@ -45,6 +45,10 @@ LIMBS = {
     "RightLowerLeg": Limb("right_knee", "right_ankle", (0, -1, 0)),
 }
 SIDES = {"Left": "left", "Right": "right"}
+HANGING = {  # arms that were never seen: an avatar does not hold them out as in its rest pose
+    f"{side}UpperArm": swing(np.array([out, 0.0, 0.0]), np.array([0.2 * out, -1.0, 0.0]))
+    for side, out in (("Left", 1.0), ("Right", -1.0))
+}
 
 
 def rotations(joints: Joints, face: Joints, last: Rotations | None = None) -> Rotations:
@@ -116,7 +120,7 @@ def head(joints: Joints, face: Joints, chest: Real) -> Real | None:
 def last_rotation(bone: str, parent: str, rotations: Rotations, last: Rotations | None) -> Real:
     above = rotations[parent] if parent else np.eye(3)
     if last is None:
-        return above
+        return above @ HANGING.get(bone, np.eye(3))
     return above @ (last[parent].T if parent else np.eye(3)) @ last[bone]
 
 

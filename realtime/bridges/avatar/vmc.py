@@ -17,6 +17,7 @@ from realtime.bridges.avatar.calibration import Calibration, Rest, ideal
 from realtime.bridges.avatar.feet import Ground, lowest_of_feet
 from realtime.bridges.avatar.humanoid import PARENTS, Rotations, rotations
 from realtime.bridges.avatar.standing import Standing
+from realtime.bridges.avatar.trunk import Trunk
 from realtime.bridges.avatar.turn_limit import TurnLimit
 from realtime.bridges.person import BridgedPerson
 
@@ -42,6 +43,7 @@ class Performer:
     _standing: Standing | None = field(default_factory=Standing)
     _turns: TurnLimit = field(default_factory=TurnLimit)
     _ground: Ground = field(default_factory=Ground)
+    _trunk: Trunk = field(default_factory=Trunk)
 
     def calibrate(self, now_s: float, countdown_s: float = COUNTDOWN_S) -> None:
         self._begins_s, self.state, self._calibration = now_s + countdown_s, WAITING, None
@@ -61,6 +63,7 @@ class Performer:
 
     def messages(self, person: BridgedPerson | None, now_s: float) -> Iterator[Message]:
         self._go_on_calibrating(person, now_s)
+        person = self._whole(person)
         tracking = int(person is not None)
         yield "/VMC/Ext/OK", [1, self.state, 0, tracking]
         yield "/VMC/Ext/T", [float(now_s)]
@@ -71,6 +74,12 @@ class Performer:
             return
         yield "/VMC/Ext/Root/Pos", ["root", *IDENTITY]
         yield from self._bone_messages(person, now_s)
+
+    def _whole(self, person: BridgedPerson | None) -> BridgedPerson | None:
+        """With hips, also at a desk that hides them; somebody else's hang anew."""
+        if person is not None and self._seen is not None and person.id != self._seen.id:
+            self._trunk = Trunk()
+        return self._trunk.filled(person) if person is not None else None
 
     def _see(self, person: BridgedPerson) -> None:
         if self._seen is not None and person.id != self._seen.id:

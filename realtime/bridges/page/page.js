@@ -29,9 +29,9 @@ function place(xyz, middle) {
   return [canvas.width / 2 + (xyz[0] - middle[0]) * scale, canvas.height / 2 - (xyz[1] - middle[1]) * scale];
 }
 
-/** Between the hips of everybody. @param {Hello} hello @param {Person[]} people @returns {Point} */
+/** Between the hips of everybody, or the shoulders of who sits at a desk. @param {Hello} hello @param {Person[]} people @returns {Point} */
 function middleOf(hello, people) {
-  const hips = people.map((one) => joint(hello, one, "pelvis")?.xyz).filter((xyz) => xyz !== undefined);
+  const hips = people.map((one) => (joint(hello, one, "pelvis") ?? joint(hello, one, "thorax"))?.xyz).filter((xyz) => xyz !== undefined);
   const mean = (/** @type {0 | 1 | 2} */ axis) => hips.reduce((sum, xyz) => sum + xyz[axis], 0) / Math.max(hips.length, 1);
   return [mean(0), mean(1), mean(2)];
 }

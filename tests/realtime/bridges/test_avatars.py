@@ -51,6 +51,39 @@ def settled(performer, joints):
     return {args[0]: np.array(args[1:]) for address, args in messages if address == "/VMC/Ext/Bone/Pos"}
 
 
+# half a body
+
+BELOW = ("spine", "pelvis", "hip", "knee", "ankle", "heel", "foot_index")
+DESK = tuple(name for name in whole_body.JOINTS if name.endswith(BELOW))
+
+
+def room_turns(bones):
+    """Each bone's rotation in the room, from those against the parents."""
+    found = {"": np.eye(3)}
+    for bone, parent in PARENTS.items():
+        found[bone] = found[parent] @ from_quaternion(bones[bone][3:])
+    return found
+
+
+def test_at_a_desk_head_and_arms_move_as_those_of_a_whole_body():
+    whole, half = (room_turns(settled(Performer(), body(0.4, hide=hide))) for hide in ((), DESK))
+    for bone in ("Head", "LeftUpperArm", "LeftLowerArm", "RightUpperArm", "RightLowerArm"):
+        assert between_deg(whole[bone], half[bone]) < 15, bone
+
+
+def test_hips_that_a_desk_hides_for_a_while_stay_where_they_hung():
+    performer, joints = Performer(), body(0.4)
+    before = settled(performer, joints)["Hips"]
+    after = settled(performer, body(0.4, hide=DESK))["Hips"]
+    assert np.linalg.norm(after[:3] - before[:3]) < 0.03
+
+
+def test_an_arm_that_was_never_seen_hangs_and_nobody_without_a_thorax_is_made_up():
+    bones = room_turns(settled(Performer(), body(0.4, hide=("left_elbow", "left_wrist", *DESK))))
+    assert (bones["LeftUpperArm"] @ unity.MIRROR @ [1.0, 0.0, 0.0])[1] < -0.9
+    assert settled(Performer(), {"nose": np.zeros(3)}) == {}
+
+
 # head, hands and feet
 
 

@@ -249,7 +249,10 @@ def test_a_person_is_upright_and_absent_joints_are_missing():
     found = bridged(one, fake.pose(0, [one]), fake.HELLO)
     assert "left_wrist" not in found.joints and "head" in found.joints and found.state["left_wrist"] == ABSENT
     assert found.joints["thorax"][1] - found.joints["pelvis"][1] == pytest.approx(0.5, abs=0.01)
-    gone = fake.person(1, fake.in_camera(fake.walker(0.5)), {"pelvis": ABSENT})
+    desk = fake.person(1, fake.in_camera(fake.walker(0.5)), {"pelvis": ABSENT})
+    half = bridged(desk, fake.pose(0, [desk]), fake.HELLO)
+    assert "pelvis" not in half.joints and np.allclose(half.joints["thorax"], found.joints["thorax"])
+    gone = fake.person(1, fake.in_camera(fake.walker(0.5)), dict.fromkeys(fake.HELLO.joints, ABSENT))
     assert bridged(gone, fake.pose(0, [gone]), fake.HELLO) is None
 
 
