@@ -17,7 +17,6 @@ from typing import Any, cast
 import torch
 from torch import Generator, Tensor
 from torch.fx import GraphModule, map_arg
-from torch.fx.experimental.proxy_tensor import make_fx
 
 from trainers.augmentation.motion import all_rows
 from trainers.errors import UserError
@@ -27,6 +26,7 @@ from trainers.training.number_tape import NumberCount, NumberTape
 Draw = Callable[..., Any]
 Pure = Callable[[Tensor, Tensor], list[Tensor]]  # of uniform and of normal numbers
 WHERE = ("cuda", "always", "never")  # devices on which draws are compiled
+WITHOUT = "--compile never"
 LARGEST_CONSTANT = 1 << 16  # elements
 COMPILERS = {"cuda": ("gcc", "clang"), "cpu": ("g++", "clang++")}  # any of them; CC and CXX before them
 
@@ -89,6 +89,8 @@ def pure_draw(
     draw: Draw, device: torch.device, kind: tuple[Any, ...], compiler: Callable[[GraphModule], Pure]
 ) -> PureDraw:
     """Count a draw's numbers on one batch, trace it on as many, compile the graph."""
+    from torch._dynamo.exc import TorchDynamoException  # takes a second, and most runs compile nothing
+
     g = Generator(device).manual_seed(0)
     with NumberCount() as count:
         batch = draw(g, *kind)
@@ -97,21 +99,27 @@ def pure_draw(
         with NumberTape(uniform, normal):
             return tensors(draw(g, *kind))
 
-    return PureDraw(
-        count.uniform, count.normal, filled(batch, repeat(torch.empty(0))),
-        compiler(graph(pure, *numbers(count.uniform, count.normal, g))),
-    )  # fmt: skip
+    given = numbers(count.uniform, count.normal, g)
+    function = compiler(graph(pure, *given))
+    try:
+        function(*given)  # now it is compiled
+    except TorchDynamoException as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise UserError(f"the draw of batches does not compile: {said}; train with {WITHOUT}") from error
+    return PureDraw(count.uniform, count.normal, filled(batch, repeat(torch.empty(0))), function)
 
 
 def graph(pure: Pure, uniform: Tensor, normal: Tensor) -> GraphModule:
     """Trace a function; one whose shapes depend on its numbers, or that reads one of them, is refused."""
+    from torch.fx.experimental.proxy_tensor import make_fx
+
     with all_rows():
         found = make_fx(torch.func.functionalize(pure), tracing_mode="fake", _allow_non_fake_inputs=True)
         module = found(uniform, normal)
     for node in module.graph.nodes:
         value = node.meta.get("val")
         if not all(type(n) is int for n in (value.shape if isinstance(value, Tensor) else [])):
-            raise UserError(f"{node.target}: its shape depends on the numbers drawn; set loop.compile to never")
+            raise UserError(f"{node.target}: its shape depends on the numbers drawn; train with {WITHOUT}")
     return folded(moved(module, uniform.device))
 
 

@@ -20,7 +20,7 @@ from trainers.config import TrainConfig, load
 from trainers.data.notice import notice_of
 from trainers.errors import UserError
 from trainers.recipe import Recipe, recipe_module
-from trainers.training.compiled_draw import compile_draws
+from trainers.training.compiled_draw import WHERE, compile_draws
 from trainers.training.cost import WORTH_TELLING, cost, processor_name
 from trainers.training.distributed import ALONE, Group, agreed, average_statistics, join, leave
 from trainers.training.precision import coarse
@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--minutes", type=float, default=None, help="stop after this time; run again to go on")
     parser.add_argument("--fresh", action="store_true", help="start anew where a run already lies")
     parser.add_argument("--seed", type=int, default=None, help="instead of the config's loop.seed")
+    parser.add_argument(
+        "--compile",
+        default=None,
+        choices=WHERE,
+        help="instead of loop.compile: where batches are drawn by compiled code",
+    )
     parser.add_argument("--validate-last", action="store_true", help="figures after the last step alone")
     parser.add_argument(
         "--profile",
@@ -67,7 +73,7 @@ def main(args: argparse.Namespace) -> int:
     trained = recipe_module(config.recipe).recipe(config.settings, args.data, device, steps)
     if config.loop.bf16:
         coarse(trained.model, device)
-    why_not = compile_draws(trained, config.loop.compile, device)
+    why_not = compile_draws(trained, args.compile or config.loop.compile, device)
     if group.writes and (not why_not or device.startswith("cuda")):
         print(f"batches are drawn by {f'eager code: {why_not}' if why_not else 'a function that is compiled first'}")
     if args.profile:

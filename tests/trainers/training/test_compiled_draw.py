@@ -10,6 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from torch import Generator
+from torch._dynamo.exc import InternalTorchDynamoError
 
 from tests.support.people.recorded_views import recorded_folder
 from tests.trainers.recipes.test_corrector import folder
@@ -28,6 +29,7 @@ from trainers.training.compiled_draw import CompiledDraw, compile_draws, lacks, 
 from trainers.training.number_tape import NumberCount, NumberTape
 from trainers.training.train import run
 
+pytestmark = pytest.mark.timeout(600)
 TRACE_LOG = logging.getLogger("torch.__trace")
 KINDS = {"roy2024": [(True,), (False,)], "pavllo-semi": [(True,), (False,)]}  # of their two phases
 
@@ -129,6 +131,14 @@ def test_a_draw_whose_course_depends_on_its_numbers_is_refused():
         CompiledDraw(if_small, as_traced)(seeded())
 
 
+def test_a_compiler_that_fails_is_one_line(data):
+    def failing(*_):
+        raise InternalTorchDynamoError("no such target\nand a page more")
+
+    with pytest.raises(UserError, match=r"does not compile: no such target; train with --compile never$"):
+        CompiledDraw(small_draw(data), lambda _: failing)(seeded())
+
+
 def small_draw(data: list[str]):
     """Draw motion, its augmentation and cameras: every kind of number is in it."""
     bank = opened("zhang2021", data).people.bank
@@ -143,7 +153,6 @@ def small_draw(data: list[str]):
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.skipif(bool(lacks("cpu")), reason="needs a C++ compiler")
 def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
@@ -158,7 +167,7 @@ def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
 def test_a_killed_run_goes_on_with_the_same_curve(data, tmp_path, monkeypatch):
     monkeypatch.setattr(compiled_draw, "with_inductor", as_traced)
     config = load("roy2024")
-    settings = replace(config.settings, batch=4, validation_clips=2, warm_up=3)
+    settings = replace(config.settings, batch=4, validation_clips=2, warm_up=0)
     config = replace(config, settings=settings, loop=replace(config.loop, validate_every=6, checkpoint_every=2))
 
     def trained(out: str, minutes: float | None = None):
