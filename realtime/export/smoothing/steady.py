@@ -14,6 +14,7 @@ from realtime.export.tracks import clips
 from realtime.wire.messages import Hello, Pose3D
 
 SMOOTHERS = ("one-euro", "offline")
+OFTEN = 0.9  # of the frames in which the joint is known that is known most
 ENOUGH_FRAMES = 30  # to measure a delay
 
 
@@ -36,12 +37,14 @@ def smoothed_clips(everybody: list[ExportClip]) -> tuple[list[ExportClip], str]:
 
 
 def price(before: ExportClip, after: ExportClip) -> str:
-    """Describe the smoothing's cost and gain on one person."""
-    whole = np.isfinite(before.xyz).all((1, 2)) & np.isfinite(after.xyz).all((1, 2))
+    """Describe the smoothing's cost and gain on one person, by the joints that are known most of the time."""
+    known = np.asarray(np.isfinite(before.xyz).all(-1) & np.isfinite(after.xyz).all(-1))  # (T, J)
+    often = known.mean(0) >= OFTEN * known.mean(0).max()
+    whole = known[:, often].all(1)
     if whole.sum() < ENOUGH_FRAMES:
         return "too few whole frames to measure its delay"
     dt_s = 1 / before.rate_hz
-    late_ms = 1e3 * delay(before.xyz[whole], after.xyz[whole], dt_s)
+    late_ms = 1e3 * delay(before.xyz[whole][:, often], after.xyz[whole][:, often], dt_s)
     return f"{late_ms:.0f} ms of delay; {calmer(before, after)}"
 
 

@@ -14,6 +14,7 @@ from realtime.export.clip import Axis, ExportClip
 from realtime.export.smoothing.contact import contact, runs, sliding, without_flicker
 from realtime.export.smoothing.foot_lock import correction, locked
 from realtime.export.smoothing.local_fit import local_parabola, smoothed_offline
+from realtime.export.smoothing.steady import price
 
 read_bvh = pytest.importorskip("trainers.data.mocap.bvh").read_bvh
 WALK = Path(__file__).parents[2] / "data" / "motion" / "03_01.bvh"  # over uneven ground, 3.6 s
@@ -63,6 +64,13 @@ def test_who_sits_at_a_desk_is_smoothed_too_where_the_hips_are_never_or_not_alwa
     assert jitter(smooth[:, upper]) < 0.7 * jitter(noisy.xyz[:, upper])
     whole = smoothed_offline(noisy).xyz
     assert np.linalg.norm(smooth - whole, axis=-1)[:, upper].mean() < 0.01
+
+
+def test_the_delay_of_one_euro_is_told_for_half_a_body_too(noisy):
+    late = replace(noisy, xyz=np.concatenate([noisy.xyz[:1], noisy.xyz[:-1]]))
+    half = [replace(clip, xyz=np.where(np.arange(17)[:, None] < 7, np.nan, clip.xyz)) for clip in (noisy, late)]
+    whole, desk = (float(price(*pair).split(" ms")[0]) for pair in ((noisy, late), half))
+    assert whole == pytest.approx(33, abs=8) and desk == pytest.approx(whole, abs=8)
 
 
 def test_a_parabola_passes_unchanged_and_gaps_stay_gaps():
