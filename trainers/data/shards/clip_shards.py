@@ -132,6 +132,7 @@ def _coded(table: dict[str, Any], name: str, values: Array) -> Array:
     return np.asarray(way(values) if callable(way) and not isinstance(way, type) else values.astype(way))
 
 
+FOOTAGE = "boards"  # kind of clips of real people
 MOST_BYTES, MOST_ARRAYS = 4 << 30, 64  # of one shard, unpacked
 
 
@@ -177,12 +178,15 @@ def read_shard(path: Path) -> list[DetectorClip]:
     borders = data["start"].tolist()
     if data["start"].ndim != 1 or len(data["fps"]) != len(borders) - 1 or sorted(borders) != borders:
         raise UserError(f"{path}: borders of clips do not rise or do not fit their frame rates; synthesize it anew")
-    for name in ("fps", "camera", "t", "root", "world"):
+    for name in ("fps", "camera", "t", "world"):
         if data[name].dtype.kind not in "fiu" or not np.isfinite(data[name]).all():
             raise UserError(f"{path}: {name} holds what is no finite number; delete it and go on with --resume")
     odd = [n for n, shape in _SHAPES.items() if data[n].shape != (borders[-1], *shape)]
     if odd:
         raise UserError(f"{path}: {odd[0]} has shape {data[odd[0]].shape}, expected {(borders[-1], *_SHAPES[odd[0]])}")
+    rendered = np.repeat(data["kind"] != FOOTAGE, np.diff(borders))  # on footage nobody knows where a person stands
+    if data["root"].dtype.kind not in "fiu" or not np.isfinite(data["root"][rendered]).all():
+        raise UserError(f"{path}: root holds what is no finite number; delete it and go on with --resume")
     return [_clip(data, i, a, b) for i, (a, b) in enumerate(pairwise(borders))]
 
 
