@@ -50,9 +50,9 @@ def placed() -> Lines:
         yield f"| {name} | {' | '.join(cells)} | {' / '.join(f'{ms:.1f}' for ms in detector)} |"
 
 
-def hop() -> Lines:
-    """In a program of its own: it forks, before there is any thread."""
-    done = subprocess.run([sys.executable, "-m", "realtime.bench.hops"], capture_output=True, text=True, check=False)
+def alone(module: str) -> Lines:
+    """Yield what a bench prints in a program of its own: one that forks, before there is any thread."""
+    done = subprocess.run([sys.executable, "-m", module], capture_output=True, text=True, check=False)
     yield from done.stdout.splitlines()[:-1] or [done.stderr[-500:]]
 
 
@@ -87,7 +87,8 @@ PARTS: dict[str, Callable[[], Lines]] = {
     "processor": cores,
     "engines": lambda: iter(threads.lines(threads.measure(threads.ENGINES, (1, 2), (1, 4, 16)))),
     "cores": placed,
-    "hops": hop,
+    "hops": lambda: alone("realtime.bench.hops"),
+    "processes": lambda: alone("realtime.bench.processes"),
 }
 
 

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from realtime.bench import hops, live, stages, threads, traced
+from realtime.bench import hops, live, processes, stages, threads, traced
 from realtime.bench.collect import Poses
 from realtime.detect import stage
 from realtime.pipeline import LAYOUTS
@@ -83,6 +83,12 @@ def test_a_tracker_s_time_outlives_the_stage_that_tells_its_own(monkeypatch):
     ctx = SimpleNamespace(found=[], given=(frame, pixels, detector, tracker))
     traced.detect(ctx)
     assert ctx.found[0].stage_us.keys() == {"ids", "detector", "detect", "detect from", "detect to"}
+
+
+def test_processor_time_is_set_against_the_detectors():
+    text = processes.lines({"capture": 0.9, "estimate": 9.0, "detector": 18.0, "hz": 29.97})
+    assert text[0] == "| 30.0 Hz | ms a frame | over the detector's |"
+    assert text[2:] == ["| capture | 0.90 | 0.050 |", "| estimate | 9.00 | 0.500 |", "| detector | 18.00 | 1.000 |"]
 
 
 def test_steps_of_a_frame_add_up_and_the_slowest_are_told_apart():
