@@ -24,7 +24,7 @@ class ExportOptions:
     out: Path
     person: int | None = None  # None: everybody
     keep: str = "inferred"  # the least certain state that still counts as a value, where a format has one value only
-    rate_hz: float | None = None  # None: the frames as they were captured
+    rate_hz: float | None = None  # None: the frames as they were captured, evenly where the format wants it
     smooth: str | None = None  # one-euro, offline
     foot_lock: bool = False
     centimetres: bool = False  # bvh only
@@ -86,7 +86,20 @@ def prepared(hello: Hello, poses: list[Pose3D], options: ExportOptions) -> tuple
     if options.foot_lock:
         chosen, more = foot_locked(chosen)
         notes += more
-    return [resampled(clip, options.rate_hz) if options.rate_hz else clip for clip in chosen], notes
+    timed = [(clip, rate_of(clip, options)) for clip in chosen]
+    notes += [
+        f"frames are not evenly spaced, {options.to} knows one rate: resampled to {rate:g} Hz; --rate chooses another"
+        for rate in dict.fromkeys(rate for _, rate in timed if rate and not options.rate_hz)
+    ]
+    return [resampled(clip, rate) if rate else clip for clip, rate in timed], notes
+
+
+def rate_of(clip: ExportClip, options: ExportOptions) -> float | None:
+    """Return the rate to resample to: the one asked for, or that of a format whose frames would drift from their
+    times."""
+    if options.rate_hz or not options.format.even_only or even(clip):
+        return options.rate_hz
+    return float(max(1, round(clip.rate_hz)))
 
 
 def chosen_clips(everybody: list[ExportClip], options: ExportOptions) -> tuple[list[ExportClip], list[str]]:
@@ -158,8 +171,6 @@ def notes_on(clip: ExportClip, options: ExportOptions) -> list[str]:
         how = "keep their last rotation" if options.format.rig else "are left empty"
         worse = LESS_CERTAIN[options.keep]
         notes.append(f"person {clip.person}: {100 * missing:.1f} % of the joints were {worse} and {how}")
-    if options.format.even_only and not even(clip):
-        notes.append(f"person {clip.person}: frames are not evenly spaced; --rate {clip.rate_hz:.0f} makes them so")
     if not clip.absolute:
         notes.append(f"person {clip.person}: no position in the room; joints are relative to {clip.joints[0]}")
     return notes

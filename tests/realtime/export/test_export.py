@@ -8,6 +8,7 @@ import pytest
 
 from engines.skeleton import H36M_17
 from realtime.export.clip import Axis, resampled
+from realtime.export.job import ExportOptions, prepared
 from realtime.export.rigging.rig import animate, bone_lengths, build_rig, forward, shared_out
 from realtime.export.tracks import clips
 from realtime.export.writers import bvh, c3d, tables, trc
@@ -91,6 +92,18 @@ def test_a_film_whose_container_counts_milliseconds_keeps_its_rate():
     gappy = np.delete(ideal.round(3), [100, 101, 102, 300])
     assert Axis(gappy, np.arange(len(gappy))).rate_hz == pytest.approx(30, abs=0.01)
     assert Axis(np.cumsum([0.020, 0.046] * 30), np.arange(60)).rate_hz == pytest.approx(1 / 0.033, rel=0.5)
+
+
+def test_a_format_of_one_rate_keeps_time_where_frames_were_dropped(tmp_path):
+    poses = fake.walk(90)
+    kept = poses[:30] + poses[30::3]
+    (clip,), notes = prepared(fake.HELLO, kept, ExportOptions("bvh", tmp_path / "a.bvh"))
+    assert any("resampled to 30 Hz" in note for note in notes) and len(clip) == 88
+    wrist = clip.joints.index("left_wrist")
+    whole = clips(fake.HELLO, poses)[0]
+    assert np.abs(clip.xyz[:, wrist] - whole.xyz[:88, wrist]).max() < 0.03
+    (clip,), notes = prepared(fake.HELLO, kept, ExportOptions("csv", tmp_path / "a.csv"))
+    assert len(clip) == len(kept) and not notes
 
 
 def test_resampling_is_linear_and_never_crosses_a_gap(clip):
