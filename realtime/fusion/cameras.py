@@ -31,6 +31,10 @@ def check_room(config: RunConfig) -> None:
         raise ConfigError(f"{twice[0]} is given twice; give each camera once: realtime run --camera 0 --camera 1")
     if len({is_file_run(source) for source in sources}) > 1:
         raise ConfigError(f"{', '.join(room.sources)}: films and live cameras in one run; record the cameras first")
+    if is_file_run(sources[0]) and kind_of(sources[0].spec) == "demo":
+        raise ConfigError(
+            "several cameras of the demo are live: leave --every-frame out; a lower --fps spares a machine"
+        )
     if is_file_run(sources[0]) and room.calibration is None:
         raise ConfigError(
             f"{len(sources)} films and no calibration: they cannot be fused; say --calibration FILE, or one film at a "

@@ -130,6 +130,7 @@ def test_films_of_another_length(short, tmp_path):
 
 
 @pytest.mark.parametrize(("words", "said"), [
+    (["--source", "demo@-30", "--source", "demo@30", "--every-frame"], "of the demo are live: leave --every-frame"),
     (["--source", "a", "--source", "b"], "2 films and no calibration: they cannot be fused; say --calibration FILE"),
     (["--source", "a", "--source", "b", "--calibration", "none.json"], "no such file; expected OpenCV JSON"),
     (["--source", "a", "--source", "b", "--calibration", "room.json", "--cameras", "a"], "2 cameras go with a; "),
