@@ -46,6 +46,7 @@ function introduce(hello) {
 }
 function takePose(pose) {
   const now = performance.now();
+  if (pose.source !== state.pose?.source) state.lastDrops = null; // each source counts its own
   if (state.lastDrops !== null && pose.dropped >= state.lastDrops) state.drops += pose.dropped - state.lastDrops;
   state.lastDrops = pose.dropped;
   if (pose.status === "STALE" && state.pose?.status === "STALE" && pose.seq > state.pose.seq) state.advancedAt = now;
