@@ -38,6 +38,7 @@ COLUMNS = {  # header -> (part of the report, measure)
     "jitter, mm": ("limbs", "acceleration"),
 }
 SIDES = "sides exchanged, %"  # of frames
+SIGMA = {"open, within σ %": ("seen", "1.0"), "hidden, within σ %": ("hidden", "1.0")}  # 68 were right
 PICTURES = "pictures"  # the same figures apart: all limb joints inside the picture, or some cut off
 
 
@@ -59,7 +60,7 @@ def main(args: argparse.Namespace) -> int:
             rows[model] = row(opened(folder), trials) | {"ms a frame": ms}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
-    show(rows, Console(width=160))
+    show(rows, Console(width=220))
     return 0
 
 
@@ -77,7 +78,8 @@ def figures(scores: Scores) -> dict[str, Any]:
 
 def columns(figures: dict[str, Any]) -> dict[str, float]:
     told = {name: figures["parts"][part].get(measure, float("nan")) for name, (part, measure) in COLUMNS.items()}
-    return told | {SIDES: 100 * figures["sides exchanged"]}
+    shares = {name: 100 * figures["coverage"][part].get(times, math.nan) for name, (part, times) in SIGMA.items()}
+    return told | {SIDES: 100 * figures["sides exchanged"]} | shares
 
 
 def own_3d(trial: TestClip) -> tuple[Array, NDArray[np.bool_]]:

@@ -47,6 +47,14 @@ class Observed:
         return np.stack([_reliability(frame)[at] for frame in self.keypoints])
 
 
+@dataclass(frozen=True)
+class Answer:
+    """What a lifter says of a film."""
+
+    xyz: F64  # (T, J, 3) m, camera axes; NaN where there is no answer
+    sigma: F64 | None = None  # (T, J) m
+
+
 def observe(images: Iterable[Image], fps: float, detector: Detector, config: RunConfig) -> Observed:
     """Return a film from its first picture on, as a new stream."""
     detector.reset()
@@ -88,20 +96,17 @@ def lifted(observed: Observed, engine: Engine, config: RunConfig) -> tuple[list[
     return [pose for frame in observed.keypoints for pose in lifter.lift(frame)] + lifter.flush(), lifter.joints
 
 
-def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> F64:
-    """Return (T, J, 3) m of joints by name, camera axes; NaN where the lifter has no answer or no such joint."""
+def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> Answer:
+    """Return joints by name; NaN where the lifter has no answer or no such joint."""
     poses, of = lifted(observed, engine, config)
     xyz = np.full((len(observed.keypoints), len(joints), 3), np.nan)
+    sigma = np.full(xyz.shape[:2], np.nan)
     there = [(k, of.index(name)) for k, name in enumerate(joints) if name in of.joints]
     for pose in poses:
-        _fill(xyz[pose.stamp.seq], pose, there)
-    return xyz
-
-
-def _fill(row: F64, pose: Pose3D, there: list[tuple[int, int]]) -> None:
-    if pose.people:
-        for k, joint in there:
-            row[k] = pose.people[0].xyz[joint]
+        for person in pose.people[:PEOPLE]:
+            for k, joint in there:
+                xyz[pose.stamp.seq, k], sigma[pose.stamp.seq, k] = person.xyz[joint], person.sigma[joint]
+    return Answer(xyz, sigma)
 
 
 def detector_3d(observed: Observed, joints: tuple[str, ...]) -> F64:

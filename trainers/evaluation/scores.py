@@ -82,6 +82,11 @@ def report(scores: Scores) -> dict[str, Any]:
         "limbs hidden": counts & limb & deep & ~gone,
         "limbs absent": counts & limb & deep & gone, "limbs behind the own body": counts & limb & own,
     }  # fmt: skip
+
+    def covered(where: Mask) -> dict[str, dict[str, float]]:
+        parts = {"seen": ~hidden & ~own, "hidden": deep & ~gone}
+        return {name: coverage(scores, part & where) for name, part in parts.items()}
+
     return {
         "clips": len(scores.clips), "frames": len(counts),
         "parts": {name: figures(scores, where, aligned_by_limbs="limbs" in name) for name, where in parts.items()},
@@ -99,11 +104,12 @@ def report(scores: Scores) -> dict[str, Any]:
             name: {
                 "frames": int(where.sum()), "sides exchanged": _mean(exchanged[where]),
                 "parts": {p: figures(scores, parts[p] & where[:, None], aligned_by_limbs=True) for p in BY_PICTURE},
+                "coverage": covered(where[:, None]),
             }
             for name, where in pictures(scores).items()
         },
         "sides exchanged": _mean(exchanged),
-        "coverage": {"seen": coverage(scores, ~hidden & ~own), "hidden": coverage(scores, deep & ~gone)},
+        "coverage": covered(np.ones((len(counts), 1), bool)),
     }  # fmt: skip
 
 

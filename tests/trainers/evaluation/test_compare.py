@@ -10,7 +10,7 @@ from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import MotionSegment
-from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES
+from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA
 
 
 def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
@@ -23,9 +23,11 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     assert list(rows) == names
     assert rows["kept"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
     for row in (rows["hold"], rows["causal-small"]):
-        assert set(row) == {*COLUMNS, SIDES, PICTURES, "look-ahead, ms", "ms a frame"}
+        assert set(row) == {*COLUMNS, SIDES, *SIGMA, PICTURES, "look-ahead, ms", "ms a frame"}
         assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
-        assert row[PICTURES]["all inside"] == {k: row[k] for k in (*COLUMNS, SIDES)}  # this view cuts nothing off
+        assert row[PICTURES]["all inside"] == {
+            k: row[k] for k in (*COLUMNS, SIDES, *SIGMA)
+        }  # this view cuts nothing off
     assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
     said = capsys.readouterr().out
     assert "| hold" in said and "| all inside |" in said and "cut off" not in said

@@ -49,14 +49,16 @@ class LateLifter:
 
     def pose(self, frame: Keypoints2D):
         xyz = np.arange(len(self.joints.joints))[:, None] + np.zeros(3)
-        people = (SimpleNamespace(xyz=xyz),) if frame.stamp.seq else ()
+        people = (SimpleNamespace(xyz=xyz, sigma=0.1 * xyz[:, 0]),) if frame.stamp.seq else ()
         return SimpleNamespace(stamp=frame.stamp, people=people)
 
 
 @pytest.mark.parametrize("joints", [H36M_17.joints, (*H36M_17.joints, *EXTRA), tuple(reversed(H36M_17.joints))])
 def test_joints_of_lifters_go_by_name_and_frame(monkeypatch, joints):
     monkeypatch.setattr(run_films, "Lifter", lambda *a: LateLifter(joints))
-    xyz = lift(observed(np.ones((FRAMES, 33), np.float32)), None, RunConfig(), JOINTS)
+    answer = lift(observed(np.ones((FRAMES, 33), np.float32)), None, RunConfig(), JOINTS)
+    xyz = answer.xyz
+    np.testing.assert_allclose(answer.sigma, 0.1 * xyz[..., 0])
     assert np.isnan(xyz[0]).all()  # nobody was answered for
     for k, joint in enumerate(JOINTS):
         if joint in joints:

@@ -51,6 +51,7 @@ COLUMNS = {  # header -> (part, figure, factor)
     "bones °": ("visible", "bones_deg", 1), "velocity": ("visible", "velocity_mm", 1),
     "jitter": ("visible", "jitter", 1), "swaps %": ("visible", "swaps", 100),
     "length var. %": ("visible", "length_variation", 100),
+    "within σ %": ("visible", "within_sigma", 100), "1.96 σ %": ("visible", "within_1.96_sigma", 100),
     "occluded mm": ("occluded", "unaligned_mm", 1), "occluded aligned": ("occluded", "aligned_mm", 1),
     "occluded bones °": ("occluded", "bones_deg", 1), "occluded velocity": ("occluded", "velocity_mm", 1),
 }  # fmt: skip
@@ -166,8 +167,8 @@ def write(report: dict[str, Any], out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     (out / "views.json").write_text(json.dumps(plain(report), indent=1) + "\n")
     with (out / "views.md").open("w") as file:
-        show(report, Console(file=file, width=200))
-    show(report, Console(width=200))
+        show(report, Console(file=file, width=240))
+    show(report, Console(width=240))
     print(f"{out}/views.json, {out}/views.md")
 
 

@@ -17,16 +17,16 @@ from realtime.occlude.rule_based import SEEN
 from trainers.data.multiview import CalibratedFilms, FittedCamera, ReferenceJoints, pictures
 from trainers.errors import UserError
 from trainers.evaluation.occluders.occluder_cases import FIVE, Cover, PastedOccluder, cases_of
-from trainers.evaluation.run_films import Observed, calibrated, detector_3d, last_observed, observe
+from trainers.evaluation.run_films import Answer, Observed, calibrated, detector_3d, last_observed, observe
 from trainers.evaluation.views.view_measures import Errors, all_finite, flags, length_variation, mean, measure
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Predict = Callable[[Observed, RunConfig, tuple[str, ...]], F64]  # -> (T, J, 3) m, camera axes
+Predict = Callable[[Observed, RunConfig, tuple[str, ...]], Answer]
 OPEN = "open"  # the run without an occluder
 BASELINES: dict[str, Predict] = {
-    "detector": lambda observed, _, joints: detector_3d(observed, joints),
-    "last-observed": lambda observed, _, joints: last_observed(observed, joints),
+    "detector": lambda observed, _, joints: Answer(detector_3d(observed, joints)),
+    "last-observed": lambda observed, _, joints: Answer(last_observed(observed, joints)),
 }
 Figures = dict[str, float]
 RECOVERED_MM = 10.0  # as good as without the occluder
@@ -105,7 +105,8 @@ def judge(runs: FilmRuns, predict: Predict, config: RunConfig, lens: str) -> dic
     """Return figures of one model on one film: visible, occluded."""
     with calibrated(config, runs.view.camera) as known:
         given = known if lens == "calibrated" else config
-        errors = [measure(predict(case.observed, given, runs.joints), runs.truth, runs.joints) for case in runs.cases]
+        answers = [predict(case.observed, given, runs.joints) for case in runs.cases]
+        errors = [measure(one.xyz, runs.truth, runs.joints, one.sigma) for one in answers]
     cases = {
         case.name: _occluded(one, case) | {"recovery_ms": recovery_ms(one, errors[0], case.occluded, runs.fps)}
         for one, case in zip(errors[1:], runs.cases[1:])
@@ -122,6 +123,7 @@ def visible(errors: Errors, runs: FilmRuns) -> Figures:
         "bones_deg": mean(errors.degrees), "velocity_mm": mean(errors.velocity, inside),
         "swaps": mean(errors.swapped), "length_variation": length_variation(errors.lengths),
         "jitter": mean(errors.jitter, inside),
+        "within_sigma": mean(errors.within[0], inside), "within_1.96_sigma": mean(errors.within[1], inside),
         "answered": float(np.isfinite(errors.unaligned)[known].mean()),
     }  # fmt: skip
 
@@ -134,6 +136,8 @@ def _occluded(errors: Errors, case: Case) -> Figures:
         "unaligned_mm": mean(errors.unaligned, case.occluded), "aligned_mm": mean(errors.aligned, case.occluded),
         "bones_deg": mean(errors.degrees, np.stack(bones, -1)) if bones else math.nan,
         "velocity_mm": mean(errors.velocity, case.occluded), "swaps": mean(errors.swapped, during),
+        "within_sigma": mean(errors.within[0], case.occluded),
+        "within_1.96_sigma": mean(errors.within[1], case.occluded),
     }  # fmt: skip
 
 

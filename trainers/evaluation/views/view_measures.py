@@ -24,6 +24,9 @@ FEWEST = 4  # joints that an alignment needs: three fit nearly anything
 HALF = 0.5  # of the frames: a root whose joints are known less often is none
 
 
+PROMISED = (1.0, 1.96)  # sigmas: 68 and 95 % of coordinates should lie within
+
+
 @dataclass(frozen=True)
 class Errors:
     """Per frame and joint, NaN where there is no reference or no answer."""
@@ -35,11 +38,12 @@ class Errors:
     swapped: F64  # (T,) 1 where left and right exchanged would be nearer
     lengths: F64  # (T, B) mm of the answer's limb bones
     bones: Bones  # names, indices of both ends
+    within: F64  # (2, T, J) share of root-relative coordinates that err by no more than 1 and 1.96 sigma
     jitter: F64  # (T, J) mm a frame², length of the answer's second difference less the reference's; NaN at both ends
 
 
-def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
-    """Answer and reference (T, J, 3) m, both in camera axes."""
+def measure(xyz: F64, truth: F64, joints: tuple[str, ...], sigma: F64 | None = None) -> Errors:
+    """Answer and reference (T, J, 3) m, both in camera axes; sigma (T, J) m of a coordinate."""
     known = all_finite(truth) & all_finite(xyz)
     there = np.where(known[..., None], truth, np.nan)
     rooted, target = xyz - root(xyz, truth, joints), there - root(there, truth, joints)
@@ -48,7 +52,7 @@ def measure(xyz: F64, truth: F64, joints: tuple[str, ...]) -> Errors:
     return Errors(
         1000 * _norm(rooted - target), 1000 * _norm(fitted - there), _degrees(fitted, there, ends),
         _first_unknown(1000 * _norm(np.diff(rooted - target, axis=0))), _swapped(fitted, there, xyz, known, joints),
-        1000 * _lengths(xyz, known, ends), ends, 1000 * _jitter(rooted - target),
+        1000 * _lengths(xyz, known, ends), ends, _within(rooted - target, sigma), 1000 * _jitter(rooted - target),
     )  # fmt: skip
 
 
@@ -77,6 +81,15 @@ def aligned(xyz: F64, truth: F64, known: Mask) -> F64:
 
 def _norm(vectors: F64) -> F64:
     return np.asarray(np.linalg.norm(vectors, axis=-1))
+
+
+def _within(error: F64, sigma: F64 | None) -> F64:
+    """Map (T, J, 3) and (T, J) -> (2, T, J); NaN where there is no error or no sigma."""
+    if sigma is None:
+        return np.full((len(PROMISED), *error.shape[:-1]), np.nan)
+    least = np.abs(error) / sigma[..., None]
+    told = np.stack([(least <= times).mean(-1) for times in PROMISED])
+    return np.where(np.isfinite(least).all(-1), told, np.nan)
 
 
 def _first_unknown(values: F64) -> F64:
