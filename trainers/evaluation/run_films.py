@@ -48,7 +48,7 @@ class Observed:
 
 
 @dataclass(frozen=True)
-class Answer:
+class LiftedFilm:
     """What a lifter says of a film."""
 
     xyz: F64  # (T, J, 3) m, camera axes; NaN where there is no answer
@@ -96,7 +96,7 @@ def lifted(observed: Observed, engine: Engine, config: RunConfig) -> tuple[list[
     return [pose for frame in observed.keypoints for pose in lifter.lift(frame)] + lifter.flush(), lifter.joints
 
 
-def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> Answer:
+def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[str, ...]) -> LiftedFilm:
     """Return joints by name; NaN where the lifter has no answer or no such joint."""
     poses, of = lifted(observed, engine, config)
     xyz = np.full((len(observed.keypoints), len(joints), 3), np.nan)
@@ -106,7 +106,7 @@ def lift(observed: Observed, engine: Engine, config: RunConfig, joints: tuple[st
         for person in pose.people[:PEOPLE]:
             for k, joint in there:
                 xyz[pose.stamp.seq, k], sigma[pose.stamp.seq, k] = person.xyz[joint], person.sigma[joint]
-    return Answer(xyz, sigma)
+    return LiftedFilm(xyz, sigma)
 
 
 def detector_3d(observed: Observed, joints: tuple[str, ...]) -> F64:

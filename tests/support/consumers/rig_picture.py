@@ -89,7 +89,7 @@ def main() -> None:
         words = [str(folder / "a.bvh"), str(folder), str(SIDE_PX), json.dumps(frames)]
         told_by_blender(RENDER, folder / "render.py", *words, timeout_s=600)
         seen = np.hstack([draw_person(hello, poses[frame]) for frame in frames])
-        blender = np.hstack([cv2.imread(str(folder / f"{k}.png")) for k in range(len(frames))])
+        blender = np.hstack([np.asarray(cv2.imread(str(folder / f"{k}.png"))) for k in range(len(frames))])
         with opened(folder) as page:
             drawn = np.hstack([in_three(page, float(times_s[frame])) for frame in frames])
     cv2.imwrite(

@@ -17,16 +17,16 @@ from realtime.occlude.rule_based import SEEN
 from trainers.data.multiview import CalibratedFilms, FittedCamera, ReferenceJoints, pictures
 from trainers.errors import UserError
 from trainers.evaluation.occluders.occluder_cases import FIVE, Cover, PastedOccluder, cases_of
-from trainers.evaluation.run_films import Answer, Observed, calibrated, detector_3d, last_observed, observe
+from trainers.evaluation.run_films import LiftedFilm, Observed, calibrated, detector_3d, last_observed, observe
 from trainers.evaluation.views.view_measures import Errors, all_finite, flags, length_variation, mean, measure
 
 F64 = NDArray[np.float64]
 Mask = NDArray[np.bool_]
-Predict = Callable[[Observed, RunConfig, tuple[str, ...]], Answer]
+Predict = Callable[[Observed, RunConfig, tuple[str, ...]], LiftedFilm]
 OPEN = "open"  # the run without an occluder
 BASELINES: dict[str, Predict] = {
-    "detector": lambda observed, _, joints: Answer(detector_3d(observed, joints)),
-    "last-observed": lambda observed, _, joints: Answer(last_observed(observed, joints)),
+    "detector": lambda observed, _, joints: LiftedFilm(detector_3d(observed, joints)),
+    "last-observed": lambda observed, _, joints: LiftedFilm(last_observed(observed, joints)),
 }
 Figures = dict[str, float]
 RECOVERED_MM = 10.0  # as good as without the occluder

@@ -15,7 +15,7 @@ from tests.support.people.two_cameras import FRAMES, JOINTS, SeeingDetector, ren
 from trainers import cli
 from trainers.data.multiview import load_views, pictures
 from trainers.evaluation.occluders.occluder_cases import CASES, cases_of
-from trainers.evaluation.run_films import Answer, detector_3d
+from trainers.evaluation.run_films import LiftedFilm, detector_3d
 from trainers.evaluation.views import evaluate_views
 from trainers.evaluation.views.judge_views import OPEN, behind, judge, run_films
 
@@ -68,7 +68,7 @@ def test_an_offset_joint_is_told_in_millimetres(runs):
     def predict(observed, config, joints):
         xyz = detector_3d(observed, joints)
         xyz[:, joints.index("left_wrist"), 2] += 0.12
-        return Answer(xyz, np.full(xyz.shape[:2], 0.1))
+        return LiftedFilm(xyz, np.full(xyz.shape[:2], 0.1))
 
     figures = judge(runs[0], predict, RunConfig(), "guessed")
     seen = figures["visible"]
@@ -80,7 +80,7 @@ def test_an_offset_joint_is_told_in_millimetres(runs):
 
 def test_a_model_without_answers_is_no_error_of_zero(runs):
     figures = judge(
-        runs[0], lambda o, c, joints: Answer(np.full((FRAMES, len(joints), 3), np.nan)), RunConfig(), "guessed"
+        runs[0], lambda o, c, joints: LiftedFilm(np.full((FRAMES, len(joints), 3), np.nan)), RunConfig(), "guessed"
     )
     assert figures["visible"]["answered"] == 0 and np.isnan(figures["visible"]["aligned_mm"])
 
@@ -91,7 +91,7 @@ def test_lifters_know_the_lens_only_where_it_was_asked_for(runs, lens):
 
     def predict(observed, config, joints):
         given.append(camera_model_for(config.camera, *runs[0].view.camera.size))
-        return Answer(detector_3d(observed, joints))
+        return LiftedFilm(detector_3d(observed, joints))
 
     judge(runs[0], predict, RunConfig(), lens)
     right = {one.fx == pytest.approx(runs[0].view.camera.K[0, 0], abs=0.01) for one in given}
