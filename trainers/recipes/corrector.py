@@ -6,9 +6,11 @@ The reliability that the runtime gives is drawn: mostly right about what is cove
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -17,7 +19,9 @@ from torch.optim import AdamW, Optimizer
 
 from engines.contract import TICK_S
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
+from trainers.checkpoint import FILE, metadata, weights
 from trainers.data.shards.burst_bank import Bursts, open_bursts
+from trainers.errors import UserError
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
 from trainers.models.causal.causal_lifter import LiveLifter
 from trainers.models.causal.corrected_lifter import CorrectedLifter
@@ -42,6 +46,8 @@ class CorrectorSettings:
     depth: int = 2
     dropout: float = 0.3
     members: int = field(default=1, metadata={"low": 1, "high": 100})  # networks whose mean answers
+    teacher: str = ""  # a finished run of this recipe: what its members say in the mean is learned besides the truth
+    taught: float = 0.7  # share of what the teacher says
     fast: bool = False  # the network's products in bfloat16 while it trains
     batch: int = field(default=1024, metadata={"low": 1, "high": 10_000_000})  # frames
     rate: float = 1e-3
@@ -82,6 +88,7 @@ class CorrectorRecipe:
         self.model = network(vars(settings), carried_lifter(settings.carry)).to(device)
         self.model.carry.requires_grad_(False)
         self.export = self.model
+        self.teacher = taught_by(settings.teacher, device)
         train, check = open_bursts(data)
         self.train, self.check = train.to(device), check.to(device)
 
@@ -119,20 +126,28 @@ class CorrectorRecipe:
     def losses(self, batch: tuple[Tensor, Tensor, Tensor, Tensor, Tensor], which: int) -> dict[str, Tensor]:
         rays, world, reliability, truth, weight = batch
         view = person_view(rays, world, reliability)
-        truth = truth @ view.rotation
-        corrector = self.model.corrector
-        found = [self._member_losses(*corrector.placed(view, out), truth, weight) for out in corrector.answers(view)]
+        corrector, truth = self.model.corrector, truth @ view.rotation
+        lessons = [(truth, 1.0)]
+        if self.teacher is not None:
+            with torch.no_grad():
+                lessons = [(truth, 1 - self.settings.taught), (self.teacher.correct(view)[0], self.settings.taught)]
+        found = [self._member_losses(*corrector.placed(view, out), lessons, weight) for out in corrector.answers(view)]
         return {name: torch.stack([one[name] for one in found]).mean() for name in found[0]}
 
-    def _member_losses(self, xyz: Tensor, log_sigma: Tensor, truth: Tensor, weight: Tensor) -> dict[str, Tensor]:
-        """Return every member learns by itself: the mean of networks that differ errs less."""
-        counts = weight.unsqueeze(-1)
-        scale = (counts * xyz * truth).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
-        square = (xyz.detach() - truth).square().mean(-1)
+    def _member_losses(
+        self, xyz: Tensor, log_sigma: Tensor, lessons: list[tuple[Tensor, float]], weight: Tensor
+    ) -> dict[str, Tensor]:
+        """Return the losses of one member: each learns by itself, for the mean of networks that differ errs less.
+
+        Lessons are poses with their share; the first is the truth, which alone says how far off an answer is.
+        """
+        square = (xyz.detach() - lessons[0][0]).square().mean(-1)
         likelihood = 0.5 * square * torch.exp(-2 * log_sigma) + log_sigma
+        said = [share * weighted(distance(xyz, pose), weight) for pose, share in lessons]
+        large = [share * weighted(distance(sized(xyz, pose, weight), pose), weight) for pose, share in lessons]
         return {
-            "position": weighted(distance(xyz, truth), weight),
-            "scaled": 0.5 * weighted(distance(scale.detach()[:, None, None] * xyz, truth), weight),
+            "position": torch.stack(said).sum(),
+            "scaled": 0.5 * torch.stack(large).sum(),
             "sigma": self.settings.likelihood * weighted(likelihood, weight),
         }
 
@@ -217,6 +232,30 @@ class CorrectorRecipe:
         state = {n: torch.zeros(len(rays), *shape, device=rays.device) for n, shape in model.contract().state}
         (xyz, log_sigma), _ = model.run(given, state)
         return xyz, log_sigma
+
+
+def taught_by(run: str, device: str) -> Corrector | None:
+    """Return the corrector of a finished run, nothing of it held back; None where no run is named."""
+    if not run:
+        return None
+    path = Path(run) / FILE
+    if not path.is_file():
+        raise UserError(
+            f"teacher: {path}: no checkpoint; train it first, such as: trainers train causal-37 --variant teacher"
+        )
+    about = metadata(path)
+    if about.get("recipe") != "corrector":
+        raise UserError(f"teacher: {path}: of recipe {about.get('recipe')}, expected corrector")
+    corrector = build_for_export(json.loads(about["settings"]), weights(path)).corrector
+    corrector.restraint.fill_(1.0)
+    return corrector.to(device).eval().requires_grad_(False)
+
+
+def sized(xyz: Tensor, pose: Tensor, weight: Tensor) -> Tensor:
+    """Return the answer at the size at which it lies nearest, each frame by itself."""
+    counts = weight.unsqueeze(-1)
+    size = (counts * xyz * pose).sum((1, 2)) / ((counts * xyz.square()).sum((1, 2)) + 1e-6)
+    return size.detach()[:, None, None] * xyz
 
 
 def as_good(errors: dict[Choice, float]) -> list[Choice]:

@@ -10,9 +10,11 @@ torch = pytest.importorskip("torch")
 from engines.contract import TICK_S
 from engines.skeleton import BODY_37, mapping
 from engines.store import load, locate
+from trainers import cli
 from trainers.data.shards.burst_bank import open_bursts
 from trainers.data.shards.burst_shards import FRAME, write_bursts
 from trainers.errors import UserError
+from trainers.models.causal.corrector import person_view
 from trainers.models.causal.engine_weights import carried_lifter
 from trainers.recipes.corrector import RESTRAINTS, CorrectorSettings, as_good, build_for_export, doubted, recipe, turned
 
@@ -85,6 +87,47 @@ def test_it_learns_what_the_detector_lacks_and_its_export_holds_everything(burst
     state = {name: torch.zeros(2, *shape) for name, shape in built.contract().state}
     with torch.no_grad():
         assert torch.equal(built.run(given, state)[0][0], made.model.run(given, state)[0][0])
+
+
+TEACHER = """
+recipe: corrector
+members: 2
+width: 24
+depth: 1
+batch: 32
+rate: 0.01
+loop: {steps: 4, validate_every: 4}
+variants:
+  taught: {members: 1, teacher: runs/lesson, taught: 1.0}
+  lost: {teacher: runs/nowhere}
+"""
+
+
+def test_a_network_learns_what_a_teacher_says_and_a_missing_teacher_is_named(bursts, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "lesson.yaml").write_text(TEACHER)
+    data = ["--data", bursts[0], "--data", bursts[1]]
+    assert cli.main(["train", "lesson.yaml", *data]) == 0
+    assert cli.main(["train", "lesson.yaml", "--variant", "lost", *data]) == 2
+    assert "runs/nowhere" in (said := capsys.readouterr().err) and "--variant teacher" in said
+    settings = CorrectorSettings(width=64, depth=1, dropout=0.0, batch=64, teacher="runs/lesson", taught=1.0)
+    made = recipe(settings, bursts, "cpu", 60)
+    optimizer = made.optimizers()[0]
+    gaps = [gap_to_teacher(made)]
+    for step in range(60):
+        losses = made.losses(made.batch(step, torch.Generator().manual_seed(step)), 0)
+        optimizer.zero_grad()
+        torch.stack(list(losses.values())).sum().backward()
+        optimizer.step()
+    gaps.append(gap_to_teacher(made))
+    assert gaps[1] < 0.7 * gaps[0], gaps
+
+
+def gap_to_teacher(made) -> float:
+    """m between a network and its teacher on people whom neither learns from."""
+    view = person_view(made.check.rays, made.check.world, torch.ones(len(made.check), 33))
+    with torch.no_grad():
+        return float((made.model.corrector.correct(view)[0] - made.teacher.correct(view)[0]).norm(dim=-1).mean())
 
 
 def test_what_errs_hardly_more_than_the_best_is_as_good():
