@@ -25,8 +25,8 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
-# two files at once; what watches a clock closely (mark `alone`) runs afterwards, by itself
-BESIDE := -n 2 --dist loadfile --no-loadscope-reorder
+# three files at once, for most tests wait; what watches a clock closely (mark `alone`) runs afterwards, by itself
+BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # what failed beside another file is asked again by itself: limits of seconds can be missed on two full cores
 AGAIN := --last-failed --last-failed-no-failures none
 
