@@ -16,6 +16,7 @@ from rich.progress import Progress
 
 from engines.contract import TICK_HZ
 from engines.engine import Engine
+from engines.skeleton import H36M_17
 from trainers.data import motion, views
 from trainers.deploy.run_engine import Answer, exported, opened, predict
 from trainers.errors import UserError
@@ -25,6 +26,7 @@ from trainers.evaluation.scores import Scores, report
 from trainers.evaluation.views import evaluate_views
 from trainers.test_clips.from_motion import SUITES, TestClip, from_motion, from_views, noisier
 
+CORE = len(H36M_17)  # joints that clips know the truth of: the first of every lifter's
 NOISE_HELP = "px of a camera whose focal length is 1145 px, as in Zhang 2021, Table X (0, 5, 10, 15, 20)"
 
 
@@ -140,6 +142,6 @@ def measured(answers: Iterable[tuple[TestClip, Answer]], count: int) -> Scores:
     with Progress() as bar:
         task = bar.add_task("clips", total=count)
         for trial, (xyz, sigma) in answers:
-            scores.add(trial, xyz, sigma)
+            scores.add(trial, xyz[:, :CORE], None if sigma is None else sigma[:, :CORE])
             bar.update(task, advance=1)
     return scores
