@@ -12,6 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.progress import Progress
 
 from engines.contract import TICK_HZ
@@ -139,7 +140,7 @@ def measured(answers: Iterable[tuple[TestClip, Answer]], count: int) -> Scores:
     if not count:
         raise UserError("no clip to evaluate; prepare more data or drop --subjects and --limit")
     scores = Scores()
-    with Progress() as bar:
+    with Progress(console=Console(stderr=True)) as bar:
         task = bar.add_task("clips", total=count)
         for trial, (xyz, sigma) in answers:
             scores.add(trial, xyz[:, :CORE], None if sigma is None else sigma[:, :CORE])
