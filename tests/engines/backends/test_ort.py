@@ -150,7 +150,7 @@ def test_threads_are_chosen_by_measurement(
     monkeypatch: pytest.MonkeyPatch, step_ms: dict[int, float], cores: int, expected: int
 ) -> None:
     monkeypatch.setattr(ort, "_cores", lambda: cores)
-    monkeypatch.setattr(ort, "_least_ms", lambda engine: step_ms[engine.threads])
+    monkeypatch.setattr(ort, "_median_ms", lambda engine: step_ms[engine.threads])
     assert step_engine(threads=0).threads == expected
 
 
