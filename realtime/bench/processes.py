@@ -21,7 +21,7 @@ import psutil
 from realtime.bench.collect import Collector
 from realtime.bench.film import render
 from realtime.pipeline import LIVE, processes
-from realtime.transport.address import free_ports
+from realtime.transport.address import free_port
 
 DETECTOR = "drishti"  # name of MediaPipe's threads
 SETTLE_S = 2.0  # after the first pose
@@ -42,7 +42,7 @@ def spent_ns(root: psutil.Process) -> Counter[str]:
 
 def measure(film: Path, seconds: float, engine: str) -> dict[str, float]:
     """Return ms a frame of each process at 30 Hz, and poses answered a second."""
-    bind = f"tcp://127.0.0.1:{free_ports(['pose'])['pose']}"
+    bind = f"tcp://127.0.0.1:{free_port()}"
     given = {"source.spec": str(film), "source.fps": 30.0, "camera.fov_deg": 60.0, "lift.engine": engine,
              "publish.bind": bind, "terminal.seconds": seconds + SETTLE_S + 1, "detector.model": "full",
              "pipeline.processes": "joined"}  # fmt: skip

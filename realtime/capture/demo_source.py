@@ -32,7 +32,7 @@ class DemoSource:
         self._turned = config.spec != "demo"
         if self._turned:  # one of several cameras before the same people
             self._world.camera = turned_camera(self.size, DEMO_FOV_DEG, demo_turn(config.spec))
-        self._frames = sys.maxsize if not self._turned else round(TOGETHER_S * self.fps)
+        self._frames = round(TOGETHER_S * self.fps) if self._turned else sys.maxsize
         self._index = -1
         self._start_ns, self._start_unix_ns = clock.now_ns(), clock.unix_ns()
         if self._turned and self.live:  # cameras in processes of their own show the same moment
