@@ -9,12 +9,11 @@ from realtime.client.one_euro import PoseSmoother, delay, jitter
 from realtime.export.clip import ExportClip
 from realtime.export.smoothing.contact import sliding
 from realtime.export.smoothing.foot_lock import locked
-from realtime.export.smoothing.local_fit import FUTURE_S, smoothed_offline
+from realtime.export.smoothing.local_fit import FUTURE_S, OFTEN, smoothed_offline
 from realtime.export.tracks import clips
 from realtime.wire.messages import Hello, Pose3D
 
 SMOOTHERS = ("one-euro", "offline")
-OFTEN = 0.9  # of the frames in which the joint is known that is known most
 ENOUGH_FRAMES = 30  # to measure a delay
 
 
