@@ -126,7 +126,7 @@ function paint() {
   if (frame && !old) measure(frame);
   showMood(situation, frame);
   const counts = showCounts(shown);
-  if (shown && !state.paused) text($("v-hidden"), String(counts[1] + counts[2] + counts[3]));
+  text($("v-hidden"), shown ? String(counts[1] + counts[2] + counts[3]) : "–"); // of the frame that is drawn, not of the plot's sample
   showPeople(shown, scene.kinds, scene.hello, painter, options.follow ? state.followed : null, pick);
   if (people.length) showSides(painter.hue(people[0].id));
   if (state.paused) drawPlots();

@@ -6,7 +6,7 @@ import { $, text } from "./elements.js";
 const PER_S = 4;
 const plots = {
   latency: { least: 100, show: v => `${v.toFixed(0)} ms` }, speed: { least: 1.2, show: v => `${v.toFixed(v < 0.095 ? 2 : 1)}x` },
-  rate: { least: 35, show: v => `${v.toFixed(1)} Hz` }, drops: { least: 5, show: v => `${v.toFixed(1)} /s` }, hidden: { least: 8, show: v => v.toFixed(0) },
+  rate: { least: 35, show: v => `${v.toFixed(1)} Hz` }, drops: { least: 5, show: v => `${v.toFixed(1)} /s` }, hidden: { least: 8, show: null }, // told by who draws the frame
 };
 const samples = []; // {at (ms of this page), latency, speed, rate, drops, hidden}; null where there was nothing
 
@@ -18,7 +18,7 @@ export function addSample(sample) {
 export function showPlots(at, live, palette) {
   $("plot-latency").hidden = !live; $("plot-speed").hidden = live;
   const found = at === null ? samples.length - 1 : samples.findIndex(s => s.at >= at), chosen = samples[found < 0 ? samples.length - 1 : found];
-  for (const name in plots) text($("v-" + name), chosen && chosen[name] !== null ? plots[name].show(chosen[name]) : "–");
+  for (const name in plots) if (plots[name].show) text($("v-" + name), chosen && chosen[name] !== null ? plots[name].show(chosen[name]) : "–");
   document.querySelectorAll("[data-plot]").forEach(canvas => { if (canvas.clientWidth) drawPlot(canvas, at === null ? null : found, palette); });
 }
 function drawPlot(canvas, marked, palette) {

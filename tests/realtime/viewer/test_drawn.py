@@ -65,7 +65,8 @@ def test_the_persons_card_names_unseen_joints_and_the_legend_counts_the_frame_th
         card = page.locator("#people button").inner_text().split("\n")
         assert card[1:] == ["5 unseen", "right elbow, right wrist", "right knee, right ankle", "head"]
         assert counts(page) == ["12", "2", "2", "1"]
-        until(page, "document.getElementById('v-hidden').innerText === '5'")  # plots are drawn less often
+        page.wait_for_timeout(600)  # plots, drawn four times a second from samples of the newest frame, leave it alone
+        assert page.locator("#v-hidden").inner_text() == "5"
         page.keyboard.press("l")
         until(page, "document.querySelector('[data-count=\"0\"]').textContent === '17'")
         assert counts(page) == ["17", "0", "0", "0"]
