@@ -111,6 +111,29 @@ def check_torch_steps_equal_the_whole_clip(gpu: cuda.PyCuda) -> None:
             np.testing.assert_allclose(answers[:, person, :, :3], expected, atol=1e-3)
 
 
+def check_captured_batches_equal_eager_ones(gpu: Any) -> None:
+    """A recipe's batch as one CUDA graph, of three seeds, against eager code of the same numbers."""
+    import torch
+
+    from trainers.recipe import recipe_module
+    from trainers.training.bench import config_of, people
+    from trainers.training.compiled_draw import CompiledDraw, Replay, captured, numbers, tensors
+    from trainers.training.number_tape import NumberTape
+
+    config = config_of("zhang2021", 8)
+    with people([]) as data:
+        draw = recipe_module(config.recipe).recipe(config.settings, data, "cuda", 10).draw
+    compiled = CompiledDraw(draw, captured)
+    for seed in range(3):
+        batch = compiled(torch.Generator("cuda").manual_seed(seed))
+        (made,) = compiled.made.values()
+        assert isinstance(made.function, Replay)
+        with NumberTape(*numbers(made.uniform, made.normal, torch.Generator("cuda").manual_seed(seed))):
+            eager = draw(torch.Generator("cuda").manual_seed(seed))
+        for one, other in zip(tensors(batch), tensors(eager), strict=True):
+            torch.testing.assert_close(one, other, atol=1e-3, rtol=1e-3)
+
+
 CHECKS = [check for name, check in sorted(globals().items()) if name.startswith("check_")]
 
 

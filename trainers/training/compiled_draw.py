@@ -1,7 +1,8 @@
 """Draw batches by one compiled function: motion, augmentation, cameras, masks and noise (`loop.compile`).
 
 A recipe's `draw(generator, *kind)` is traced once for each kind into a graph of fixed shapes; its random numbers are
-its inputs, drawn from the step's generator in two calls.  What cannot be traced is an error, never another result.
+its inputs, drawn from the step's generator in two calls.  On a GPU its kernels are captured as a CUDA graph and
+replayed, elsewhere it is compiled.  What cannot be traced is an error, never another result.
 """
 
 from __future__ import annotations
@@ -10,13 +11,12 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from importlib.util import find_spec
 from itertools import repeat
 from typing import Any, cast
 
 import torch
 from torch import Generator, Tensor
-from torch.fx import GraphModule, map_arg
+from torch.fx import GraphModule, Node, map_arg
 
 from trainers.augmentation.motion import all_rows
 from trainers.errors import UserError
@@ -28,35 +28,32 @@ Pure = Callable[[Tensor, Tensor], list[Tensor]]  # of uniform and of normal numb
 WHERE = ("cuda", "always", "never")  # devices on which draws are compiled
 WITHOUT = "--compile never"
 LARGEST_CONSTANT = 1 << 16  # elements
-COMPILERS = {"cuda": ("gcc", "clang"), "cpu": ("g++", "clang++")}  # any of them; CC and CXX before them
+COMPILERS = ("g++", "clang++")  # any of them; CXX before them
+WAITS = ("aten._linalg", "aten.linalg_inv", "aten.linalg_lstsq", "aten.linalg_solve")  # for the device: not captured
 
 
 def compile_draws(recipe: Recipe, when: str, device: str) -> str:
     """Let the recipe draw its batches by a compiled function where `when` says so; else the reason why not."""
-    kind = device.split(":")[0]
-    if when == "never" or (when == "cuda" and kind != "cuda"):
+    on_gpu = device.startswith("cuda")
+    if when == "never" or (when == "cuda" and not on_gpu):
         return f"compile: {when}"
     if not hasattr(recipe, "draw"):
         return "this recipe's batches are not drawn on the device"
-    if when == "cuda" and (lacking := lacks(kind)):
-        return lacking
-    setattr(recipe, "draw", CompiledDraw(getattr(recipe, "draw")))  # noqa: B009, B010
+    if not on_gpu and not has_compiler():
+        raise UserError(f"no compiler: install {' or '.join(COMPILERS)}; or train with {WITHOUT}")
+    setattr(recipe, "draw", CompiledDraw(getattr(recipe, "draw"), captured if on_gpu else with_inductor))  # noqa: B009, B010
     return ""
 
 
-def lacks(kind: str) -> str:
-    """Name what compiling needs and this machine has not got."""
-    names = [os.environ.get("CXX" if kind == "cpu" else "CC", ""), *COMPILERS[kind]]
-    if not any(name and shutil.which(name) for name in names):
-        return f"no compiler: install {' or '.join(COMPILERS[kind])}"
-    return "no triton: pip install triton" if kind == "cuda" and find_spec("triton") is None else ""
+def has_compiler() -> bool:
+    return any(name and shutil.which(name) for name in (os.environ.get("CXX", ""), *COMPILERS))
 
 
 class CompiledDraw:
     """A recipe's draw, compiled for each kind when it is first asked for."""
 
-    def __init__(self, draw: Draw, compiler: Callable[[GraphModule], Pure] | None = None) -> None:
-        self.draw, self.compiler = draw, compiler or with_inductor
+    def __init__(self, draw: Draw, compiler: Callable[[GraphModule], Pure]) -> None:
+        self.draw, self.compiler = draw, compiler
         self.made: dict[tuple[Any, ...], PureDraw] = {}
 
     def __call__(self, generator: Generator, *kind: Any) -> Any:
@@ -120,7 +117,30 @@ def graph(pure: Pure, uniform: Tensor, normal: Tensor) -> GraphModule:
         value = node.meta.get("val")
         if not all(type(n) is int for n in (value.shape if isinstance(value, Tensor) else [])):
             raise UserError(f"{node.target}: its shape depends on the numbers drawn; train with {WITHOUT}")
-    return folded(moved(module, uniform.device))
+    return moved(folded(module), uniform.device)
+
+
+def folded(module: GraphModule) -> GraphModule:
+    """Compute at once what depends on no number, such as orders of joints, masks of limbs and the motion's lengths."""
+    known: dict[Node, Any] = {}
+    for place, node in enumerate(module.graph.nodes):
+        if node.op == "get_attr":
+            known[node] = getattr(module, node.target)
+        elif node.op == "call_function" and all(given in known for given in node.all_input_nodes):
+            args, kwargs = map_arg((node.args, node.kwargs), known.__getitem__)
+            value = node.target(*args, **kwargs)
+            if isinstance(value, Tensor) and value.numel() > LARGEST_CONSTANT:
+                continue
+            known[node] = value
+            if isinstance(value, Tensor):
+                module.register_buffer(f"constant{place}", value)
+                with module.graph.inserting_before(node):
+                    constant = module.graph.get_attr(f"constant{place}")
+                node.replace_all_uses_with(constant)
+                known[constant] = value
+    module.graph.eliminate_dead_code()
+    module.recompile()
+    return module
 
 
 def moved(module: GraphModule, device: torch.device) -> GraphModule:
@@ -130,25 +150,45 @@ def moved(module: GraphModule, device: torch.device) -> GraphModule:
     return module
 
 
-def folded(module: GraphModule) -> GraphModule:
-    """Compute at once what depends on constants alone, such as orders of joints and the motion's lengths."""
-    for place, node in enumerate(module.graph.nodes):
-        if node.op != "call_function" or {i.op for i in node.all_input_nodes} != {"get_attr"}:
-            continue
-        args, kwargs = map_arg((node.args, node.kwargs), lambda n: getattr(module, cast(str, n.target)))
-        value = node.target(*args, **kwargs)
-        if isinstance(value, Tensor) and value.numel() <= LARGEST_CONSTANT:
-            module.register_buffer(f"constant{place}", value)
-            with module.graph.inserting_before(node):
-                node.replace_all_uses_with(module.graph.get_attr(f"constant{place}"))
-            module.graph.erase_node(node)
-    module.graph.eliminate_dead_code()
-    module.recompile()
-    return module
-
-
 def with_inductor(module: GraphModule) -> Pure:
     return cast(Pure, torch.compile(module, fullgraph=True, dynamic=False))
+
+
+def captured(module: GraphModule) -> Pure:
+    """Launch thousands of small kernels at once; what must wait for the device meanwhile stays as it is."""
+    if any(str(node.target).startswith(WAITS) for node in module.graph.nodes):
+        return module
+    return Replay(module)
+
+
+class Replay:
+    """A function's kernels, captured when it is first called: every later call copies its numbers in and its batch
+    out."""
+
+    def __init__(self, function: Pure) -> None:
+        self.function = function
+        self.given: tuple[Tensor, Tensor] | None = None
+
+    def __call__(self, uniform: Tensor, normal: Tensor) -> list[Tensor]:
+        if self.given is None:
+            self.capture(uniform, normal)
+        for kept, new in zip(cast(tuple[Tensor, Tensor], self.given), (uniform, normal)):
+            kept.copy_(new)
+        self.graph.replay()
+        return [t.clone() for t in self.found]
+
+    def capture(self, uniform: Tensor, normal: Tensor) -> None:
+        """Run it once beside, for what libraries allocate at their first call, then capture it."""
+        given = uniform.clone(), normal.clone()
+        side = torch.cuda.Stream()
+        side.wait_stream(torch.cuda.current_stream())
+        with torch.cuda.stream(side):
+            self.function(*given)
+        torch.cuda.current_stream().wait_stream(side)
+        self.graph = torch.cuda.CUDAGraph()
+        with torch.cuda.graph(self.graph):
+            self.found = self.function(*given)
+        self.given = given
 
 
 # --- batches: dataclasses and tuples of tensors -------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 
 import pytest
@@ -24,7 +25,15 @@ from trainers.recipe import recipe_module
 from trainers.recipes import corrector
 from trainers.training import compiled_draw
 from trainers.training.bench import CONFIGS, config_of, people
-from trainers.training.compiled_draw import CompiledDraw, compile_draws, lacks, numbers, tensors
+from trainers.training.compiled_draw import (
+    CompiledDraw,
+    Replay,
+    captured,
+    compile_draws,
+    has_compiler,
+    numbers,
+    tensors,
+)
 from trainers.training.number_tape import NumberCount, NumberTape
 from trainers.training.train import run
 
@@ -152,7 +161,7 @@ def small_draw(data: list[str]):
 
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.skipif(bool(lacks("cpu")), reason="needs a C++ compiler")
+@pytest.mark.skipif(not has_compiler(), reason="needs a C++ compiler")
 def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
     from torch._inductor import config
 
@@ -186,9 +195,89 @@ def test_it_is_told_why_a_draw_stays_eager(data, monkeypatch):
     recipe = opened("zhang2021", data)
     assert "cuda" in compile_draws(recipe, "cuda", "cpu") and "never" in compile_draws(recipe, "never", "cuda")
     assert "not drawn" in compile_draws(object(), "always", "cpu")
-    monkeypatch.setenv("CC", "no-such-compiler")
-    monkeypatch.setattr(compiled_draw, "COMPILERS", {"cuda": ("no-such-compiler",)})
-    assert "no-such-compiler" in compile_draws(recipe, "cuda", "cuda:0") and not isinstance(recipe.draw, CompiledDraw)
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setattr(compiled_draw, "COMPILERS", ("no-such-compiler",))
+    with pytest.raises(UserError, match="no-such-compiler; or train with --compile never"):
+        compile_draws(recipe, "always", "cpu")
+    assert not isinstance(recipe.draw, CompiledDraw)
+
+
+# --- captured on a GPU (here a stand-in that records and repeats calls; tests/gpu has the real one) ---------------
+
+
+class RecordedCalls:
+    """In place of `torch.cuda`: whatever is called while it captures is called again, into the same tensors."""
+
+    def __init__(self, monkeypatch) -> None:
+        self.recorded, self.capturing = [], False
+        for name, value in {"CUDAGraph": lambda: self, "graph": self.capture, "Stream": lambda: self,
+                            "stream": lambda _: nullcontext(), "current_stream": lambda: self}.items():  # fmt: skip
+            monkeypatch.setattr(torch.cuda, name, value)
+
+    def wait_stream(self, _) -> None:
+        assert not self.capturing
+
+    @contextmanager
+    def capture(self, _):
+        self.capturing = True
+        yield
+        self.capturing = False
+
+    def kernels(self, function):
+        def called(*given):
+            found = function(*given)
+            if self.capturing:
+                self.recorded.append((function, given, found))
+            return found
+
+        return called
+
+    def replay(self) -> None:
+        for function, given, found in self.recorded:
+            for old, new in zip(found, function(*given), strict=True):
+                old.copy_(new)
+
+
+def test_a_captured_batch_is_of_its_own_numbers_and_stays_when_the_next_is_drawn(monkeypatch):
+    cuda = RecordedCalls(monkeypatch)
+    sums = Replay(cuda.kernels(lambda uniform, normal: [uniform.sum()[None], uniform + normal]))
+    first = sums(torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0]))
+    second = sums(torch.tensor([3.0, 4.0]), torch.tensor([30.0, 40.0]))
+    assert [t.tolist() for t in first] == [[3.0], [11.0, 22.0]]
+    assert [t.tolist() for t in second] == [[7.0], [33.0, 44.0]] and len(cuda.recorded) == 1
+
+
+def test_what_depends_on_no_number_is_computed_once():
+    """A mask made on the CPU, row by row, and sent to the GPU at every draw could not be captured."""
+
+    def masked(uniform, normal):
+        rows = torch.zeros(2, 3, dtype=torch.bool)
+        for row, joints in zip(rows, ([0, 1], [2])):
+            row[joints] = True
+        return [(rows * torch.arange(3)).sum(0) * uniform + normal]
+
+    module = compiled_draw.graph(masked, torch.rand(3), torch.rand(3))
+    assert [n.target.__name__ for n in module.graph.nodes if n.op == "call_function"] == ["mul.Tensor", "add.Tensor"]
+    (found,) = module(torch.tensor([1.0, 2.0, 3.0]), torch.zeros(3))
+    assert found.tolist() == [0.0, 2.0, 6.0]
+
+
+def test_what_waits_for_the_device_is_not_captured():
+    def waits(uniform, normal):
+        return [torch.linalg.svdvals(uniform.view(2, 2)), normal]
+
+    def runs(uniform, normal):
+        return [uniform.view(2, 2) @ normal.view(2, 2)]
+
+    given = torch.rand(4), torch.rand(4)
+    assert not isinstance(captured(compiled_draw.graph(waits, *given)), Replay)
+    assert isinstance(captured(compiled_draw.graph(runs, *given)), Replay)
+
+
+def test_batches_are_captured_on_a_gpu_and_compiled_elsewhere(data, monkeypatch):
+    for device, compiler in (("cuda:0", captured), ("cpu", compiled_draw.with_inductor)):
+        recipe = opened("zhang2021", data)
+        assert compile_draws(recipe, "always", device) == "" and recipe.draw.compiler is compiler
 
 
 # --- numbers ------------------------------------------------------------------------------------------------------
