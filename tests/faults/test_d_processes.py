@@ -329,7 +329,7 @@ def test_d12_our_own_log_repeats_nothing_within_a_second():
     assert passed == 1
 
 
-@pytest.mark.soak
+@pytest.mark.slow
 @pytest.mark.timeout(240)
 @linux_only
 def test_d11_two_minutes_and_twenty_lost_cameras_leak_nothing(monkeypatch):

@@ -75,7 +75,8 @@ def main(args: argparse.Namespace) -> int:
         coarse(trained.model, device)
     why_not = compile_draws(trained, args.compile or config.loop.compile, device)
     if group.writes and (not why_not or device.startswith("cuda")):
-        print(f"batches are drawn by {f'eager code: {why_not}' if why_not else 'one function, captured or compiled first'}")
+        how = f"eager code: {why_not}" if why_not else "one function, captured or compiled first"
+        print(f"batches are drawn by {how}")
     if args.profile:
         profiled(config, trained, steps, device, args.profile)
         return 0
