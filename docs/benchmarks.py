@@ -1,7 +1,8 @@
 """Run the benchmarks and write BENCHMARKS.md: each section is what its command printed, with machine, date and load.
 
-`python docs/benchmarks.py [--only a,b] [--views DIR ...] [--data DIR]`.  Without `--only` every section whose data is
-at hand is measured anew (about an hour; endurance is half of it); the others keep what they printed last.
+`python docs/benchmarks.py [--only a,b] [--views DIR ...] [--data DIR] [--runs DIR ...]`.  Without `--only` every
+section whose data is at hand is measured anew (about an hour; endurance is half of it); the others keep what they
+printed last.
 `python docs/benchmarks.py --page` only assembles the page.
 """
 
@@ -22,7 +23,7 @@ DOCS = Path(__file__).parent
 KEPT = DOCS / "benchmarks"  # what each command printed last
 PAGE = DOCS / "BENCHMARKS.md"
 PYTHON = "{python}"
-VIEWS, DATA = "{views}", "{data}"
+VIEWS, DATA, RUNS = "{views}", "{data}", "{runs}"
 
 
 @dataclass(frozen=True)
@@ -35,19 +36,19 @@ class Section:
 SECTIONS = {
     "views": Section(
         "Accuracy: real people before calibrated cameras",
-        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", "--views", VIEWS),
+        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", RUNS, "--views", VIEWS),
         "views",
     ),
     "suite": Section(
         "Accuracy: more covered, for shorter and longer",
-        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", "--suite", "--out",
+        (PYTHON, "-m", "trainers", "evaluate", "hold", "causal-small", "causal-37", RUNS, "--suite", "--out",
          "runs/evaluate/suite", "--views", VIEWS),
         "views",
     ),
     "held-out": Section(
         "Accuracy: rendered people never trained on, limbs occluded",
-        (PYTHON, "-m", "trainers", "compare", "detector", "kept", "hold", "causal-small", "causal-37", "--data", DATA,
-         "--occlusion", "limbs", "--limit", "40"),
+        (PYTHON, "-m", "trainers", "compare", "detector", "last-observed", "hold", "causal-small", "causal-37", RUNS,
+         "--data", DATA, "--occlusion", "limbs", "--limit", "40"),
         "data",
     ),
     "latency": Section("Latency and throughput beside the bare detector", (PYTHON, "-m", "realtime", "bench")),
@@ -80,6 +81,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--only", metavar="NAME,NAME", help=", ".join(SECTIONS))
     parser.add_argument("--views", nargs="+", default=[], metavar="DIR", help="calibrated films with reference joints")
     parser.add_argument("--data", default="", metavar="DIR", help="of trainers synthesize rendered --part validation")
+    parser.add_argument("--runs", nargs="+", default=[], metavar="DIR", help="trained lifters to judge beside them")
     parser.add_argument("--page", action="store_true", help="measure nothing")
     args = parser.parse_args()
     if args.only and (unknown := set(args.only.split(",")) - set(SECTIONS)):
@@ -106,7 +108,7 @@ def measure(name: str, args: argparse.Namespace) -> None:
 def filled(command: tuple[str, ...], args: argparse.Namespace) -> list[str]:
     words: list[str] = []
     for word in command:
-        words += {PYTHON: [sys.executable], VIEWS: args.views, DATA: [args.data]}.get(word, [word])
+        words += {PYTHON: [sys.executable], VIEWS: args.views, DATA: [args.data], RUNS: args.runs}.get(word, [word])
     return words
 
 
@@ -128,7 +130,7 @@ def page() -> str:
 
 
 def section_text(section: Section, kept: dict[str, object], about: str) -> str:
-    shown = {PYTHON: "python", VIEWS: "VIEWS...", DATA: "DATA"}
+    shown = {PYTHON: "python", VIEWS: "VIEWS...", DATA: "DATA", RUNS: "RUNS..."}
     command = " ".join(shown.get(word, word) for word in section.command)
     table = "\n".join(kept["table"]) if isinstance(kept["table"], list) else ""
     ended = "" if kept["exit_code"] == 0 else f" It ended with exit code {kept['exit_code']}."

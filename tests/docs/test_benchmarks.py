@@ -42,7 +42,7 @@ def test_what_a_command_prints_is_kept_with_its_figures(module, tmp_path, monkey
     section = module.Section("A title", (module.PYTHON, "-c", program))
     monkeypatch.setattr(module, "KEPT", tmp_path)
     monkeypatch.setattr(module, "SECTIONS", {"latency": section})
-    module.measure("latency", SimpleNamespace(views=[], data=""))
+    module.measure("latency", SimpleNamespace(views=[], data="", runs=[]))
     kept = json.loads((tmp_path / "latency.json").read_text())
     assert (kept["table"], kept["figures"], kept["exit_code"]) == (["a table"], {"ms": 3}, code)
     assert ("exit code 1" in module.section_text(section, kept, "words")) == bool(code)

@@ -1,7 +1,7 @@
 """`trainers compare MODEL... --data DIR`: compare lifters on the same clips, one row a model.
 
-Two floors can be named like models: `detector` is its own 3D as it came, `kept` the same with every joint that is not
-believed left where it was last believed, relative to the root.
+Two floors can be named like models: `detector` is its own 3D as it came, `last-observed` the same with every joint
+that is not believed left where it was last believed, relative to the root.  The last line is the figures as JSON.
 """
 
 from __future__ import annotations
@@ -61,6 +61,7 @@ def main(args: argparse.Namespace) -> int:
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
     show(rows, Console(width=220))
+    print(json.dumps(rows))
     return 0
 
 
@@ -109,7 +110,7 @@ def last_observed(trials: list[TestClip]) -> Scores:
     return scores
 
 
-FLOORS = {"detector": detector, "kept": last_observed}
+FLOORS = {"detector": detector, "last-observed": last_observed}
 
 
 def milliseconds(engine: Engine, trial: TestClip) -> float:

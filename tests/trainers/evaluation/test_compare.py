@@ -17,11 +17,11 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     for subject, clip in zip(("01", "05"), walkers(2, 120)):
         motion.save(tmp_path, subject, [MotionSegment(clip.numpy(), 60.0, f"{subject}_01", subject)])
     out = tmp_path / "table.json"
-    names = ["detector", "kept", "hold", "causal-small", "causal-37"]
+    names = ["detector", "last-observed", "hold", "causal-small", "causal-37"]
     assert cli.main(["compare", *names, "--data", str(tmp_path), "--out", str(out)]) == 0
     rows = json.loads(out.read_text())
     assert list(rows) == names
-    assert rows["kept"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
+    assert rows["last-observed"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
     for row in (rows["hold"], rows["causal-small"], rows["causal-37"]):
         assert set(row) == {*COLUMNS, SIDES, *SIGMA, PICTURES, "look-ahead, ms", "ms a frame"}
         assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
@@ -30,6 +30,7 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
         }  # this view cuts nothing off
     assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
     said = capsys.readouterr().out
+    assert json.loads(said.splitlines()[-1]) == rows
     assert "| hold" in said and "| all inside |" in said and "cut off" not in said
 
 

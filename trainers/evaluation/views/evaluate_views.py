@@ -1,6 +1,7 @@
 """`trainers evaluate MODEL... --views DIR`: lifters before real calibrated cameras, the detector's own 3D beside them.
 
-A table for people on the terminal, `views.md` and `views.json` in the folder of --out.
+A table for people on the terminal, its figures as one line of JSON last; in the folder of --out `views.md`, and
+`views.json`, which has more.
 """
 
 from __future__ import annotations
@@ -170,6 +171,7 @@ def write(report: dict[str, Any], out: Path) -> None:
         show(report, Console(file=file, width=240))
     show(report, Console(width=240))
     print(f"{out}/views.json, {out}/views.md")
+    print(json.dumps(plain({name: shown(rows) for name, rows in (report["cameras"] | report["together"]).items()})))
 
 
 def plain(values: Any) -> Any:
@@ -182,9 +184,8 @@ def plain(values: Any) -> Any:
 def show(report: dict[str, Any], console: Console) -> None:
     table = Table("camera", "model", *COLUMNS, box=box.MARKDOWN)
     for camera, rows in (report["cameras"] | report["together"]).items():
-        for model, row in rows.items():
-            cells = (row.get(part, {}).get(key, math.nan) * factor for part, key, factor in COLUMNS.values())
-            table.add_row(camera, model, *(number(cell) for cell in cells))
+        for model, figures in shown(rows).items():
+            table.add_row(camera, model, *map(number, figures.values()))
     console.print(table)
     flags = Table("reliability of occluded joints", *FLAGS, box=box.MARKDOWN)
     for camera, row in report["flags"].items():
@@ -195,6 +196,17 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(case_table(report))
     for where, columns in report["behind the detector"].items():
         console.print(f"behind the detector: {where}: {', '.join(columns)}", highlight=False, soft_wrap=True)
+
+
+def shown(rows: dict[str, dict[str, Figures]]) -> dict[str, dict[str, float]]:
+    """Return what the table shows of each lifter, by its headers."""
+    return {
+        model: {
+            header: round(row.get(part, {}).get(key, math.nan) * factor, 2)
+            for header, (part, key, factor) in COLUMNS.items()
+        }
+        for model, row in rows.items()
+    }
 
 
 def case_table(report: dict[str, Any]) -> Table:

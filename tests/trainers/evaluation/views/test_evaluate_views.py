@@ -51,6 +51,8 @@ def test_a_perfect_detector_is_without_error_where_it_sees(stage, monkeypatch, t
     assert detector.pictures == 2 * 6 * FRAMES  # once per film and case, however many models
     said = capsys.readouterr().out
     assert "man/cam_b" in said and "last-observed" in said and (tmp_path / "out/views.md").read_text() in said
+    last = json.loads(said.splitlines()[-1])
+    assert last["man"]["detector"]["mm"] == round(report["together"]["man"]["detector"]["visible"]["unaligned_mm"], 2)
 
 
 @pytest.fixture(scope="module")
