@@ -117,7 +117,7 @@ def check_captured_batches_equal_eager_ones(gpu: Any) -> None:
 
     from trainers.recipe import recipe_module
     from trainers.training.bench import config_of, people
-    from trainers.training.compiled_draw import CompiledDraw, Replay, captured, numbers, tensors
+    from trainers.training.compiled_draw import CompiledDraw, CapturedFunction, captured, numbers, tensors
     from trainers.training.number_tape import NumberTape
 
     config = config_of("zhang2021", 8)
@@ -127,7 +127,7 @@ def check_captured_batches_equal_eager_ones(gpu: Any) -> None:
     for seed in range(3):
         batch = compiled(torch.Generator("cuda").manual_seed(seed))
         (made,) = compiled.made.values()
-        assert isinstance(made.function, Replay)
+        assert isinstance(made.function, CapturedFunction)
         with NumberTape(*numbers(made.uniform, made.normal, torch.Generator("cuda").manual_seed(seed))):
             eager = draw(torch.Generator("cuda").manual_seed(seed))
         for one, other in zip(tensors(batch), tensors(eager), strict=True):

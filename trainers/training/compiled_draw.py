@@ -158,10 +158,10 @@ def captured(module: GraphModule) -> Pure:
     """Launch thousands of small kernels at once; what must wait for the device meanwhile stays as it is."""
     if any(str(node.target).startswith(WAITS) for node in module.graph.nodes):
         return module
-    return Replay(module)
+    return CapturedFunction(module)
 
 
-class Replay:
+class CapturedFunction:
     """A function's kernels, captured when it is first called: every later call copies its numbers in and its batch
     out."""
 

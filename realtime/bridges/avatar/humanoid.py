@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from realtime.bridges.avatar.extremities import foot, hand, hand_roll, head_by_ears
+from realtime.rest_pose import ARM_DOWN, ARM_OUT
 from realtime.rotations import Real, about, best_rotation, frame, swing, unit
 
 Joints = Mapping[str, Real]  # (3,) m; what is not known is missing
@@ -46,8 +47,7 @@ LIMBS = {
 }
 SIDES = {"Left": "left", "Right": "right"}
 HANGING = {  # arms that were never seen: an avatar does not hold them out as in its rest pose
-    f"{side}UpperArm": swing(np.array([out, 0.0, 0.0]), np.array([0.2 * out, -1.0, 0.0]))
-    for side, out in (("Left", 1.0), ("Right", -1.0))
+    f"{side}UpperArm": swing(np.array(ARM_OUT[side]), np.array(ARM_DOWN[side])) for side in SIDES
 }
 
 

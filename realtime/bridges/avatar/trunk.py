@@ -10,20 +10,17 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from realtime.bridges.person import BridgedPerson
+from realtime.rest_pose import BELOW_THORAX
 from realtime.rotations import Real, frame
 
 UP = np.array([0.0, 1.0, 0.0])
 LEVEL = np.array([1.0, 0.0, 1.0])
-BELOW = {  # m from the thorax of somebody who sits or stands straight, left at +x
-    "spine": (0.0, -0.25, 0.0), "pelvis": (0.0, -0.48, 0.0),
-    "left_hip": (0.13, -0.48, 0.0), "right_hip": (-0.13, -0.48, 0.0),
-}  # fmt: skip
 NARROW_M = 0.05  # shoulders nearer to each other, from above, say nothing about where somebody faces
 
 
 @dataclass
 class Trunk:
-    _hanging: dict[str, Real] = field(default_factory=lambda: {name: np.array(at) for name, at in BELOW.items()})
+    _hanging: dict[str, Real] = field(default_factory=lambda: {name: np.array(at) for name, at in BELOW_THORAX.items()})
     _turn: Real = field(default_factory=lambda: np.eye(3))
 
     def filled(self, person: BridgedPerson) -> BridgedPerson | None:
@@ -34,7 +31,7 @@ class Trunk:
         if "left_shoulder" in joints and "right_shoulder" in joints:
             across = (joints["left_shoulder"] - joints["right_shoulder"]) * LEVEL
             self._turn = frame(across, UP) if np.linalg.norm(across) > NARROW_M else self._turn
-        for name in BELOW:
+        for name in BELOW_THORAX:
             if name in joints:
                 self._hanging[name] = self._turn.T @ (joints[name] - joints["thorax"])
         if "pelvis" in joints:

@@ -14,12 +14,13 @@ import numpy as np
 from realtime.export.clip import ANKLE_HEIGHT_M
 from realtime.export.rigging.rig import Mask, Real, Rig, RigMotion, carried
 from realtime.export.rigging.rig_names import SIDES
+from realtime.rest_pose import ARM_DOWN, ARM_OUT
 from realtime.rotations import best_rotation, frame, swing, unit
 
 UP = np.array([0.0, 1.0, 0.0])
 FORWARD = np.array([0.0, 0.0, 1.0])
 SIGN = {"Left": 1.0, "Right": -1.0}
-HANGING = {f"{side}Arm": swing(SIGN[side] * np.array([1.0, 0, 0]), -UP) for side in SIGN}
+HANGING = {f"{side}Arm": swing(np.array(ARM_OUT[side]), np.array(ARM_DOWN[side])) for side in SIGN}
 BENT = np.radians(12.0), np.radians(35.0)  # from not at all to fully, a bent elbow or knee says how its limb is twisted
 NECK_PART = 0.45  # of the way from its base to the crown
 BALL_PART = 0.65  # of the way from below the ankle to the tip of the toes
@@ -232,7 +233,7 @@ class Follow:
 
 
 def finite(turns: Real) -> Mask:
-    """Return the rotation angles of (T, 3, 3), (T,)."""
+    """Tell which of the turns (T, 3, 3) are known, (T,)."""
     return np.asarray(np.isfinite(turns).all((-1, -2)))
 
 

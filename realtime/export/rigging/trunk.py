@@ -9,22 +9,17 @@ from __future__ import annotations
 import numpy as np
 
 from realtime.export.rigging.rig import Mask, Real, carried
+from realtime.rest_pose import BELOW_THORAX
 from realtime.rotations import frame
-
-CHEST_M, BACK_M, HIP_M = 0.25, 0.23, 0.13  # thorax to spine, spine to pelvis, pelvis to a hip
-BELOW = {
-    "spine": (0.0, -CHEST_M, 0.0), "pelvis": (0.0, -CHEST_M - BACK_M, 0.0),
-    "left_hip": (HIP_M, -CHEST_M - BACK_M, 0.0), "right_hip": (-HIP_M, -CHEST_M - BACK_M, 0.0),
-}  # fmt: skip
 
 
 def with_trunk(names: tuple[str, ...], xyz: Real) -> Real:
     """Return (T, J, 3) with spine, pelvis and hips in every frame that has a thorax."""
-    if not {"thorax", "left_shoulder", "right_shoulder", *BELOW} <= set(names):
+    if not {"thorax", "left_shoulder", "right_shoulder", *BELOW_THORAX} <= set(names):
         return xyz
     filled, thorax = np.array(xyz), xyz[:, names.index("thorax")]
     turn = heading(xyz[:, names.index("left_shoulder")] - xyz[:, names.index("right_shoulder")])
-    for name, straight in BELOW.items():
+    for name, straight in BELOW_THORAX.items():
         at = xyz[:, names.index(name)]
         hanging = (np.swapaxes(turn, -1, -2) @ (at - thorax)[..., None])[..., 0]
         known = finite(hanging)

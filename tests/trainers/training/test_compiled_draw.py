@@ -27,7 +27,7 @@ from trainers.training import compiled_draw
 from trainers.training.bench import CONFIGS, config_of, people
 from trainers.training.compiled_draw import (
     CompiledDraw,
-    Replay,
+    CapturedFunction,
     captured,
     compile_draws,
     has_compiler,
@@ -240,7 +240,7 @@ class RecordedCalls:
 
 def test_a_captured_batch_is_of_its_own_numbers_and_stays_when_the_next_is_drawn(monkeypatch):
     cuda = RecordedCalls(monkeypatch)
-    sums = Replay(cuda.kernels(lambda uniform, normal: [uniform.sum()[None], uniform + normal]))
+    sums = CapturedFunction(cuda.kernels(lambda uniform, normal: [uniform.sum()[None], uniform + normal]))
     first = sums(torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0]))
     second = sums(torch.tensor([3.0, 4.0]), torch.tensor([30.0, 40.0]))
     assert [t.tolist() for t in first] == [[3.0], [11.0, 22.0]]
@@ -270,8 +270,8 @@ def test_what_waits_for_the_device_is_not_captured():
         return [uniform.view(2, 2) @ normal.view(2, 2)]
 
     given = torch.rand(4), torch.rand(4)
-    assert not isinstance(captured(compiled_draw.graph(waits, *given)), Replay)
-    assert isinstance(captured(compiled_draw.graph(runs, *given)), Replay)
+    assert not isinstance(captured(compiled_draw.graph(waits, *given)), CapturedFunction)
+    assert isinstance(captured(compiled_draw.graph(runs, *given)), CapturedFunction)
 
 
 def test_batches_are_captured_on_a_gpu_and_compiled_elsewhere(data, monkeypatch):
