@@ -117,7 +117,7 @@ def check_captured_batches_equal_eager_ones(gpu: Any) -> None:
 
     from trainers.recipe import recipe_module
     from trainers.training.bench import config_of, people
-    from trainers.training.compiled_draw import CompiledDraw, CapturedFunction, captured, numbers, tensors
+    from trainers.training.compiled_draw import CapturedFunction, CompiledDraw, captured, numbers, tensors
     from trainers.training.number_tape import NumberTape
 
     config = config_of("zhang2021", 8)

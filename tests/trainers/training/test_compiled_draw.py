@@ -26,8 +26,8 @@ from trainers.recipes import corrector
 from trainers.training import compiled_draw
 from trainers.training.bench import CONFIGS, config_of, people
 from trainers.training.compiled_draw import (
-    CompiledDraw,
     CapturedFunction,
+    CompiledDraw,
     captured,
     compile_draws,
     has_compiler,
