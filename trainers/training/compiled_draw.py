@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from itertools import repeat
@@ -163,32 +164,40 @@ def captured(module: GraphModule) -> Pure:
 
 class CapturedFunction:
     """A function's kernels, captured when it is first called: every later call copies its numbers in and its batch
-    out."""
+    out.  What a driver refuses to capture is launched kernel by kernel, and said."""
 
     def __init__(self, function: Pure) -> None:
         self.function = function
         self.given: tuple[Tensor, Tensor] | None = None
+        self.graph: torch.cuda.CUDAGraph | None = None
 
     def __call__(self, uniform: Tensor, normal: Tensor) -> list[Tensor]:
         if self.given is None:
-            self.capture(uniform, normal)
-        for kept, new in zip(cast(tuple[Tensor, Tensor], self.given), (uniform, normal)):
+            self.given = uniform.clone(), normal.clone()
+            self.capture(*self.given)
+        if self.graph is None:
+            return self.function(uniform, normal)
+        for kept, new in zip(self.given, (uniform, normal)):
             kept.copy_(new)
         self.graph.replay()
         return [t.clone() for t in self.found]
 
     def capture(self, uniform: Tensor, normal: Tensor) -> None:
         """Run it once beside, for what libraries allocate at their first call, then capture it."""
-        given = uniform.clone(), normal.clone()
-        side = torch.cuda.Stream()
-        side.wait_stream(torch.cuda.current_stream())
+        current, side = torch.cuda.current_stream(), torch.cuda.Stream()
+        side.wait_stream(current)
         with torch.cuda.stream(side):
-            self.function(*given)
-        torch.cuda.current_stream().wait_stream(side)
-        self.graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self.graph):
-            self.found = self.function(*given)
-        self.given = given
+            self.function(uniform, normal)
+        current.wait_stream(side)
+        graph = torch.cuda.CUDAGraph()
+        try:
+            with torch.cuda.graph(graph):
+                self.found = self.function(uniform, normal)
+        except RuntimeError as error:
+            torch.cuda.set_stream(current)  # a capture that fails leaves its own behind
+            print(f"batches are launched kernel by kernel, not captured: {str(error).splitlines()[0]}", file=sys.stderr)
+        else:
+            self.graph = graph
 
 
 # --- batches: dataclasses and tuples of tensors -------------------------------------------------------------------

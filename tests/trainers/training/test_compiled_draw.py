@@ -209,9 +209,10 @@ class RecordedCalls:
     """In place of `torch.cuda`: whatever is called while it captures is called again, into the same tensors."""
 
     def __init__(self, monkeypatch) -> None:
-        self.recorded, self.capturing = [], False
+        self.recorded, self.capturing, self.streams = [], False, []
         for name, value in {"CUDAGraph": lambda: self, "graph": self.capture, "Stream": lambda: self,
-                            "stream": lambda _: nullcontext(), "current_stream": lambda: self}.items():  # fmt: skip
+                            "stream": lambda _: nullcontext(), "current_stream": lambda: self,
+                            "set_stream": self.streams.append}.items():  # fmt: skip
             monkeypatch.setattr(torch.cuda, name, value)
 
     def wait_stream(self, _) -> None:
@@ -220,8 +221,10 @@ class RecordedCalls:
     @contextmanager
     def capture(self, _):
         self.capturing = True
-        yield
-        self.capturing = False
+        try:
+            yield
+        finally:
+            self.capturing = False
 
     def kernels(self, function):
         def called(*given):
@@ -245,6 +248,21 @@ def test_a_captured_batch_is_of_its_own_numbers_and_stays_when_the_next_is_drawn
     second = sums(torch.tensor([3.0, 4.0]), torch.tensor([30.0, 40.0]))
     assert [t.tolist() for t in first] == [[3.0], [11.0, 22.0]]
     assert [t.tolist() for t in second] == [[7.0], [33.0, 44.0]] and len(cuda.recorded) == 1
+
+
+def test_what_cannot_be_captured_is_run_as_it_is_and_said(monkeypatch, capsys):
+    cuda = RecordedCalls(monkeypatch)
+
+    def refuses(uniform, normal):
+        if cuda.capturing:
+            raise RuntimeError("operation not permitted\nand a page more")
+        return [uniform + normal]
+
+    adds = CapturedFunction(refuses)
+    for number in (1.0, 2.0):
+        assert adds(torch.tensor([number]), torch.tensor([10.0]))[0].item() == 10 + number
+    assert capsys.readouterr().err == ("batches are launched kernel by kernel, not captured: operation not permitted\n")
+    assert cuda.streams == [cuda], "the stream of before"
 
 
 def test_what_depends_on_no_number_is_computed_once():
