@@ -161,6 +161,6 @@ def counted_contexts() -> Iterator[None]:
         made(self, *args, **kwargs)
         CONTEXTS.add(self)
 
-    zmq.Context.__init__ = remembered
-    yield
-    zmq.Context.__init__ = made
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(zmq.Context, "__init__", remembered)
+        yield

@@ -59,6 +59,7 @@ def printed(command: list[str], name: str, folder: Path, lines: int = 1) -> list
         place = os.environ | {"PYTHONPATH": str(ROOT)}
         process = subprocess.Popen([*command, str(copy)], cwd=folder, stdout=subprocess.PIPE, text=True, env=place)
         try:
+            assert process.stdout
             return [process.stdout.readline() for _ in range(lines)]
         finally:
             stop.set()
@@ -107,6 +108,7 @@ def printed_with_keys(command: list[str], name: str, folder: Path, runtime: Path
         copy.write_text((EXAMPLES / name).read_text().replace("tcp://127.0.0.1:5555", one.address))
         process = subprocess.Popen([*command, str(copy)], cwd=folder, stdout=subprocess.PIPE, text=True)
         try:
+            assert process.stdout
             return process.stdout.readline()
         finally:
             process.kill()

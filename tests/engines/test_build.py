@@ -10,7 +10,7 @@ import pytest
 from onnx.reference import ReferenceEvaluator
 
 from engines import build, fp16, store, trust
-from engines.backends import tensorrt, tensorrt_engine
+from engines.backends import cuda, tensorrt, tensorrt_engine
 from engines.build import BuildRequest
 from engines.errors import EngineError
 from engines.manifest import MODEL_LIMIT, read_manifest
@@ -118,7 +118,7 @@ def full_tensorrt(monkeypatch: pytest.MonkeyPatch) -> None:
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """A GPU of class SM86 made of host memory; engines for it are really built, then run by ONNX Runtime."""
     real = pytest.importorskip("tensorrt_rtx")
-    for room in (build.cuda, tensorrt_engine):
+    for room in (cuda, tensorrt_engine):
         monkeypatch.setattr(room, "open_gpu", gpu.HostGpu)
 
     def aim(library: tensorrt.Flavour, config: object, sms: tuple[int, ...]) -> None:
@@ -138,7 +138,7 @@ def test_full_tensorrt_builds_for_the_gpu_it_runs_on_and_only_there(
     source = models.put_step(home / "step")
     with pytest.raises(EngineError, match="builds for the GPU it runs on, found no GPU; build there"):
         build.build(source, BuildRequest("tensorrt"))
-    monkeypatch.setattr(build.cuda, "open_gpu", gpu.HostGpu)
+    monkeypatch.setattr(cuda, "open_gpu", gpu.HostGpu)
     with pytest.raises(EngineError, match="builds for the GPU it runs on, found SM86; build there, without --sm"):
         build.build(source, BuildRequest("tensorrt", sms=(120,)))
 
@@ -161,7 +161,7 @@ def test_full_tensorrt_builds_verifies_and_opens_by_itself(home: Path, full_tens
 
 @rtx
 def test_a_build_that_fails_its_golden_sequence_is_removed(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(build.cuda, "open_gpu", gpu.HostGpu)
+    monkeypatch.setattr(cuda, "open_gpu", gpu.HostGpu)
 
     def failing(folder: Path) -> list[str]:
         raise EngineError("golden sequence: xyz is 0.3 off")

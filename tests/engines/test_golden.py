@@ -97,7 +97,8 @@ def test_objects_in_it_are_never_loaded(sequence: dict[str, np.ndarray], tmp_pat
             return (open, (str(touched), "w"))
 
     file = io.BytesIO()
-    np.savez(file, **sequence, evil=np.array([Payload()], object))
+    arrays: dict[str, Any] = {**sequence, "evil": np.array([Payload()], object)}
+    np.savez(file, **arrays)
     with pytest.raises(EngineError, match="not a golden sequence"):
         golden.load(file.getvalue(), CONTRACT, "golden.npz")
     assert not touched.exists()

@@ -15,7 +15,7 @@ import pytest
 import engines
 from engines import store
 from engines.errors import EngineError
-from engines.manifest import MANIFEST
+from engines.manifest import MANIFEST, read_manifest
 from tests.support.networks import graphs, models
 
 
@@ -125,7 +125,7 @@ def test_an_unreadable_build_does_not_stand_in_the_way(step: Path) -> None:
 
 
 def test_a_build_that_does_not_verify_is_passed_over_with_its_reason(step: Path) -> None:
-    manifest = store.read_manifest(step)[0]
+    manifest = read_manifest(step)[0]
     built = store.compiled_home() / "lifter-tensorrt-rtx-fp32"
     shutil.copytree(step, built)
     plain = json.loads((built / MANIFEST).read_text())

@@ -11,6 +11,7 @@ import time
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -40,6 +41,7 @@ def realtime_run(*arguments: str) -> tuple[subprocess.CompletedProcess[str], flo
 def camera_run(monkeypatch, mode: str, values: dict | None = None, **options):
     """A run on a network camera, once its first poses have come."""
     camera = Camera(mode, **options)
+    run: Any
     with closing(camera), live(monkeypatch, {"source.spec": camera.url} | (values or {})) as run:
         run.camera = camera
         run.peer.fresh_pose(20)

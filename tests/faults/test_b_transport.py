@@ -342,6 +342,7 @@ def ends_with(code: int, environment: dict[str, str] | None = None, **values) ->
     with subprocess.Popen(
         arguments, env=os.environ | (environment or {}), stderr=subprocess.PIPE, stdout=subprocess.DEVNULL
     ) as process:
+        assert process.stderr
         said = process.stderr.read().decode()
         _, status, usage = os.wait4(process.pid, 0)
         process.returncode = os.waitstatus_to_exitcode(status)

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import urllib.request
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 
@@ -20,7 +21,7 @@ def viewer_command(connect: str, **environment):
     """`realtime view`, as a user starts it; its address is in `address`."""
     command = [sys.executable, "-m", "realtime.cli.main", "view", "--connect", connect, "--http", "127.0.0.1:0"]
     env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY")} | environment
-    process = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE)
+    process: Any = subprocess.Popen(command, env=env, text=True, stdout=subprocess.PIPE)
     try:
         process.address = process.stdout.readline().split()[-1]
         yield process

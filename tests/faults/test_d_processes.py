@@ -12,6 +12,7 @@ import sys
 import time
 from contextlib import closing, contextmanager
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -46,7 +47,7 @@ def command(values: dict | None = None, **fakes):
         json.dumps(SMALL | {"publish.bind": bind} | (values or {})),
     ]
     env = os.environ | {"FAKES": json.dumps(fakes)}
-    process = subprocess.Popen(
+    process: Any = subprocess.Popen(
         arguments, env=env, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True
     )
     process.bind = bind

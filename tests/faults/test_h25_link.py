@@ -40,10 +40,12 @@ class Watched:
             thread.start()
 
     def _lines(self) -> None:
+        assert self.process.stdout
         for line in self.process.stdout:
             self.last = json.loads(line)
 
     def _remarks(self) -> None:
+        assert self.process.stderr
         self.said += self.process.stderr
 
     @property
@@ -60,6 +62,7 @@ class Watched:
         self.process.wait(15)
         for thread in self._threads:
             thread.join()
+        assert self.process.stdout and self.process.stderr
         self.process.stdout.close()
         self.process.stderr.close()
 

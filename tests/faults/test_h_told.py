@@ -15,14 +15,14 @@ from realtime.config.schema import SourceConfig
 from realtime.recording.file_format import RecordingWriter
 from realtime.supervise.supervisor import Snapshot
 from realtime.supervise.terminal import as_line, json_lines
-from realtime.wire.messages import Health, Stamp, encode
+from realtime.wire.messages import Health, StageState, Stamp, encode
 from tests.support.peer import free_address
 from tests.support.people import walker as fake
 
 
 def snapshot(pids: dict[str, int | None], **reasons: str) -> Snapshot:
     took = {"capture": 1.0, "detect": 200.0, "occlude": 25.0, "lift": 15.0, "publish": 250.0}
-    state = {name: "DEGRADED" if name in reasons else "READY" for name in took}
+    state: dict[str, StageState] = {name: "DEGRADED" if name in reasons else "READY" for name in took}
     stages = tuple(
         Health(name, state[name], reasons.get(name, ""), 14.3, p50_ms=ms, p99_ms=1.24 * ms) for name, ms in took.items()
     )

@@ -86,7 +86,7 @@ def as_another_user(code: str, *arguments: str) -> dict:
     """What a program of user `nobody` prints, as JSON."""
     if not hasattr(os, "geteuid") or os.geteuid() != 0:
         pytest.skip("a second user needs root")
-    python = next((p for p in ("/usr/bin/python3", sys._base_executable) if may_run(p)), None)
+    python = next((p for p in ("/usr/bin/python3", vars(sys)["_base_executable"]) if may_run(p)), None)
     if python is None:
         pytest.skip("no Python here that another user may run")
     done = subprocess.run(

@@ -22,8 +22,7 @@ def existing() -> dict[str, list[str]]:
     found = defaultdict(set)
     for path in sorted(TESTS.rglob("test_*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            match = FAULT_TEST.fullmatch(node.name) if isinstance(node, ast.FunctionDef) else None
-            if match:
+            if isinstance(node, ast.FunctionDef) and (match := FAULT_TEST.fullmatch(node.name)):
                 found[match[1].upper()].add(node.name)
     return {fault: sorted(names) for fault, names in found.items()}
 

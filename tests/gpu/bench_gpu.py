@@ -113,7 +113,7 @@ def ort_rows(seconds: float) -> list[dict[str, Any]]:
 
 def tensorrt_rows() -> list[dict[str, Any]]:
     """Built, verified and timed through our own commands where a flavour loads and knows this GPU."""
-    rows = []
+    rows: list[dict[str, Any]] = []
     with tempfile.TemporaryDirectory() as home:
         os.environ["XDG_CACHE_HOME"] = home
         source = models.put_step(Path(home) / "step", NETS["default size, 2 M"])

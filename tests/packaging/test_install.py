@@ -41,8 +41,8 @@ def pythons() -> dict[tuple[int, int], Path]:
     places = [Path(found) for name in names if (found := shutil.which(name))]
     for home in (".pyenv/versions", ".local/share/uv/python"):
         places += sorted(Path.home().glob(f"{home}/*/bin/python3.[0-9][0-9]"))
-    found = {minor(python): python for python in [Path(sys.executable), *places]}  # type: ignore[assignment]
-    return {version: python for version, python in sorted(found.items()) if version >= OLDEST}
+    known = {minor(python): python for python in [Path(sys.executable), *places]}
+    return {version: python for version, python in sorted(known.items()) if version >= OLDEST}
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ PACKAGING = ROOT / "packaging"
 
 def load(path: Path):
     spec = spec_from_file_location(path.stem, path)
+    assert spec and spec.loader
     module = module_from_spec(spec)
     sys.modules[path.stem] = module  # dataclasses look there
     spec.loader.exec_module(module)

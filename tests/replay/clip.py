@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -98,7 +99,7 @@ def compare(golden: dict[str, np.ndarray], poses: Sequence[Pose3D], joints: Sequ
     states = found["state"] != golden["state"]
     bad = (apart.max(0) > TOLERANCE_M) | (np.quantile(doubt, 0.99, 0) > TOLERANCE_RELIABILITY)
     bad |= states.mean(0) > TOLERANCE_STATES
-    return [_line(joints[j], j, apart, doubt, states, golden, found) for j in np.flatnonzero(bad)]  # type: ignore[call-overload]
+    return [_line(joints[j], j, apart, doubt, states, golden, found) for j in np.flatnonzero(bad).tolist()]
 
 
 def _line(
@@ -133,14 +134,15 @@ def record() -> None:
     ]
     jpegs = [cv2.imencode(".jpg", grey, [cv2.IMWRITE_JPEG_QUALITY, 75])[1] for grey in greys]
     rows = [np.hstack([d.xy, d.score[:, None], d.presence[:, None], d.world]) for d in found]  # type: ignore[list-item]
-    np.savez_compressed(CLIP, jpeg=np.concatenate(jpegs), jpeg_bytes=[len(j) for j in jpegs], found=np.float32(rows))
+    np.savez_compressed(
+        CLIP, jpeg=np.concatenate(jpegs), jpeg_bytes=[len(j) for j in jpegs], found=np.array(rows, np.float32)
+    )
 
 
 def record_golden() -> None:
     found = table(answers(load()))
-    np.savez_compressed(
-        GOLDEN, **{k: v.astype(np.float32) for k, v in found.items() if k != "state"}, state=found["state"]
-    )
+    arrays: dict[str, Any] = {k: v if k == "state" else v.astype(np.float32) for k, v in found.items()}
+    np.savez_compressed(GOLDEN, **arrays)
 
 
 COMMANDS: dict[str, Callable[[], None]] = {"record": record, "golden": record_golden}

@@ -21,7 +21,8 @@ def parse(text: str) -> tuple[list[Node], float, np.ndarray]:
     """Nodes in file order, seconds per frame, values (T, channels)."""
     words = iter(text.split())
     assert next(words) == "HIERARCHY"
-    nodes, open_nodes = [], []
+    nodes: list[Node] = []
+    open_nodes: list[Node] = []
     for word in words:
         if word in ("ROOT", "JOINT", "End"):
             nodes.append(Node(next(words), open_nodes[-1] if open_nodes else None, end=word == "End"))
@@ -56,7 +57,8 @@ def matrix(axis: str, degrees: float) -> np.ndarray:
 
 def positions(nodes: list[Node], row: np.ndarray) -> dict[str, np.ndarray]:
     """Where every named node lies in one frame."""
-    world, places, at = {}, {}, 0
+    world: dict[int, np.ndarray] = {}
+    places, at = {}, 0
     for node in nodes:
         local = np.eye(4)
         local[:3, 3] = node.offset

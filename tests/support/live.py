@@ -107,7 +107,7 @@ class Live:
         self.config = settings({"publish.bind": self.bind} | values)
         self.table = table or faked(supervisor.table_for(self.config))
         self.end: End | None = None
-        self.supervisor: Supervisor | None = None
+        self.supervisor: Supervisor  # made in its thread
         self._made = threading.Event()
         self.thread = threading.Thread(target=self._run)
         self.thread.start()
@@ -131,8 +131,7 @@ class Live:
 
     def close(self) -> None:
         self.peer.close()
-        if self.supervisor:
-            self.supervisor.stop()
+        self.supervisor.stop()
         self.thread.join(10)
 
 

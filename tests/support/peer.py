@@ -14,7 +14,7 @@ import numpy as np
 import zmq
 
 from realtime import clock
-from realtime.wire.messages import Frame, Hello, Keypoints2D, Person2D, Person3D, Pose3D, Stamp
+from realtime.wire.messages import Frame, Hello, Keypoints2D, Person2D, Person3D, Pose3D, Stamp, Status
 
 J2, J3 = 33, 17
 
@@ -55,14 +55,14 @@ def person3d(number: int = 1, seed: int = 0) -> Person3D:
 
 def pose(seq: int = 0, people: int = 1, look_ahead_ms: float = 0.0, **stamped: Any) -> Pose3D:
     found = tuple(person3d(n + 1, seq + n) for n in range(people))
-    status = "OK" if people else "NO_PERSON"
+    status: Status = "OK" if people else "NO_PERSON"
     return Pose3D(
         stamp(seq, **stamped), 640, 480, status, found, look_ahead_ms=look_ahead_ms, t_publish_ns=clock.now_ns()
     )
 
 
 def hello(**other: Any) -> Hello:
-    known = {
+    known: dict[str, Any] = {
         "boot": "b00", "source": "cam0", "joints": tuple(f"j{n}" for n in range(J3)),
         "parents": tuple(range(-1, J3 - 1)), "joints2d": tuple(f"k{n}" for n in range(J2)),
         "reliability_source": "eq2", "threshold": 0.3, "engine": "hold", "engine_sha256": "0" * 64,

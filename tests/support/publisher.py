@@ -14,7 +14,7 @@ import zmq
 from realtime import clock
 from realtime.transport.frame_ring import FrameWriter
 from realtime.transport.pose_ring import PoseRingWriter
-from realtime.wire.messages import Health, Hello, Person3D, Stamp, encode, replace
+from realtime.wire.messages import Health, Hello, Message, Person3D, Stamp, encode, replace
 from tests.support.people import walker
 
 Script = Callable[[float], list[Person3D]]
@@ -100,7 +100,7 @@ class FakePipeline:
         captured_ns = now - self._delay_ns if self._speed is None else media_ns
         stamp = Stamp("cam0", self.stream, self.seq, captured_ns, clock.unix_ns() - self._delay_ns)
         people = self.script(t)
-        keypoints = walker.keypoints(self.seq, people, stamp)
+        keypoints = walker.keypoints(self.seq, tuple(people), stamp)
         if frames:
             frame = frames.write(picture(people, t), stamp)
             keypoints = replace(keypoints, slot=frame.slot, generation=frame.generation, ring=frame.ring)
@@ -108,7 +108,7 @@ class FakePipeline:
         pose = replace(pose, live=self._speed is None)
         if self.status:
             pose = replace(pose, status=self.status, people=())
-        messages = [("keypoints2d", keypoints), ("pose3d", pose)]
+        messages: list[tuple[str, Message]] = [("keypoints2d", keypoints), ("pose3d", pose)]
         if self.seq % round(self.hz) == 0:
             hello = [("hello", self.hello)] if self.hello else []
             messages = [*hello, *(("health", report) for report in self._reports()), *messages]

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -17,6 +18,9 @@ from realtime.viewer.server import Viewer
 from realtime.web.access import Listen
 from realtime.wire.messages import ABSENT, HELD, INFERRED
 from tests.support.people import walker as fake
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 OBSERVED_BLUE, INFERRED_ORANGE, HELD_PURPLE, PERSON_1, PERSON_2 = "#0072b2", "#e69f00", "#b8478c", "#7a5cd0", "#5c7a1d"
 PERSON_1_LEFT, PERSON_1_RIGHT = "#b6a5e5", "#4c3981"
@@ -48,7 +52,7 @@ def serving(connect: str, host: str = "127.0.0.1", port: int = 0, **options) -> 
 
 
 @contextmanager
-def chromium() -> Iterator[object]:
+def chromium() -> Iterator[Browser]:
     """A browser, or a skip where this machine has none."""
     api = pytest.importorskip("playwright.sync_api")
     if CHROMIUM is None:
@@ -64,7 +68,9 @@ def pixels(page, selector: str = "#scene") -> np.ndarray:
     import cv2
 
     png = np.frombuffer(page.locator(selector).screenshot(), np.uint8)
-    return cv2.cvtColor(cv2.imdecode(png, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    image = cv2.imdecode(png, cv2.IMREAD_COLOR)
+    assert image is not None
+    return cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def count(image: np.ndarray, colour: str, tolerance: int = 6) -> int:

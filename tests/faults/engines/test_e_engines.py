@@ -337,7 +337,7 @@ def give_away(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         status = real(descriptor)
         return os.stat_result([*status[:4], 12345, *status[5:]]) if status.st_ino == foreign else status
 
-    monkeypatch.setattr(trust.os, "fstat", seen)
+    monkeypatch.setattr(os, "fstat", seen)
 
 
 DROPPED = (10, 11, 12, 40, 70)  # nobody ever sees these frames

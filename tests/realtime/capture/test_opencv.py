@@ -35,7 +35,8 @@ class Driver:
     """What cv2.VideoCapture offers, in memory."""
 
     def __init__(self, images: list, properties: dict | None = None) -> None:
-        self.images, self.properties, self.asked = list(images), properties or {}, []
+        self.images, self.properties = list(images), properties or {}
+        self.asked: list[tuple[int, float]] = []
 
     def set(self, prop: int, value: float) -> bool:
         self.asked.append((prop, value))

@@ -17,7 +17,7 @@ from realtime.capture.remote.clock_offset import ClockOffset
 from realtime.capture.remote.jpeg import jpeg_size, read_jpeg, write_jpeg
 from realtime.capture.remote.remote_source import RemoteSource
 from realtime.capture.remote.send_window import FEWEST, MOST, SendWindow
-from realtime.capture.source import BadPicture
+from realtime.capture.source import BadPicture, Picture
 from realtime.config import loader
 from realtime.config.schema import SourceConfig
 from realtime.config.yaml_file import ConfigError
@@ -153,7 +153,8 @@ class Camera:
 
     def __init__(self, address: str, ahead_ns: int = 0, keys=None) -> None:
         self.context = zmq.Context()
-        self.end, self.ahead_ns, self.receipts = CameraEnd(self.context, address, keys), ahead_ns, []
+        self.end, self.ahead_ns = CameraEnd(self.context, address, keys), ahead_ns
+        self.receipts: list[int] = []
         self._stop, self._lock = threading.Event(), threading.Lock()
         self._thread = threading.Thread(target=self._answer)
         self._thread.start()
@@ -197,7 +198,8 @@ class Receiver:
 
     def __init__(self, spec: str, keys=None, **config) -> None:
         self.source = RemoteSource(SourceConfig(spec=spec, **config), keys)
-        self.pictures, self.damaged = [], 0
+        self.pictures: list[Picture] = []
+        self.damaged = 0
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
 

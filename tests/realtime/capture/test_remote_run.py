@@ -33,6 +33,7 @@ class Run:
         self._thread.start()
 
     def _read(self) -> None:
+        assert self.process.stdout
         for line in self.process.stdout:
             self.last = json.loads(line)
 
@@ -45,6 +46,7 @@ class Run:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(15)
         self._thread.join()
+        assert self.process.stdout
         self.process.stdout.close()
 
 

@@ -11,8 +11,9 @@ from realtime import clock
 from realtime.capture import source
 from realtime.capture.open_source import open_source
 from realtime.capture.source import Stamper
+from realtime.config.redact import without_secret
 from realtime.config.schema import DemoConfig, RunConfig, SourceConfig
-from realtime.config.source_spec import SourceError, check, is_file_run, kind_of, without_secret
+from realtime.config.source_spec import SourceError, check, is_file_run, kind_of
 
 
 @pytest.mark.parametrize(

@@ -118,8 +118,8 @@ def test_the_33_points_surround_the_head_hands_and_feet():
 
 
 def board_at(point: np.ndarray, half: float, share: float = 0.7) -> Occluder:
-    centre = tuple(float(v) for v in point * share)
-    return Occluder(centre, (half, 0.0, 0.0), (0.0, half, 0.0), "checker", (40, 200, 240), 3)
+    x, y, z = (float(v) for v in point * share)
+    return Occluder((x, y, z), (half, 0.0, 0.0), (0.0, half, 0.0), "checker", (40, 200, 240), 3)
 
 
 def test_a_board_hides_exactly_what_its_pixels_cover():

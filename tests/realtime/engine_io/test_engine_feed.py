@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from engines.contract import Contract
+from engines.contract import Contract, Kind
 from realtime.engine_io.batch_slots import BatchSlots
 from realtime.engine_io.engine_feed import LifterInput, feed_for, interpolate
 from realtime.engine_io.time_grid import TICK_NS
@@ -17,9 +17,10 @@ class Echo:
 
     name, sha256, provider, reason, degraded = "echo", "0" * 64, "cpu", "", ""
 
-    def __init__(self, kind: str, batch: int = 1, window: int = 1, look_ahead: int = 0) -> None:
+    def __init__(self, kind: Kind, batch: int = 1, window: int = 1, look_ahead: int = 0) -> None:
         self.contract = Contract("lift", kind, "h36m17", "h36m17", max(window, look_ahead + 1), look_ahead, window)
-        self.batch, self.kept, self.calls = batch, 0, []
+        self.batch, self.kept = batch, 0
+        self.calls: list[dict] = []
 
     def run(self, inputs, commit=True):
         self.calls.append({k: v.copy() for k, v in inputs.items()} | {"commit": commit})

@@ -27,7 +27,9 @@ def sides_apart(png: bytes) -> bool:
     """Enough blue on the viewer's right and enough orange on the left of it: the person faces the camera."""
     import cv2
 
-    image = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR).astype(int)
+    decoded = cv2.imdecode(np.frombuffer(png, np.uint8), cv2.IMREAD_COLOR)
+    assert decoded is not None
+    image = decoded.astype(int)
     blue = np.argwhere(image[..., 0] - image[..., 2] > 60)
     orange = np.argwhere(image[..., 2] - image[..., 0] > 60)
     return len(blue) > 300 and len(orange) > 300 and blue[:, 1].mean() > orange[:, 1].mean() + 20

@@ -5,8 +5,8 @@ from types import SimpleNamespace
 
 import pytest
 
+from engines.skeleton import BLAZEPOSE_33
 from realtime.config.schema import RunConfig
-from realtime.detect.mediapipe_detector import BLAZEPOSE_33
 from realtime.lift.lifter import PREFERRED, open_lifter
 from realtime.offline.chain import Chain
 from realtime.supervise import status_board

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def filmed(folder, frames: int, size: tuple[int, int] = SIZE) -> dict[str, str]:
     world, films = World(), {}
     for name in VIEWS:
         films[name] = str(folder / f"{name}.mp4")
-        writer = cv2.VideoWriter(films[name], cv2.VideoWriter_fourcc(*"mp4v"), FPS, size)
+        writer = cv2.VideoWriter(films[name], cv2.VideoWriter.fourcc(*"mp4v"), FPS, size)
         for k in range(frames):
             writer.write(cv2.resize(world.seen_by(name).frame(k)[0], size))
         writer.release()
@@ -108,8 +109,8 @@ class RoomLifter(PlainLifter):
 
 
 def faked(settings: RunConfig, first_id: int = 1):
-    chain = fake_chain(settings)
-    chain.lifter = RoomLifter(chain.lifter.engine)  # type: ignore[assignment]
+    chain: Any = fake_chain(settings)
+    chain.lifter = RoomLifter(chain.lifter.engine)
     return chain
 
 

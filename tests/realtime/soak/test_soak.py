@@ -25,8 +25,8 @@ MS = 1_000_000
 def heard(counts: Counts, seq: int, **other) -> None:
     """One pose of frame `seq`, published 50 ms after it was captured."""
     at = seq * 33 * MS
-    plain = {"status": "OK", "people": [], "t_capture_ns": at, "t_publish_ns": at + 50 * MS, "stream": 1, "seq": seq}
-    plain |= {"dropped": 0} | other
+    plain: dict = {"status": "OK", "people": [], "t_capture_ns": at, "t_publish_ns": at + 50 * MS, "stream": 1}
+    plain |= {"seq": seq, "dropped": 0} | other
     add(counts, plain, plain["t_publish_ns"], 150.0, undisturbed=True)
 
 

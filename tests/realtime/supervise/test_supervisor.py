@@ -11,7 +11,7 @@ import pytest
 from realtime.config.schema import PipelineConfig, PublishConfig, RunConfig, SourceConfig, TerminalConfig
 from realtime.pipeline import Stage
 from realtime.supervise import status_board
-from realtime.supervise.supervisor import CRASHED, ENDED, INTERRUPTED, Supervisor
+from realtime.supervise.supervisor import CRASHED, ENDED, INTERRUPTED, End, Snapshot, Supervisor
 from realtime.transport.runtime_dir import run_directory
 from tests.support.peer import free_address, until
 
@@ -28,7 +28,9 @@ class Run:
     """A supervisor in a thread, and what it reported."""
 
     def __init__(self, table: dict[str, Stage], settings: RunConfig | None = None) -> None:
-        self.settings, self.table, self.reports, self.end = settings or config(), table, [], None
+        self.settings, self.table = settings or config(), table
+        self.reports: list[Snapshot] = []
+        self.end: End | None = None
         self._made = threading.Event()
         self.thread = threading.Thread(target=self._go)
         self.thread.start()
@@ -38,7 +40,7 @@ class Run:
         with run_directory(self.settings.publish.bind) as directory:
             self.supervisor = Supervisor(self.settings, self.table, directory)
             self._made.set()
-            self.end = self.supervisor.run(self.reports.append)  # type: ignore[assignment]
+            self.end = self.supervisor.run(self.reports.append)
 
     def row(self, name: str):
         return self.supervisor.board.row(name)

@@ -14,7 +14,8 @@ class BridgeCommand:
     """Runs until the block ends; `said` waits for a line."""
 
     def __init__(self, *words: object, **environment: str) -> None:
-        self.words, self.environment, self.lines = [str(word) for word in words], environment, []
+        self.words, self.environment = [str(word) for word in words], environment
+        self.lines: list[str] = []
         self._news = threading.Condition()
 
     def __enter__(self) -> BridgeCommand:
@@ -27,6 +28,7 @@ class BridgeCommand:
         return self
 
     def _read(self) -> None:
+        assert self.process.stderr
         for line in self.process.stderr:
             with self._news:
                 self.lines.append(line.rstrip())
@@ -51,4 +53,5 @@ class BridgeCommand:
             self.process.kill()
             self.process.wait()
         self._thread.join()
+        assert self.process.stderr
         self.process.stderr.close()

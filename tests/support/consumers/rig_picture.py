@@ -100,6 +100,7 @@ def main() -> None:
 def in_three(page, seconds: float) -> np.ndarray:
     page.evaluate(f"show({seconds})")
     image = cv2.imdecode(np.frombuffer(page.locator("canvas").screenshot(), np.uint8), cv2.IMREAD_COLOR)
+    assert image is not None
     return cv2.resize(image, (SIDE_PX, SIDE_PX), interpolation=cv2.INTER_AREA)
 
 

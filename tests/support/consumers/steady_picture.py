@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from realtime.export.job import ExportOptions, prepared
 from realtime.export.smoothing.contact import contact
 from realtime.recording.reader import Recorded, hello_and_poses
 
-KINDS = {
+KINDS: dict[str, tuple[dict[str, Any], str, float]] = {
     "as recorded": ({}, "#9aa0a6", 1.0),
     "--smooth offline": ({"smooth": "offline"}, "#0b66c3", 1.6),
     "--smooth offline --foot-lock": ({"smooth": "offline", "foot_lock": True}, "#ff7a2f", 1.6),

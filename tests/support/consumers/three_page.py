@@ -69,7 +69,7 @@ def opened(folder: Path) -> Iterator[object]:
     thread.start()
     try:
         with chromium() as browser:
-            page = browser.new_page(viewport={"width": SIDE_PX, "height": SIDE_PX})  # type: ignore[attr-defined]
+            page = browser.new_page(viewport={"width": SIDE_PX, "height": SIDE_PX})
             page.goto(f"http://127.0.0.1:{server.server_address[1]}/index.html")
             page.wait_for_selector("body[data-ready], body[data-failed]", timeout=60_000)
             assert page.evaluate("document.body.dataset.failed") is None

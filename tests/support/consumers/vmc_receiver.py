@@ -17,7 +17,12 @@ from vmcp.osc.backend.osc4py3 import as_eventloop
 
 def main() -> None:
     ended, frame = threading.Event(), {}
-    threading.Thread(target=lambda: (sys.stdin.read(), ended.set()), daemon=True).start()
+
+    def read() -> None:
+        sys.stdin.read()
+        ended.set()
+
+    threading.Thread(target=read, daemon=True).start()
 
     def bone(event: BoneTransformEvent) -> None:
         p, r = event.position, event.rotation

@@ -10,18 +10,21 @@ block_at                  the first process never comes back from this call
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any, cast
 
 import numpy as np
 
 from engines.contract import Contract
+from engines.engine import Engine
 from engines.skeleton import H36M_17, mapping
 from realtime.detect.tracker import Tracker
 from realtime.lift import stage as lift_stage
 from realtime.occlude import stage as occlude_stage
 from realtime.offline import chain
 from realtime.offline import stage as offline_stage
-from realtime.wire.messages import Keypoints2D, Person2D, Person3D, Pose3D
+from realtime.wire.messages import Keypoints2D, Person2D, Person3D, Pose3D, Status
 from tests.support.fakes.detector import FakeDetector, fakes, hang_in_c
 
 # (J, 3) m, camera axes: x right, y down, z forward
@@ -41,7 +44,7 @@ class FakeEngine:
         self.batch, self.told, self.calls, self.first_start = batch, fakes(), 0, first_start
         time.sleep(self.told.get("lifter_load_s", 0))
 
-    def run(self, inputs: dict[str, np.ndarray], commit: bool = True) -> dict[str, np.ndarray]:
+    def run(self, inputs: Mapping[str, np.ndarray], commit: bool = True) -> dict[str, np.ndarray]:
         self.calls += 1
         time.sleep(self.told.get("lift_s", 0) + (self.told.get("first_call_s", 0) if self.calls == 1 else 0))
         if self.first_start and self.calls == self.told.get("raise_at"):
@@ -57,7 +60,7 @@ class FakeEngine:
 class PlainLifter:
     """The least that stands between keypoints and an engine; whoever tests the real one does not need processes."""
 
-    def __init__(self, engine: FakeEngine) -> None:
+    def __init__(self, engine: Engine) -> None:
         self.engine = engine
 
     def info(self) -> dict:
@@ -70,8 +73,8 @@ class PlainLifter:
 
     def lift(self, found: Keypoints2D) -> list[Pose3D]:
         people = tuple(self._person(one) for one in found.people)
-        status, used = "OK" if people else "NO_PERSON", found.stage_us
-        return [Pose3D(found.stamp, found.width, found.height, status, people, stage_us=used)]
+        status: Status = "OK" if people else "NO_PERSON"
+        return [Pose3D(found.stamp, found.width, found.height, status, people, stage_us=found.stage_us)]
 
     def rest(self) -> None: ...
 
@@ -96,13 +99,13 @@ class PlainFilter:
 
 
 def occlude_main(ctx) -> None:
-    occlude_stage.run(ctx, PlainFilter())
+    occlude_stage.run(ctx, cast(Any, PlainFilter()))
 
 
 def main(ctx) -> None:
     if fakes().get("crash") == "lift":
         raise RuntimeError("the fake engine was told to crash")
-    lift_stage.run(ctx, PlainLifter(FakeEngine(first_start=ctx.starts == 0)))
+    lift_stage.run(ctx, cast(Any, PlainLifter(FakeEngine(first_start=ctx.starts == 0))))
 
 
 def file_main(ctx) -> None:
@@ -111,4 +114,5 @@ def file_main(ctx) -> None:
 
 def fake_chain(config, first_start: bool = True) -> chain.Chain:
     detector, engine = FakeDetector(), FakeEngine(first_start=first_start)
-    return chain.Chain(detector, Tracker(config.detector.people), PlainFilter(), PlainLifter(engine))
+    occlusion, lifter = cast(Any, PlainFilter()), cast(Any, PlainLifter(engine))
+    return chain.Chain(detector, Tracker(config.detector.people), occlusion, lifter)

@@ -15,21 +15,27 @@ SLOW_S = 0.1
 
 
 def main(job: Any, control: Any, parent_pid: int) -> None:
-    film.bundle_of = lambda model: None  # type: ignore[assignment, return-value]
-    film.open_chain = fake_chain  # type: ignore[assignment]
+    replaced: Any = film
+    replaced.bundle_of = lambda model: None
+    replaced.open_chain = fake_chain
     if "dying" in job.name:
         os.kill(os.getpid(), signal.SIGKILL)
     if "bug" in job.name:
-        film.open_chain = lambda config: 1 / 0  # type: ignore[assignment, misc]
+        replaced.open_chain = lambda config: 1 / 0
     if "slow" in job.name:
-        film.open_chain = slow_chain  # type: ignore[assignment]
+        replaced.open_chain = slow_chain
     batch_film.main(job, control, parent_pid)
 
 
 def slow_chain(config: Any) -> Any:
-    chain = fake_chain(config)
+    chain: Any = fake_chain(config)
     find = chain.find
-    chain.find = lambda picture: (time.sleep(SLOW_S), find(picture))[1]
+
+    def slowly(picture: Any) -> Any:
+        time.sleep(SLOW_S)
+        return find(picture)
+
+    chain.find = slowly
     return chain
 
 

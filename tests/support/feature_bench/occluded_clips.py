@@ -49,7 +49,8 @@ def rendered(seed: int, count: int) -> Labelled:
 
 
 def footage(path: Path, count: int) -> list[np.ndarray]:
-    video, images = cv2.VideoCapture(str(path)), []
+    video = cv2.VideoCapture(str(path))
+    images: list[np.ndarray] = []
     while len(images) < count:
         good, image = video.read()
         if not good:
@@ -92,13 +93,13 @@ def _cover(
     first = 10
     while first < len(images) - 10:
         last = min(first + int(rng.integers(10, 60)), len(images))
-        span = reference[first:last]
-        if any(one is None for one in span):
+        span = [one for one in reference[first:last] if one is not None]
+        if len(span) < last - first:
             first += 5
             continue
         for i, centre, half, board in _board(span, rng):
             _paste(covered[first + i], board, centre - half)
-            hidden[first + i] = (np.abs(span[i].xy - centre) < half).all(-1)  # type: ignore[union-attr]
+            hidden[first + i] = (np.abs(span[i].xy - centre) < half).all(-1)
         first = last + int(rng.integers(8, 30))
     return covered, hidden
 

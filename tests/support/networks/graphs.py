@@ -220,7 +220,7 @@ def _convolved(g: Graph, net: Tcn, frames: int, strided: bool) -> str:
     now = g.add("Transpose", g.shaped(_features(g, frames), -1, frames, net.features), perm=[0, 2, 1])
 
     def conv(k: int, value: str, dilation: int = 1) -> str:
-        how = {"strides": [KERNEL]} if strided and len(weights[k]) > 1 else {"dilations": [dilation]}
+        how: dict[str, Any] = {"strides": [KERNEL]} if strided and len(weights[k]) > 1 else {"dilations": [dilation]}
         return g.add("Conv", value, g.const(weights[k].transpose(2, 1, 0)), kernel_shape=[len(weights[k])], **how)
 
     now = g.add("Relu", conv(0, now))

@@ -22,7 +22,7 @@ def made_up(name: str, pool: str, seed: int, kind: str = "rendered", subject: st
     score[20:40, WRIST] = 0.4
     flat, solid = np.zeros((TICKS, 33), np.float32), np.zeros((TICKS, 33, 3), np.float32)
     t = np.arange(TICKS, dtype=np.float32) / 30
-    root = np.tile(np.float32([np.nan] * 3 if kind == "boards" else [0, 0, 3]), (TICKS, 1))  # on footage it is unknown
+    root = np.full((TICKS, 3), np.nan if kind == "boards" else (0, 0, 3), np.float32)  # on footage it is unknown
     return DetectorClip(name, subject, kind, pool, 30.0, 640, 480, 500.0, 320.0, 240.0, t, np.ones(TICKS, bool), xy,
                 score, score, solid, solid[..., :2], truth, flat, flat, flat > 1, truth,
                 root, solid[:, :17], solid, hidden, flat < 1)  # fmt: skip

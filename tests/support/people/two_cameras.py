@@ -35,11 +35,11 @@ def rendered(folder: Path, frames: int = FRAMES) -> Stage:
     """calibration.json, reference.npz and a film of each camera."""
     folder.mkdir(parents=True)
     world = CylinderWorld(3, (320, 400), FPS, motion="wave", boards=False)
-    entries, points = [], None
+    entries, points = [], np.zeros((frames, len(BLAZEPOSE_33), 3))
     for name, camera in CAMERAS.items():
         world.camera = camera
         writer = cv2.VideoWriter(
-            str(folder / f"{name}.mp4"), cv2.VideoWriter_fourcc(*"mp4v"), FPS, (camera.width, camera.height)
+            str(folder / f"{name}.mp4"), cv2.VideoWriter.fourcc(*"mp4v"), FPS, (camera.width, camera.height)
         )
         for k in range(frames):
             writer.write(world.frame(k)[0])
@@ -48,7 +48,7 @@ def rendered(folder: Path, frames: int = FRAMES) -> Stage:
         points = np.stack([camera.to_world(world.people(k)[0].points) for k in range(frames)])
     (folder / "calibration.json").write_text(json.dumps(entries))
     at = [BLAZEPOSE_33.index(joint) for joint in JOINTS]
-    np.savez(folder / "reference.npz", xyz=points[:, at], joints=np.array(JOINTS), fps=FPS)  # type: ignore[index]
+    np.savez(folder / "reference.npz", xyz=points[:, at], joints=np.array(JOINTS), fps=FPS)
     return Stage(folder, points)
 
 

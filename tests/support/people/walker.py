@@ -15,6 +15,7 @@ from realtime.wire.messages import (
     Keypoints2D,
     Person2D,
     Person3D,
+    PersonStatus,
     Pose3D,
     Stamp,
 )
@@ -91,7 +92,7 @@ def person(i: int, xyz_cam: np.ndarray, hidden: dict[str, int] | None = None, ro
     sigma = np.select([state == OBSERVED, state == INFERRED], [0.015, 0.07], 0.16).astype(np.float32)
     age = np.array([AGE_OF_STATE[int(s)] for s in state], np.float32)  # type: ignore[index]
     reliability = np.where(state == OBSERVED, 0.9, 0.1).astype(np.float32)
-    status = "OCCLUDED" if (state != OBSERVED).all() else "TRACKED"
+    status: PersonStatus = "OCCLUDED" if (state != OBSERVED).all() else "TRACKED"
     return Person3D(
         i, status, xyz, sigma, state, age, reliability, project(xyz_cam).astype(np.float32),
         xyz_cam[0].astype(np.float32) if root else None, metric=False,

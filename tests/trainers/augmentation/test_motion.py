@@ -10,7 +10,7 @@ from tests.support.people.walkers import walkers
 from trainers.augmentation import motion as aug
 from trainers.data.bank import Bank, catmull_rom, gather, reflect, sample
 from trainers.skeleton import body_variation
-from trainers.skeleton.bones import ANKLES, L_ARM, L_LEG, R_ARM, R_LEG, bones, chest_frame, heading_frame, joints
+from trainers.skeleton.bones import ANKLES, L_ARM, L_LEG, R_ARM, R_LEG, bones, chest_frame, heading_frame, joints, unit
 
 
 def generator(seed: int = 0) -> torch.Generator:
@@ -22,7 +22,7 @@ def lengths(xyz: torch.Tensor) -> torch.Tensor:
 
 
 def flexion(xyz: torch.Tensor, limb: tuple[int, ...]) -> torch.Tensor:
-    bone = aug.unit(bones(xyz))
+    bone = unit(bones(xyz))
     return torch.rad2deg(torch.acos((bone[..., limb[0], :] * bone[..., limb[1], :]).sum(-1).clamp(-1, 1)))
 
 

@@ -15,7 +15,7 @@ from trainers.errors import UserError
 
 def segment(subject: str = "01", clip: str = "01_01", frames: int = 50, seed: int = 0) -> MotionSegment:
     random = np.random.default_rng(seed)
-    xyz = random.normal(0, 0.4, (frames, 17, 3)).astype(np.float32) + np.float32([3, 1, -2])
+    xyz = random.normal(0, 0.4, (frames, 17, 3)).astype(np.float32) + np.array([3, 1, -2], np.float32)
     return MotionSegment(xyz, 60.0, clip, subject, "walk")
 
 

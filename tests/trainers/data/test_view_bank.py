@@ -25,10 +25,10 @@ PAVLLO = "recipe: pavllo\nrecorded: true\nlayers: 2\nchannels: 8\nbatch: 4\nvali
 
 def view(subject: str, frames: int = 150, gap: int | None = None, turn: float = 0.0) -> RecordedView:
     """From a camera turned about the person by `turn` rad."""
-    around = np.float32([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]])
-    pose = walkers(1, frames)[0].numpy() * np.float32([1, -1, 1]) @ around
-    xyz = pose - pose[:, :1] + np.float32([0.3, 0, 4])
-    xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.float32([500, 400])
+    around = np.array([[np.cos(turn), 0, np.sin(turn)], [0, 1, 0], [-np.sin(turn), 0, np.cos(turn)]], np.float32)
+    pose = walkers(1, frames)[0].numpy() * np.array([1, -1, 1], np.float32) @ around
+    xyz = pose - pose[:, :1] + np.array([0.3, 0, 4], np.float32)
+    xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.array([500, 400], np.float32)
     valid = np.ones(frames, bool)
     if gap is not None:
         valid[gap] = False

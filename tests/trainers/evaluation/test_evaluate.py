@@ -101,9 +101,9 @@ def test_exact_rays_point_at_the_joints(folder):
 
 
 def view(frames: int = 40) -> RecordedView:
-    pose = walkers(1, frames)[0].numpy() * np.float32([1, -1, 1])
-    xyz = pose - pose[:, :1] + np.float32([0, 0, 4])
-    xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.float32([500, 400])
+    pose = walkers(1, frames)[0].numpy() * np.array([1, -1, 1], np.float32)
+    xyz = pose - pose[:, :1] + np.array([0, 0, 4], np.float32)
+    xy = xyz[..., :2] / xyz[..., 2:] * 900 + np.array([500, 400], np.float32)
     valid = np.arange(frames) < 30
     return RecordedView(
         xyz, xy, np.ones((frames, 17), np.float32), valid, 50.0, (1000, 800), (900, 900), (500, 400), "S9/Eat 1", "S9",

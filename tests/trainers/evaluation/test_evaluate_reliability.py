@@ -18,7 +18,8 @@ from trainers.data.shards.detections import tracks
 from trainers.data.shards.detector_model import SETTINGS, detector_of, one_detector
 from trainers.errors import UserError
 from trainers.evaluation.occluders import occluder_films
-from trainers.evaluation.occluders.occluder_films import BODY, judged, source_of
+from trainers.evaluation.occluders.occluder_films import judged, source_of
+from trainers.recipes.reliability import BODY
 from trainers.synthesis.paste_occluders import BoardsSettings
 
 FILMS = ("anna_01", "anna_02", "ben_1")

@@ -36,7 +36,8 @@ class LateLifter:
     """Answers two frames late with each joint's number in its own set; the first frame never."""
 
     def __init__(self, joints: tuple[str, ...]) -> None:
-        self.joints, self.waiting = SimpleNamespace(joints=joints, index=joints.index), []
+        self.joints = SimpleNamespace(joints=joints, index=joints.index)
+        self.waiting: list[Keypoints2D] = []
 
     def reset(self) -> None: ...
 

@@ -19,13 +19,13 @@ def trial(frames: int = 100, action: str = "walk", hidden=(), own=(), **conditio
     """`hidden`, `own`: (joint, first, last) triples."""
     pose = walkers(1, frames)[0].numpy()
     pose = pose - pose[:, :1]
-    flags = [np.zeros((frames, 17), bool) for _ in range(2)]
-    for flag, spans in zip(flags, (hidden, own)):
+    behind, itself = (np.zeros((frames, 17), bool) for _ in range(2))
+    for flag, spans in ((behind, hidden), (itself, own)):
         for joint, first, last in spans:
             flag[first:last, J(joint)] = True
     nothing = np.zeros((frames, 17, 3), np.float32)
-    return TestClip(  # type: ignore[call-arg]
-        "c", "01", action, 30.0, "h36m17", nothing[..., :2], nothing[..., 0], nothing, pose, *flags,
+    return TestClip(
+        "c", "01", action, 30.0, "h36m17", nothing[..., :2], nothing[..., 0], nothing, pose, behind, itself,
         np.ones((frames, 17), bool), conditions or {"place": "centre"},
     )  # fmt: skip
 

@@ -26,9 +26,11 @@ from trainers.deploy.load_trained import load_trained
 from trainers.deploy.run_engine import lift
 from trainers.geometry.self_occlusion import visible
 from trainers.geometry.virtual_cameras import CameraRange, sample_views, tick_times
+from trainers.losses import symmetry
 from trainers.models.blocks.hold_hidden import hold_clip
 from trainers.models.papers.cheng2019 import WINDOW, Cheng2019, Discriminator, TwinTCN, filled
 from trainers.recipes import cheng2019
+from trainers.recipes.cheng2019_losses import explained, fooled, judged, per_pose, projected
 from trainers.recipes.virtual_people import detected
 from trainers.test_clips.from_motion import facing as turned_to
 
@@ -169,11 +171,11 @@ def poses(seed: int, *shape: int) -> torch.Tensor:  # type: ignore[name-defined]
 JUDGE = Discriminator(8).double()
 SEEN = (poses(4, 2, 16)[..., 0] > 0).double()
 TERMS = {
-    "pose": lambda p: cheng2019.per_pose((p - poses(1, 2, 16)).square().sum(-1), torch.tensor([1.0, 0.0])),
-    "keypoints": lambda p: cheng2019.per_pose(SEEN * (p[..., :2] - poses(1, 2, 16)[..., :2]).square().sum(-1)),
-    "fooled": lambda p: cheng2019.fooled(JUDGE, p),
-    "symmetry": lambda p: cheng2019.symmetry(p),
-    "explained": lambda p: cheng2019.explained(0.3 * p, SEEN, torch.tensor([1.0, 1.0])),
+    "pose": lambda p: per_pose((p - poses(1, 2, 16)).square().sum(-1), torch.tensor([1.0, 0.0])),
+    "keypoints": lambda p: per_pose(SEEN * (p[..., :2] - poses(1, 2, 16)[..., :2]).square().sum(-1)),
+    "fooled": lambda p: fooled(JUDGE, p),
+    "symmetry": symmetry,
+    "explained": lambda p: explained(0.3 * p, SEEN, torch.tensor([1.0, 1.0])),
 }
 
 
@@ -186,11 +188,11 @@ def test_the_judges_gradient_agrees_with_finite_differences():
     real, made = poses(1, 2, 8), poses(2, 2, 8)
 
     def loss(weight):
-        return cheng2019.judged(lambda pose: functional_call(JUDGE, {"judge.weight": weight}, (pose,)), real, made)
+        return judged(lambda pose: functional_call(JUDGE, {"judge.weight": weight}, (pose,)), real, made)
 
     weight = JUDGE.judge.weight.detach().clone().requires_grad_()
     assert torch.autograd.gradcheck(loss, weight)
-    value = cheng2019.judged(JUDGE, real, made)
+    value = judged(JUDGE, real, made)
     assert value.item() == pytest.approx(2 * math.log(2), abs=0.2)
 
 
@@ -198,30 +200,30 @@ def test_projection_s_gradient_is_that_of_a_fixed_scale_and_never_shrinks_the_po
     keypoints = poses(1, 2, 4)[..., :2]
     pose = (1.4 * poses(1, 2, 4) + 0.1 * poses(2, 2, 4)).requires_grad_()
     seen = torch.ones(2, 4, 17, dtype=torch.float64)
-    cheng2019.projected(pose, keypoints, seen).sum().backward()
+    projected(pose, keypoints, seen).sum().backward()
     inward = (pose.grad * (pose - pose.mean(-2, keepdim=True)))[..., :2].sum()
     assert pose.grad[..., 2].abs().max() == 0 and inward.abs() < 1e-3 * pose.grad.abs().sum()
     step = (pose - 0.05 * pose.grad).detach()
-    assert cheng2019.projected(step, keypoints, seen).sum() < cheng2019.projected(pose, keypoints, seen).sum()
+    assert projected(step, keypoints, seen).sum() < projected(pose, keypoints, seen).sum()
 
 
 def test_projection_asks_only_for_shape_and_only_of_what_is_seen():
     pose = poses(0, 2, 4)
     seen = torch.ones(2, 4, 17, dtype=torch.float64)
     keypoints = 0.7 * pose[..., :2] + torch.tensor([3.0, -1.0])
-    assert cheng2019.projected(pose, keypoints, seen).max() < 1e-9
+    assert projected(pose, keypoints, seen).max() < 1e-9
     seen[..., 5], keypoints[..., 5, :] = 0, 99
-    assert cheng2019.projected(pose, keypoints, seen).max() < 1e-9
+    assert projected(pose, keypoints, seen).max() < 1e-9
 
 
 def test_only_unreliable_joints_of_unlabelled_windows_must_be_hidden():
     pose, seen = poses(0, 2, 16), torch.ones(2, 16, 17, dtype=torch.float64)
     zeta = torch.tensor([1.0, 0.0])
-    assert cheng2019.explained(pose, seen, 1 - zeta) == 0
+    assert explained(pose, seen, 1 - zeta) == 0
     seen[0] = 0
-    assert cheng2019.explained(pose, seen, 1 - zeta) == 0
+    assert explained(pose, seen, 1 - zeta) == 0
     seen[1, :, 3] = 0
-    assert 0 < cheng2019.explained(pose, seen, 1 - zeta) <= 1
+    assert 0 < explained(pose, seen, 1 - zeta) <= 1
 
 
 @pytest.fixture(scope="module")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -32,9 +33,10 @@ from trainers.recipes import cheng2020
 CONFIG = "configs/train/cheng2020.yaml"
 
 
-def lifter(**changes: object) -> Cheng2020:
+def lifter(**changes: Any) -> Cheng2020:
     torch.manual_seed(2)
-    model = Cheng2020(**({"strides": (1, 3, 7), "embedding": 24, "channels": 16} | changes))
+    keys: dict = {"strides": (1, 3, 7), "embedding": 24, "channels": 16}
+    model = Cheng2020(**(keys | changes))
     model.train()
     for seed in range(8):
         x, sure, times = tensors(trial(90, seed))
@@ -135,8 +137,8 @@ def folder(tmp_path_factory):
     return motion_folder(tmp_path_factory.mktemp("motion"), ("01", "02", "03", "05"))
 
 
-def small(**changes: object) -> cheng2020.Cheng2020Settings:
-    keys = {"strides": (1, 7), "embedding": 32, "channels": 32, "batch": 8, "run": 4, "validation_clips": 2}
+def small(**changes: Any) -> cheng2020.Cheng2020Settings:
+    keys: dict = {"strides": (1, 7), "embedding": 32, "channels": 32, "batch": 8, "run": 4, "validation_clips": 2}
     return cheng2020.Cheng2020Settings(**(keys | changes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,11 +20,11 @@ from trainers.data.motion import MotionSegment
 from trainers.deploy.export import export
 from trainers.deploy.run_engine import lift
 from trainers.errors import UserError
-from trainers.models.papers.pavllo import VARIANTS, PavlloLifter
+from trainers.models.papers.pavllo import VARIANTS, PavlloLifter, Variant
 from trainers.recipes import pavllo
 
 
-def lifter(variant: str, **changes: object) -> PavlloLifter:
+def lifter(variant: Variant, **changes: Any) -> PavlloLifter:
     torch.manual_seed(2)
     model = PavlloLifter(variant, (3, 3), 16, joints_in="h36m17", **changes)
     model.train()
@@ -80,8 +81,8 @@ def folder(tmp_path):
     return tmp_path
 
 
-def small(**changes: object) -> pavllo.PavlloSettings:
-    keys = {"layers": 2, "channels": 32, "batch": 64, "validation_clips": 4, "epoch": 5, "dropout": 0.0}
+def small(**changes: Any) -> pavllo.PavlloSettings:
+    keys: dict = {"layers": 2, "channels": 32, "batch": 64, "validation_clips": 4, "epoch": 5, "dropout": 0.0}
     return pavllo.PavlloSettings(**(keys | changes))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import torch
@@ -28,8 +29,8 @@ def folder(tmp_path_factory):
     return motion_folder(tmp_path_factory.mktemp("motion"), ("01", "02", "03", "05"))
 
 
-def small(**changes: object) -> pavllo_semi.PavlloSemiSettings:
-    keys = {"layers": 2, "channels": 32, "batch": 20, "validation_clips": 2, "epoch": 5, "dropout": 0.0}
+def small(**changes: Any) -> pavllo_semi.PavlloSemiSettings:
+    keys: dict = {"layers": 2, "channels": 32, "batch": 20, "validation_clips": 2, "epoch": 5, "dropout": 0.0}
     return pavllo_semi.PavlloSemiSettings(**(keys | {"cameras": CameraRange(known=0.0, fov=(61.0, 65.0))} | changes))
 
 

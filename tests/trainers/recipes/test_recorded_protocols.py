@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -30,8 +31,8 @@ def generator(seed: int = 1) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def semi(folder: Path, **changes: object) -> pavllo_semi.SemiRecipe:
-    keys = {"layers": 1, "channels": 16, "batch": 8, "validation_clips": 2, "warm_up": 0, "recorded": True}
+def semi(folder: Path, **changes: Any) -> pavllo_semi.SemiRecipe:
+    keys: dict = {"layers": 1, "channels": 16, "batch": 8, "validation_clips": 2, "warm_up": 0, "recorded": True}
     return pavllo_semi.recipe(
         pavllo_semi.PavlloSemiSettings(**(keys | {"labelled": ("S1",)} | changes)), [str(folder)], "cpu", 9
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -29,7 +30,7 @@ from trainers.recipes import zhang2021
 CONFIG = "configs/train/zhang2021.yaml"
 
 
-def lifter(**changes: object) -> Zhang2021:
+def lifter(**changes: Any) -> Zhang2021:
     """Small, with statistics of batch normalisation that fit a walk."""
     torch.manual_seed(2)
     changes = {"blocks": 2} | changes
@@ -136,8 +137,8 @@ def test_depth_and_distance_make_the_true_pose():
     assert (found - pose).abs().max() < 1e-6
 
 
-def small(**changes: object) -> zhang2021.Zhang2021Settings:
-    keys = {"channels": 16, "blocks": 2, "validation_clips": 2, "batch": 16}
+def small(**changes: Any) -> zhang2021.Zhang2021Settings:
+    keys: dict = {"channels": 16, "blocks": 2, "validation_clips": 2, "batch": 16}
     return zhang2021.Zhang2021Settings(**(keys | changes))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -22,9 +23,9 @@ WRIST, WRIST33 = H36M_17.index("left_wrist"), BLAZEPOSE_33.index("left_wrist")
 KNEE = H36M_17.index("right_knee")
 
 
-def clip(kind: str = "rendered", pool: str = "heldout", frames: int = 60, **changes: object) -> DetectorClip:
+def clip(kind: str = "rendered", pool: str = "heldout", frames: int = 60, **changes: Any) -> DetectorClip:
     """A walker 4 m away.  Its left wrist is behind a board in frames 20-40, where the detector invents it."""
-    pose = (walkers(1, frames)[0].numpy() * np.float32([1, -1, 1])).astype(np.float32)
+    pose = (walkers(1, frames)[0].numpy() * np.array([1, -1, 1], np.float32)).astype(np.float32)
     pose -= pose[:, :1]
     points = spread(pose, "blazepose33")
     truth = (points + [0, 0, 4])[..., :2] / (points + [0, 0, 4])[..., 2:] * 800 + [320, 240]
@@ -54,7 +55,7 @@ def clip(kind: str = "rendered", pool: str = "heldout", frames: int = 60, **chan
         "hidden": hidden,
         "trusted": ones > 0,
     }
-    head = {
+    head: dict[str, Any] = {
         "name": "walk",
         "subject": "05",
         "kind": kind,

@@ -209,7 +209,9 @@ class RecordedCalls:
     """In place of `torch.cuda`: whatever is called while it captures is called again, into the same tensors."""
 
     def __init__(self, monkeypatch) -> None:
-        self.recorded, self.capturing, self.streams = [], False, []
+        self.recorded: list[tuple] = []
+        self.capturing = False
+        self.streams: list = []
         for name, value in {"CUDAGraph": lambda: self, "graph": self.capture, "Stream": lambda: self,
                             "stream": lambda _: nullcontext(), "current_stream": lambda: self,
                             "set_stream": self.streams.append}.items():  # fmt: skip

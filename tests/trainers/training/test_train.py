@@ -95,8 +95,7 @@ def test_a_killed_run_ends_with_the_same_weights(config, motion, tmp_path, monke
 
 def kill_at(patch: pytest.MonkeyPatch, step: int) -> None:
     from trainers.training import train
-
-    whole_step = train.one_step
+    from trainers.training.step import one_step as whole_step
 
     def one_step(recipe, optimizers, rates, now, *rest):
         if now == step:

@@ -12,7 +12,7 @@ from trainers.errors import UserError
 
 
 def take(frames: int = 200) -> np.ndarray:
-    return walkers(1, frames)[0].numpy() + np.float32([4.0, 0.7, -2.0])
+    return walkers(1, frames)[0].numpy() + np.array([4.0, 0.7, -2.0], np.float32)
 
 
 @pytest.mark.parametrize(("fps", "frames"), [(120.0, 200), (60.0, 200), (50.0, 200), (25.0, 100)])

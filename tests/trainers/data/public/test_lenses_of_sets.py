@@ -131,7 +131,7 @@ def threedhp_files(folder, noise_px=0.0):
     rng = np.random.default_rng(1)
 
     def arrays(fx: float, fy: float, cx: float, cy: float) -> dict[str, np.ndarray]:
-        local = walkers(2, T)[0].numpy() * np.float32([1, -1, -1]) + np.float32([0.3, 1, 4])
+        local = walkers(2, T)[0].numpy() * np.array([1, -1, -1], np.float32) + np.array([0.3, 1, 4], np.float32)
         stored, xy = np.zeros((T, 17, 3), np.float32), np.zeros((T, 17, 2), np.float32)
         stored[:, threedhp.ORDER] = local * 1000
         xy[:, threedhp.ORDER] = local[..., :2] / local[..., 2:] * (fx, fy) + (cx, cy)

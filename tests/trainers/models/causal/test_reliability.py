@@ -12,8 +12,9 @@ from realtime.occlude.learned import LearnedReliability
 from tests.support.people.made_up_clips import TICKS, WRIST, made_up
 from trainers import cli
 from trainers.data.shards.clip_shards import write_shard
+from trainers.metrics import area_under_roc
 from trainers.models.causal.reliability import ReliabilityNet, mirrored
-from trainers.recipes.reliability import area_under_roc, telling
+from trainers.recipes.reliability import telling
 
 
 def test_e13_steps_equal_the_clip():

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import pytest
 import torch
 
 from tests.support.people.walkers import walkers
 from trainers.models.papers import inference_optimisation
-from trainers.models.papers.inference_optimisation import InferenceOptimisationSettings, KeypointView
+from trainers.models.papers.inference_optimisation import InferenceOptimisationSettings, KeypointView, Weights
 from trainers.models.papers.motion_critic import Critic
 
 
@@ -38,7 +39,7 @@ def test_the_five_weights():
     distance2, confidence = torch.tensor([0.0, 1.0, 9.0, 1.0]), torch.tensor([0.9, 0.9, 0.9, 0.2])
     plain = (1.0, 0.0)
 
-    def weights(kind: str, **more: float) -> list[float]:
+    def weights(kind: Weights, **more: Any) -> list[float]:
         return inference_optimisation.weigh(
             distance2, confidence, InferenceOptimisationSettings(kind, **more), plain
         ).tolist()
