@@ -18,6 +18,9 @@ from pathlib import Path
 import psutil
 import pytest
 
+if "PYTEST_XDIST_WORKER" in os.environ:
+    os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads of several files would spin for each other's cores
+
 RUNTIME_DIR = "STEADYPOSE_RUNTIME_DIR"
 SHM = Path("/dev/shm")
 TESTS = Path(__file__).parent
