@@ -81,8 +81,8 @@ def test_an_inlet_gets_the_stream_with_capture_times():
     assert found["type"] == "MoCap" and found["labels"][:3] == [f"pelvis.Position{axis}" for axis in "XYZ"]
     stamps, now, values = (np.array(column, float) for column in zip(*found["samples"]))
     assert values.shape == (60, 37 * 5 + 1) and np.isfinite(values).all() and (values[:, -1] == 1).all()
-    steps = np.diff(stamps)  # capture times, not times of arrival: whole frames apart
-    assert np.abs(steps / np.round(steps * 30).clip(1) - 1 / 30).max() < 0.02
+    frames = 30 * np.diff(stamps)  # capture times, not times of arrival: whole frames apart, but for late ones
+    assert (frames > 0).all() and np.mean(np.abs(frames - np.round(frames).clip(1)) < 0.1) > 0.8
     assert 0.03 < np.min(now - stamps) < 5.0
 
 

@@ -166,6 +166,7 @@ def test_what_the_compiler_makes_of_it_is_the_same(data, tmp_path, monkeypatch):
     from torch._inductor import config
 
     monkeypatch.setattr(config, "compile_threads", 1)  # its threads would stay
+    monkeypatch.setenv("SETUPTOOLS_USE_DISTUTILS", "stdlib")  # a test before this one may have imported that already
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path))
     draw = small_draw(data)
     with NumberCount() as count:
