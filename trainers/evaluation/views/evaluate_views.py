@@ -47,6 +47,7 @@ from trainers.evaluation.views.judge_views import (
 
 LENSES = ("guessed", "calibrated")
 HOLD = "hold"
+FUSED = ", cameras fused"  # behind a set's name
 COLUMNS = {  # header -> (part, figure, factor)
     "mm": ("visible", "unaligned_mm", 1), "aligned": ("visible", "aligned_mm", 1),
     "bones °": ("visible", "bones_deg", 1), "velocity": ("visible", "velocity_mm", 1),
@@ -143,7 +144,7 @@ def judged(
             flags[name] = occlusion_flags(runs)
             groups.setdefault(views.name, []).append(name)
         if len(every) >= FEWEST:
-            fused_sets[f"{views.name}, cameras fused"] = {
+            fused_sets[views.name + FUSED] = {
                 name: judge_fused(every, engine, config) for name, engine in engines.items()
             }
     groups |= {"all": list(cameras)} if len(groups) > 1 else {}
@@ -211,7 +212,8 @@ def shown(rows: dict[str, dict[str, Figures]]) -> dict[str, dict[str, float]]:
 
 def case_table(report: dict[str, Any]) -> Table:
     """Return every case of the suite, models side by side, mean of the cameras."""
-    everywhere: dict[str, dict[str, Figures]] = list(report["together"].values())[-1]
+    means = [rows for where, rows in report["together"].items() if not where.endswith(FUSED)]  # those of all come last
+    everywhere: dict[str, dict[str, Figures]] = means[-1]
     table = Table("covered", "model", *CASE_COLUMNS, box=box.MARKDOWN)
     for case in report["settings"]["cases"]:
         for model, row in everywhere.items():
