@@ -51,18 +51,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     trials = list(islice(gather(args), args.limit or None))
     rows = {}
-    for model in args.models:
+    for model, name in zip(args.models, labels(args.models)):
         if model in FLOORS:
-            rows[model] = figures(FLOORS[model](trials)) | {"look-ahead, ms": 0.0, "ms a frame": 0.0}
+            rows[name] = figures(FLOORS[model](trials)) | {"look-ahead, ms": 0.0, "ms a frame": 0.0}
             continue
         with exported(model) as folder:
             ms = milliseconds(opened(folder, 1), trials[0])
-            rows[model] = row(opened(folder), trials) | {"ms a frame": ms}
+            rows[name] = row(opened(folder), trials) | {"ms a frame": ms}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
     show(rows, Console(width=220))
     print(json.dumps(rows))
     return 0
+
+
+def labels(models: list[str]) -> list[str]:
+    """Return names without their folders; as they were given where two would be alike."""
+    short = [Path(model).name or model for model in models]
+    return short if len(set(short)) == len(set(models)) else models
 
 
 def row(engine: Engine, trials: list[TestClip]) -> dict[str, Any]:

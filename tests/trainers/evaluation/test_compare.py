@@ -10,7 +10,7 @@ from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import MotionSegment
-from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA
+from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA, labels
 
 
 def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
@@ -32,6 +32,11 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     said = capsys.readouterr().out
     assert json.loads(said.splitlines()[-1]) == rows
     assert "| hold" in said and "| all inside |" in said and "cut off" not in said
+
+
+def test_a_run_is_named_without_its_folder_unless_two_are_alike():
+    assert labels(["hold", "runs/mine"]) == ["hold", "mine"]
+    assert labels(["a/mine", "b/mine"]) == ["a/mine", "b/mine"]
 
 
 def test_an_unknown_lifter_is_named(tmp_path, capsys):
