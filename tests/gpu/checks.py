@@ -127,7 +127,7 @@ def check_captured_batches_equal_eager_ones(gpu: Any) -> None:
     for seed in range(3):
         batch = compiled(torch.Generator("cuda").manual_seed(seed))
         (made,) = compiled.made.values()
-        assert isinstance(made.function, CapturedFunction)
+        assert isinstance(made.function, CapturedFunction) and made.function.graph, "the driver refused to capture"
         with NumberTape(*numbers(made.uniform, made.normal, torch.Generator("cuda").manual_seed(seed))):
             eager = draw(torch.Generator("cuda").manual_seed(seed))
         for one, other in zip(tensors(batch), tensors(eager), strict=True):

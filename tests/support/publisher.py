@@ -67,6 +67,7 @@ class FakePipeline:
         self.seq, self.muted, self.status = -1, False, None
         self._speed, self._began_ns = speed, clock.now_ns()  # of a film or recording; None: a live source
         self._video, self._reasons, self._delay_ns = video, stage_reasons or {}, int(delay_ms * 1e6)
+        self.captured_ns: list[int] = []  # of every frame published
         self._stop, self._up = threading.Event(), threading.Event()
         self._thread = threading.Thread(target=self._run)
 
@@ -98,6 +99,7 @@ class FakePipeline:
         now, t = clock.now_ns(), self.seq / self.hz
         media_ns = self._began_ns + int(self.seq / self.hz * 1e9 * (self._speed or 0))
         captured_ns = now - self._delay_ns if self._speed is None else media_ns
+        self.captured_ns.append(captured_ns)
         stamp = Stamp("cam0", self.stream, self.seq, captured_ns, clock.unix_ns() - self._delay_ns)
         people = self.script(t)
         keypoints = walker.keypoints(self.seq, tuple(people), stamp)
