@@ -42,6 +42,12 @@ def exported(model: str) -> Iterator[str]:
         yield str(Path(made) / path.stem)
 
 
+def labels(models: list[str]) -> list[str]:
+    """Return names without their folders; as they were given where two would be alike."""
+    short = [Path(model).name or model for model in models]
+    return short if len(set(short)) == len(set(models)) else models
+
+
 def opened(folder: str, batch: int = BATCH) -> Engine:
     """Open a verified engine; a refusal is a UserError."""
     try:

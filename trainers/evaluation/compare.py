@@ -23,7 +23,7 @@ from rich.table import Table
 from engines.contract import map_reliability
 from engines.engine import Engine
 from engines.skeleton import H36M_17, Array, mapping
-from trainers.deploy.run_engine import exported, lift, opened
+from trainers.deploy.run_engine import exported, labels, lift, opened
 from trainers.evaluation.evaluate import add_data_arguments, evaluate, gather
 from trainers.evaluation.scores import Scores, report
 from trainers.test_clips.from_motion import TestClip
@@ -63,12 +63,6 @@ def main(args: argparse.Namespace) -> int:
     show(rows, Console(width=220))
     print(json.dumps(rows))
     return 0
-
-
-def labels(models: list[str]) -> list[str]:
-    """Return names without their folders; as they were given where two would be alike."""
-    short = [Path(model).name or model for model in models]
-    return short if len(set(short)) == len(set(models)) else models
 
 
 def row(engine: Engine, trials: list[TestClip]) -> dict[str, Any]:

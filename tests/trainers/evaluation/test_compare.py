@@ -10,7 +10,8 @@ from tests.support.people.walkers import walkers
 from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import MotionSegment
-from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA, labels
+from trainers.deploy.run_engine import labels
+from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA
 
 
 def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):

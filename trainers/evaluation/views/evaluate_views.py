@@ -27,7 +27,7 @@ from realtime.config.schema import DetectorConfig, OcclusionConfig, RunConfig
 from realtime.detect.mediapipe_detector import Detector, open_detector
 from realtime.detect.model_download import ModelError
 from trainers.data.multiview import CalibratedFilms, load_views
-from trainers.deploy.run_engine import exported, opened
+from trainers.deploy.run_engine import exported, labels, opened
 from trainers.errors import UserError
 from trainers.evaluation.occluders.occluder_cases import FIVE, Cover
 from trainers.evaluation.occluders.occluder_suite import SUITE
@@ -100,13 +100,14 @@ def main(args: argparse.Namespace) -> int:
 def opened_lifters(asked: list[str], stack: ExitStack) -> dict[str, Engine]:
     """By name, `hold` first where the store has it."""
     found: dict[str, Engine] = {}
-    for model in dict.fromkeys(([HOLD] if HOLD in names() else []) + asked):
+    models = list(dict.fromkeys(([HOLD] if HOLD in names() else []) + asked))
+    for model, name in zip(models, labels(models)):
         engine = opened(stack.enter_context(exported(model)), 1)
         if engine.contract.task != "lift":
             raise UserError(
                 f"{model}: task {engine.contract.task}, expected a lifter; flags are judged beside it anyway"
             )
-        found[Path(model).name] = engine
+        found[name] = engine
     return found
 
 
@@ -172,7 +173,7 @@ def write(report: dict[str, Any], out: Path) -> None:
         show(report, Console(file=file, width=240))
     show(report, Console(width=240))
     print(f"{out}/views.json, {out}/views.md")
-    print(json.dumps(plain({name: shown(rows) for name, rows in (report["cameras"] | report["together"]).items()})))
+    print(json.dumps(plain({name: shown(rows) for name, rows in everyone(report).items()})))
 
 
 def plain(values: Any) -> Any:
@@ -184,7 +185,7 @@ def plain(values: Any) -> Any:
 
 def show(report: dict[str, Any], console: Console) -> None:
     table = Table("camera", "model", *COLUMNS, box=box.MARKDOWN)
-    for camera, rows in (report["cameras"] | report["together"]).items():
+    for camera, rows in everyone(report).items():
         for model, figures in shown(rows).items():
             table.add_row(camera, model, *map(number, figures.values()))
     console.print(table)
@@ -199,12 +200,16 @@ def show(report: dict[str, Any], console: Console) -> None:
         console.print(f"behind the detector: {where}: {', '.join(columns)}", highlight=False, soft_wrap=True)
 
 
+def everyone(report: dict[str, Any]) -> dict[str, dict[str, dict[str, Figures]]]:
+    """Return rows of every camera, then of cameras together."""
+    return dict(report["cameras"] | report["together"])
+
+
 def shown(rows: dict[str, dict[str, Figures]]) -> dict[str, dict[str, float]]:
     """Return what the table shows of each lifter, by its headers."""
     return {
         model: {
-            header: round(row.get(part, {}).get(key, math.nan) * factor, 2)
-            for header, (part, key, factor) in COLUMNS.items()
+            header: row.get(part, {}).get(key, math.nan) * factor for header, (part, key, factor) in COLUMNS.items()
         }
         for model, row in rows.items()
     }

@@ -52,7 +52,7 @@ def test_a_perfect_detector_is_without_error_where_it_sees(stage, monkeypatch, t
     said = capsys.readouterr().out
     assert "man/cam_b" in said and "last-observed" in said and (tmp_path / "out/views.md").read_text() in said
     last = json.loads(said.splitlines()[-1])
-    assert last["man"]["detector"]["mm"] == round(report["together"]["man"]["detector"]["visible"]["unaligned_mm"], 2)
+    assert last["man"]["detector"]["mm"] == report["together"]["man"]["detector"]["visible"]["unaligned_mm"]
 
 
 @pytest.fixture(scope="module")
