@@ -1,4 +1,5 @@
-"""Correct, carry, fuse: a per-frame corrector before a causal lifter, their answers weighed by variance, bones held.
+"""Correct, carry, fuse: a per-frame corrector before a causal lifter, their answers weighed by variance.  What is
+believed is placed on its ray, bones keep their lengths.
 
 In the open both err, mostly in other ways: the fused pose errs less than either.  What is not believed the lifter
 carries alone, with the last believed correction.  37 joints: H36M's 17 fused; face, hands and feet as the corrector has
@@ -15,21 +16,16 @@ from torch import Tensor, nn
 from engines.contract import Contract
 from engines.skeleton import BODY_37, H36M_17
 from trainers.models.blocks.hold_hidden import pick
+from trainers.models.causal.bone_lengths import BONE_ENDS, remember_lengths, with_lengths
 from trainers.models.causal.causal_lifter import LiveLifter
-from trainers.models.causal.corrector import Corrector, person_view
+from trainers.models.causal.corrector import Corrector, PersonView, person_view
+from trainers.models.causal.on_rays import place_on_rays
 
 CORE = len(H36M_17)
 EXTRA_PARENTS = list(BODY_37.parents[CORE:])
-BONE_ENDS = list(range(1, len(BODY_37)))
-BONE_PARENTS = list(BODY_37.parents[1:])
-OTHER_SIDE = [int(joint) - 1 for joint in BODY_37.mirror()[1:]]  # bone -> the same of the other half of the body
 CARRIED = "carry_"  # prefix of the lifter's own state
 SETTLE_S = 0.05  # of the correction: longer smooths more of the detector's jitter and lags where a body turns fast
 OFFSET_S = 0.05  # of face, hands and feet on their parents
-LENGTH_S = 20.0  # memory of a person's bone lengths
-FIRST_LENGTH_S = 0.5  # so much of it is the pose of the moment
-LEAST_M = 1e-3
-LEAST_WEIGHT = 1e-6  # of a bone that is not believed on either side
 
 
 class CorrectedLifter(nn.Module):
@@ -71,7 +67,7 @@ class CorrectedLifter(nn.Module):
         )  # fmt: skip
         after = {CARRIED + name: value for name, value in after.items()}
         share, sigma = self._weigh(corrected_sigma, carried_sigma, trust)
-        pose, own = self._settled(corrected, carried @ turn, share, trust, dt, start, state)
+        pose, own = self._settled(corrected, carried @ turn, share, self._rays(view), trust, dt, start, state)
         return (pose @ turn.transpose(1, 2), sigma), after | own
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
@@ -87,32 +83,37 @@ class CorrectedLifter(nn.Module):
         corrected, corrected_sigma = self.corrector.correct(view)
         trust = self.corrector.reliability(reliability.flatten(0, 1))
         share, sigma = self._weigh(corrected_sigma, carried_sigma.flatten(0, 1), trust)
-        parts = corrected, carried.flatten(0, 1) @ view.rotation, share, trust
+        parts = corrected, carried.flatten(0, 1) @ view.rotation, share, self._rays(view), trust
         steps = zip(*(part.view(-1, ticks, *part.shape[1:]).unbind(1) for part in parts))
         state = {name: x.new_zeros(len(x), *shape) for name, shape in self.contract().state}
         poses, before = [], time[:, 0]
-        for t, (corrected, carried, share, trust) in enumerate(steps):
+        for t, (corrected, carried, share, rays, trust) in enumerate(steps):
             start = torch.full((len(x),), t == 0, device=x.device)
-            pose, state = self._settled(corrected, carried, share, trust, time[:, t] - before, start, state)
+            pose, state = self._settled(corrected, carried, share, rays, trust, time[:, t] - before, start, state)
             poses.append(pose)
             before = time[:, t]
         turned = torch.stack(poses, 1).flatten(0, 1) @ view.rotation.transpose(1, 2)
         return turned.view(-1, ticks, *turned.shape[1:]), sigma.view(-1, ticks, sigma.shape[-1])
 
     def _settled(
-        self, corrected: Tensor, carried: Tensor, share: Tensor, trust: Tensor, dt: Tensor, start: Tensor,
+        self, corrected: Tensor, carried: Tensor, share: Tensor, rays: Tensor, trust: Tensor, dt: Tensor, start: Tensor,
         state: Mapping[str, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
-        """Return the fused pose (B, 37, 3) in the person's axes with held bones, and the state that is not the
-        lifter's."""
+        """Return the fused pose (B, 37, 3) in the person's axes, believed joints on their rays (B, 17, 2), bones held,
+        and the state that is not the lifter's."""
         wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
         correction = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
         hung = corrected[:, CORE:] - pick(corrected, EXTRA_PARENTS, 1)
         offset = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
         core = carried + correction
-        pose = torch.cat([core, pick(core, EXTRA_PARENTS, 1) + offset], 1)
-        pose, length, known = hold_lengths(pose, trust, dt, start, state["length"], state["known"])
+        length, known = remember_lengths(_hung(core, offset), trust, dt, start, state["length"], state["known"])
+        core = place_on_rays(core, rays, trust[:, :CORE], length[:, : CORE - 1], self.carry.front.threshold)
+        pose = with_lengths(_hung(core, offset), length)
         return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
+
+    def _rays(self, view: PersonView) -> Tensor:
+        """Return (B, 17, 2): where the detector sees the joints."""
+        return torch.matmul(self.corrector.weights[:CORE], view.rays)
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""
@@ -131,39 +132,12 @@ class CorrectedLifter(nn.Module):
         return self.lean[0] + self.lean[1] * 10 * (part - 0.5)
 
 
+def _hung(core: Tensor, offset: Tensor) -> Tensor:
+    """Return 37 joints: face, hands and feet at their offsets from the joints that they hang on."""
+    return torch.cat([core, pick(core, EXTRA_PARENTS, 1) + offset], 1)
+
+
 def follow(wanted: Tensor, last: Tensor, trust: Tensor, dt: Tensor, start: Tensor, seconds: float) -> Tensor:
     """Return (B, J, 3) moves to what is wanted, the faster the more it is believed; at a start it is there at once."""
     speed = (1 - torch.exp(-dt / seconds))[:, None, None] * trust.unsqueeze(-1)
     return torch.where(start[:, None, None], wanted, last + speed * (wanted - last))
-
-
-def hold_lengths(
-    pose: Tensor, trust: Tensor, dt: Tensor, start: Tensor, length: Tensor, known: Tensor
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Return the pose (B, 37, 3) with the person's own bone lengths: their mean so far, weighed by what was believed.
-
-    Both halves of a body are alike: a bone and its other side share one length, and the better seen one counts more.
-    """
-    bone = pick(pose, BONE_ENDS, 1) - pick(pose, BONE_PARENTS, 1)
-    now = (bone.square().sum(-1) + LEAST_M**2).sqrt()
-    believed = torch.minimum(pick(trust, BONE_ENDS, 1), pick(trust, BONE_PARENTS, 1)).square() + LEAST_WEIGHT
-    both = believed + pick(believed, OTHER_SIDE, 1)
-    counted = believed * now
-    seen = (counted + pick(counted, OTHER_SIDE, 1)) / both
-    weight = 0.5 * both * dt.clamp(0, 1)[:, None]
-    first = start[:, None]
-    known = torch.where(first, torch.full_like(known, FIRST_LENGTH_S), known)
-    length = torch.where(first, seen, length)
-    length = length + weight / (known + weight) * (seen - length)
-    known = (known + weight).clamp_max(LENGTH_S)
-    scaled = bone * (length / now).unsqueeze(-1)
-    return pose[:, :1] + torch.matmul(chains(pose), scaled), length, known
-
-
-def chains(like: Tensor) -> Tensor:
-    """Return (37, 36): 1 for every bone between the pelvis and a joint."""
-    rows = [[0.0] * len(BONE_ENDS) for _ in BODY_37.joints]
-    for bone, parent in enumerate(BONE_PARENTS):
-        rows[bone + 1] = [*rows[parent]]
-        rows[bone + 1][bone] = 1.0
-    return torch.tensor(rows, dtype=like.dtype, device=like.device)

@@ -6,8 +6,9 @@ torch = pytest.importorskip("torch")
 
 from engines.skeleton import BODY_37
 from tests.trainers.models.causal.test_causal_lifter import shaken
+from trainers.models.causal.bone_lengths import BONE_ENDS, BONE_PARENTS, remember_lengths, with_lengths
 from trainers.models.causal.causal_lifter import LiveLifter
-from trainers.models.causal.corrected_lifter import BONE_ENDS, BONE_PARENTS, CorrectedLifter, follow, hold_lengths
+from trainers.models.causal.corrected_lifter import CorrectedLifter, follow
 from trainers.models.causal.corrector import Corrector
 
 TICKS, CLIPS = 40, 2
@@ -84,6 +85,11 @@ def test_what_is_followed_is_reached_by_belief_and_kept_without():
     found = follow(wanted, last, trust, torch.tensor([10.0]), torch.tensor([False]), 0.15)
     assert (found[0, 0] > 0.99).all() and (found[0, 1] == 0).all()
     assert (follow(wanted, last, trust, torch.tensor([0.03]), torch.tensor([True]), 0.15) == 1).all()
+
+
+def hold_lengths(pose, *rest):
+    length, known = remember_lengths(pose, *rest)
+    return with_lengths(pose, length), length, known
 
 
 def alike(pose):
