@@ -46,6 +46,7 @@ class Endurance:
     def __init__(self, program: Program, witness: Witness, client: PoseClient, draw: random.Random) -> None:
         self.program, self.witness, self.client, self.draw = program, witness, client, draw
         self.endured = Endured()
+        self._since: dict[int, float] = {}  # process -> when it was seen first
 
     def start(self) -> None:
         if not self._until(lambda: self.witness.counts.poses > 0, START_S):
@@ -107,6 +108,7 @@ class Endurance:
 
     def _sample(self, at_s: float) -> None:
         """Only whole families: a stage that is being started again would count as saving."""
-        found = sample(self.program.process.pid, self.client.address, at_s)
-        if found and all(self.program.pids().values()):
+        pids = self.program.pids()
+        found = sample(self.program.process.pid, self.client.address, at_s, pids, self._since)
+        if found and all(pids.values()):
             self.endured.samples.append(found)

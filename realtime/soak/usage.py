@@ -1,9 +1,15 @@
-"""Sample what a run holds: memory, descriptors, threads, shared memory; and tell whether that is flat."""
+"""Sample what a run holds: memory, descriptors, threads, shared memory; and tell whether that is flat.
+
+A process that was started again is smaller than it will be: memory is compared among processes of one name and age.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from bisect import bisect
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from statistics import median
 
@@ -13,6 +19,17 @@ from realtime.bench.load import private_bytes
 from realtime.transport.address import memory_names
 
 SHM = Path("/dev/shm")
+
+
+AGES_S = (2.0, 4.0, 7.0, 12.0, 20.0, 40.0, 80.0)  # borders of what counts as one age
+SUPERVISOR, HELPER = "supervisor", "helper"
+
+
+@dataclass(frozen=True)
+class ProcessMemory:
+    process: str
+    age_s: float  # since it was seen first
+    megabytes: float
 
 
 @dataclass(frozen=True)
@@ -25,6 +42,7 @@ class Usage:
     threads: int
     segments: int  # of shared memory
     processes: int
+    each: tuple[ProcessMemory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -38,17 +56,22 @@ class Growth:
 LIMITS = {"memory_mb": 20.0, "descriptors": 4.0, "threads": 3.0, "segments": 0.0, "processes": 0.0}
 
 
-def sample(pid: int, bind: str, at_s: float) -> Usage | None:
-    """None while a process ends or starts under our eyes."""
+def sample(pid: int, bind: str, at_s: float, stages: Mapping[str, int | None], since: dict[int, float]) -> Usage | None:
+    """None while a process ends or starts under our eyes; `since`: when each was seen first, which is kept there."""
+    names = {number: name for name, number in stages.items()} | {pid: SUPERVISOR}
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
-        memory = sum(private_bytes(process) for process in family) / 1e6
+        each = tuple(
+            ProcessMemory(names.get(p.pid, HELPER), at_s - since.setdefault(p.pid, at_s), private_bytes(p) / 1e6)
+            for p in family
+        )
         descriptors = sum(process.num_fds() if hasattr(process, "num_fds") else 0 for process in family)
         threads = sum(process.num_threads() for process in family)
     except psutil.Error:
         return None
-    return Usage(at_s, memory, descriptors, threads, len(segments(bind)), len(family))
+    memory = sum(one.megabytes for one in each)
+    return Usage(at_s, memory, descriptors, threads, len(segments(bind)), len(family), each)
 
 
 def segments(bind: str) -> list[str]:
@@ -60,7 +83,35 @@ def growth(samples: Sequence[Usage]) -> list[Growth]:
     """Compare the second quarter with the last, figure by figure."""
     quarter = max(1, len(samples) // 4)
     early, late = samples[quarter : 2 * quarter] or samples[:1], samples[-quarter:]
-    return [
-        Growth(name, median(getattr(u, name) for u in early), median(getattr(u, name) for u in late), limit)
-        for name, limit in LIMITS.items()
-    ]
+    found = {name: (middle(early, name), middle(late, name)) for name in LIMITS}
+    if all(u.each for u in (*early, *late)):
+        found["memory_mb"] = memory_at_like_ages(early, late)
+    return [Growth(name, *found[name], limit) for name, limit in LIMITS.items()]
+
+
+def middle(samples: Sequence[Usage], name: str) -> float:
+    return float(median(getattr(usage, name) for usage in samples))
+
+
+def memory_at_like_ages(early: Sequence[Usage], late: Sequence[Usage]) -> tuple[float, float]:
+    """Return MB of all processes, early and late: of each name the mean over the ages that both parts saw.
+
+    A name that was seen at no age in both counts with its medians.
+    """
+    first, second = by_age(early), by_age(late)
+    total = [0.0, 0.0]
+    for name in first.keys() | second.keys():
+        before, after = first.get(name, {}), second.get(name, {})
+        common = before.keys() & after.keys()
+        for part, ages in enumerate((before, after)):
+            counted = [ages[age] for age in common] or [list(chain.from_iterable(ages.values()))]
+            total[part] += sum(median(mb) if mb else 0.0 for mb in counted) / len(counted)
+    return total[0], total[1]
+
+
+def by_age(samples: Sequence[Usage]) -> dict[str, dict[int, list[float]]]:
+    """Return name of the process -> age, as a place among AGES_S -> MB of each sample."""
+    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in (process for usage in samples for process in usage.each):
+        found[one.process][bisect(AGES_S, one.age_s)].append(one.megabytes)
+    return found

@@ -15,7 +15,7 @@ import pytest
 from realtime.soak.endurance import Endured
 from realtime.soak.harm import Harm, choose, inflict
 from realtime.soak.report import ShutdownResult, promises
-from realtime.soak.usage import Usage
+from realtime.soak.usage import ProcessMemory, Usage, growth
 from realtime.soak.witness import Counts, add
 from tests.support.peer import free_address
 
@@ -84,6 +84,25 @@ def test_a_stale_message_is_no_answer():
 def test_growth_is_seen(name):
     grown = replace(FLAT, **{name: getattr(FLAT, name) + 25})
     assert broken(Counts(), Endured(samples=[FLAT] * 6 + [grown] * 2)) == [f"growth of {name}"]
+
+
+def aged(age_s: float, estimate_mb: float) -> Usage:
+    each = (ProcessMemory("supervisor", 100.0, 46.0), ProcessMemory("estimate", age_s, estimate_mb))
+    return replace(FLAT, memory_mb=46.0 + estimate_mb, each=each)
+
+
+def test_a_process_that_grows_up_is_no_leak_and_one_that_is_larger_at_its_age_is():
+    young, grown = aged(1.0, 280.0), aged(15.0, 330.0)
+    early, late = [young, young, young, grown], [young, grown, grown, grown]
+    memory = growth([young] * 4 + early + [young] * 4 + late)[0]
+    assert memory.early == memory.late == 46.0 + (280.0 + 330.0) / 2
+    leaky = [replace(u, each=(u.each[0], replace(u.each[1], megabytes=u.each[1].megabytes + 25))) for u in late]
+    assert broken(Counts(), Endured(samples=[young] * 4 + early + [young] * 4 + leaky)) == ["growth of memory_mb"]
+
+
+def test_a_process_without_a_like_age_counts_with_its_medians():
+    memory = growth([aged(1.0, 280.0)] * 6 + [aged(15.0, 330.0)] * 2)[0]
+    assert (memory.early, memory.late) == (326.0, 376.0)
 
 
 def test_what_is_left_behind_is_seen():
