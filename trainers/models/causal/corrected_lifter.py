@@ -101,14 +101,13 @@ class CorrectedLifter(nn.Module):
     ) -> tuple[Tensor, dict[str, Tensor]]:  # fmt: skip
         """Return the fused pose (B, 37, 3) in the person's axes, believed joints on their rays (B, 17, 2), bones held,
         and the state that is not the lifter's."""
-        wanted = share[:, :CORE, None] * (corrected[:, :CORE] - carried)
-        correction = follow(wanted, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
         hung = corrected[:, CORE:] - pick(corrected, EXTRA_PARENTS, 1)
         offset = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
-        core = carried + correction
-        length, known = remember_lengths(_hung(core, offset), trust, dt, start, state["length"], state["known"])
-        core = place_on_rays(core, rays, trust[:, :CORE], length[:, : CORE - 1], self.carry.front.threshold)
-        pose = with_lengths(_hung(core, offset), length)
+        fused = carried + share[:, :CORE, None] * (corrected[:, :CORE] - carried)
+        length, known = remember_lengths(_hung(fused, offset), trust, dt, start, state["length"], state["known"])
+        placed = place_on_rays(fused, rays, trust[:, :CORE], length[:, : CORE - 1], self.carry.front.threshold)
+        correction = follow(placed - carried, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
+        pose = with_lengths(_hung(carried + correction, offset), length)
         return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
 
     def _rays(self, view: PersonView) -> Tensor:
