@@ -62,6 +62,11 @@ def test_a_recording_without_the_detectors_3d_is_refused(tmp_path, capsys):
     assert "flat.sp" in capsys.readouterr().err
 
 
+def test_a_recording_that_is_not_there_is_one_line(tmp_path, capsys):
+    assert main(["steadiness", str(tmp_path / "none.spz")]) == 2
+    assert "none.spz" in (said := capsys.readouterr().err) and len(said.splitlines()) == 1
+
+
 def test_only_what_is_seen_or_there_counts():
     pose = np.random.default_rng(1).normal(size=(40, 17, 3))
     nothing = np.zeros((40, 17), bool)
