@@ -91,7 +91,8 @@ def test_fused_is_at_most_half_as_wrong_as_the_better_camera(tmp_path):
     print(f"mm, {len(recovered)} joints hidden from a, seen by b: {np.mean(recovered):.1f}")
     assert len(fused) == 75
     assert np.mean(fused[10:]) < 60 and np.mean(fused[10:]) <= 0.5 * min(np.mean(one[10:]) for one in single)
-    assert np.mean(inner[2][10:]) <= 0.6 * min(np.mean(inner[k][10:]) for k in range(2)), "relative to the root, too"
+    own = [float(np.mean(one[10:])) for one in inner]
+    assert own[2] < 52 and own[2] <= 0.65 * min(own[:2]), "relative to the root, too"
     assert len(recovered) > 10 and np.mean(recovered) < 60
 
 

@@ -1,9 +1,9 @@
 """Place believed joints on their rays, at depths at which the bones keep a person's lengths; no weights.
 
 A keypoint that is seen says where a joint lies in the picture better than any network that learned from rendered
-people, and a bone of known length says how far in front of its parent a joint must be: a tenth of what a pose errs by
-is in contradiction to one of the two.  A keypoint that lies far from where the pose expects it is doubted: it may be
-another person's, or a guess.  Shapes: B people, 17 joints; axes of a camera that looks along the person's ray; metres.
+people, and a bone of known length says how far in front of its parent, or behind it, a joint must be.  A keypoint that
+lies far from where the pose expects it is doubted: it may be another person's, or a guess.  Shapes: B people, 17
+joints; axes of a camera that looks along the person's ray; metres.
 """
 
 from __future__ import annotations
@@ -26,14 +26,15 @@ SHORTEST_M = 0.01
 
 def place_on_rays(pose: Tensor, rays: Tensor, trust: Tensor, length: Tensor, threshold: float) -> Tensor:
     """Return the pose (B, 17, 3) from the pelvis with its believed joints moved; rays (B, 17, 2), length (B, 16)."""
-    weight = (trust.square() + LEAST_WEIGHT).unsqueeze(-1) * _counted(pose, MADE_UP_WEIGHT)
+    weight = (trust.square() + LEAST_WEIGHT).unsqueeze(-1) * _column(pose, pelvis=1.0, made_up=MADE_UP_WEIGHT)
     weight = weight / weight.sum(1, keepdim=True)
     distance = person_distance(pose, rays, weight)
     aside = rays * (distance + pose[..., 2:]) - pose[..., :2]
     pelvis = (weight * aside).sum(1, keepdim=True)  # where it lies, across the line of sight
     aside = aside - pelvis
     near = 1 / (1 + aside.square().sum(-1, keepdim=True) / STRAY_M**2)
-    follows = trust.square().unsqueeze(-1) * (trust >= threshold).unsqueeze(-1) * near * _counted(pose, 0.0)
+    believed = torch.where(trust >= threshold, trust.square(), torch.zeros_like(trust)).unsqueeze(-1)
+    follows = believed * near * _column(pose, pelvis=0.0, made_up=0.0)  # all is measured from the pelvis
     depth = pose[..., 2:] + _deeper(pose[..., :2] + follows * aside, pose[..., 2:], rays, follows, length)
     aside = rays * (distance + depth) - pelvis - pose[..., :2]
     return torch.cat([pose[..., :2] + follows * aside, depth], -1)
@@ -63,8 +64,8 @@ def _deeper(across: Tensor, depth: Tensor, rays: Tensor, follows: Tensor, length
     return torch.matmul(chains(PARENTS, pose), step.clamp(-MOST_M, MOST_M))
 
 
-def _counted(like: Tensor, made_up: float) -> Tensor:
-    """Return (17, 1): 1, and `made_up` for joints that are no single point; the pelvis, from which all is measured,
-    follows nothing either."""
-    rows = [[made_up if name in MADE_UP or (made_up == 0 and j == 0) else 1.0] for j, name in enumerate(H36M_17.joints)]
+def _column(like: Tensor, pelvis: float, made_up: float) -> Tensor:
+    """Return (17, 1): 1 for joints that a detector sees as a point."""
+    rows = [[made_up if name in MADE_UP else 1.0] for name in H36M_17.joints]
+    rows[0] = [pelvis]
     return torch.tensor(rows, dtype=like.dtype, device=like.device)
