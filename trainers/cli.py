@@ -12,6 +12,7 @@ from importlib import import_module
 from realtime.calibration.errors import CalibrationError
 from realtime.cluster.ray_tasks import ClusterError
 from realtime.detect.native_library import mark_command
+from realtime.recording.file_format import RecordingError
 from trainers.errors import UserError
 
 COMMANDS = {
@@ -57,7 +58,7 @@ def main(argv: list[str] | None = None) -> int:
         parser = argparse.ArgumentParser(prog=f"trainers {argv[0]}", description=about)
         command.add_arguments(parser)
         return int(command.main(parser.parse_args(argv[1:])) or 0)
-    except (UserError, CalibrationError, ClusterError) as error:
+    except (UserError, CalibrationError, ClusterError, RecordingError) as error:
         print(f"trainers {argv[0]}: {error}", file=sys.stderr)
         return 2
     except ModuleNotFoundError as error:

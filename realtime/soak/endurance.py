@@ -46,7 +46,6 @@ class Endurance:
     def __init__(self, program: Program, witness: Witness, client: PoseClient, draw: random.Random) -> None:
         self.program, self.witness, self.client, self.draw = program, witness, client, draw
         self.endured = Endured()
-        self._since: dict[int, float] = {}  # process -> when it was seen first
 
     def start(self) -> None:
         if not self._until(lambda: self.witness.counts.poses > 0, START_S):
@@ -109,6 +108,6 @@ class Endurance:
     def _sample(self, at_s: float) -> None:
         """Only whole families: a stage that is being started again would count as saving."""
         pids = self.program.pids()
-        found = sample(self.program.process.pid, self.client.address, at_s, pids, self._since)
+        found = sample(self.program.process.pid, self.client.address, at_s, pids)
         if found and all(pids.values()):
             self.endured.samples.append(found)

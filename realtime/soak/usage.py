@@ -19,8 +19,6 @@ from realtime.bench.load import private_bytes
 from realtime.transport.address import memory_names
 
 SHM = Path("/dev/shm")
-
-
 AGES_S = (2.0, 4.0, 7.0, 12.0, 20.0, 40.0, 80.0)  # borders of what counts as one age
 SUPERVISOR, HELPER = "supervisor", "helper"
 
@@ -28,8 +26,8 @@ SUPERVISOR, HELPER = "supervisor", "helper"
 @dataclass(frozen=True)
 class ProcessMemory:
     process: str
-    age_s: float  # since it was seen first
-    megabytes: float
+    pid: int
+    megabytes: float  # proportional set size where the system tells it
 
 
 @dataclass(frozen=True)
@@ -37,12 +35,11 @@ class Usage:
     """Of the supervisor and all its stages together."""
 
     at_s: float
-    memory_mb: float  # proportional set size where the system tells it
+    memory: tuple[ProcessMemory, ...]
     descriptors: int
     threads: int
     segments: int  # of shared memory
     processes: int
-    each: tuple[ProcessMemory, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -53,25 +50,22 @@ class Growth:
     limit: float
 
 
-LIMITS = {"memory_mb": 20.0, "descriptors": 4.0, "threads": 3.0, "segments": 0.0, "processes": 0.0}
+LIMITS = {"descriptors": 4.0, "threads": 3.0, "segments": 0.0, "processes": 0.0}
+MEMORY_LIMIT_MB = 20.0
 
 
-def sample(pid: int, bind: str, at_s: float, stages: Mapping[str, int | None], since: dict[int, float]) -> Usage | None:
-    """None while a process ends or starts under our eyes; `since`: when each was seen first, which is kept there."""
+def sample(pid: int, bind: str, at_s: float, stages: Mapping[str, int | None]) -> Usage | None:
+    """None while a process ends or starts under our eyes."""
     names = {number: name for name, number in stages.items()} | {pid: SUPERVISOR}
     try:
         root = psutil.Process(pid)
         family = [root, *root.children(recursive=True)]
-        each = tuple(
-            ProcessMemory(names.get(p.pid, HELPER), at_s - since.setdefault(p.pid, at_s), private_bytes(p) / 1e6)
-            for p in family
-        )
+        memory = tuple(ProcessMemory(names.get(p.pid, HELPER), p.pid, private_bytes(p) / 1e6) for p in family)
         descriptors = sum(process.num_fds() if hasattr(process, "num_fds") else 0 for process in family)
         threads = sum(process.num_threads() for process in family)
     except psutil.Error:
         return None
-    memory = sum(one.megabytes for one in each)
-    return Usage(at_s, memory, descriptors, threads, len(segments(bind)), len(family), each)
+    return Usage(at_s, memory, descriptors, threads, len(segments(bind)), len(family))
 
 
 def segments(bind: str) -> list[str]:
@@ -83,35 +77,37 @@ def growth(samples: Sequence[Usage]) -> list[Growth]:
     """Compare the second quarter with the last, figure by figure."""
     quarter = max(1, len(samples) // 4)
     early, late = samples[quarter : 2 * quarter] or samples[:1], samples[-quarter:]
-    found = {name: (middle(early, name), middle(late, name)) for name in LIMITS}
-    if all(u.each for u in (*early, *late)):
-        found["memory_mb"] = memory_at_like_ages(early, late)
-    return [Growth(name, *found[name], limit) for name, limit in LIMITS.items()]
+    since = {one.pid: usage.at_s for usage in reversed(samples) for one in usage.memory}  # when each was seen first
+    memory = memory_at_like_ages(by_age(early, since), by_age(late, since))
+    others = (Growth(name, middle(early, name), middle(late, name), limit) for name, limit in LIMITS.items())
+    return [Growth("memory_mb", *memory, MEMORY_LIMIT_MB), *others]
 
 
 def middle(samples: Sequence[Usage], name: str) -> float:
     return float(median(getattr(usage, name) for usage in samples))
 
 
-def memory_at_like_ages(early: Sequence[Usage], late: Sequence[Usage]) -> tuple[float, float]:
+Memory = dict[str, dict[int, list[float]]]  # name of the process -> age, as a place among AGES_S -> MB of each sample
+
+
+def by_age(samples: Sequence[Usage], since: Mapping[int, float]) -> Memory:
+    found: Memory = defaultdict(lambda: defaultdict(list))
+    for usage in samples:
+        for one in usage.memory:
+            found[one.process][bisect(AGES_S, usage.at_s - since[one.pid])].append(one.megabytes)
+    return found
+
+
+def memory_at_like_ages(early: Memory, late: Memory) -> tuple[float, float]:
     """Return MB of all processes, early and late: of each name the mean over the ages that both parts saw.
 
     A name that was seen at no age in both counts with its medians.
     """
-    first, second = by_age(early), by_age(late)
     total = [0.0, 0.0]
-    for name in first.keys() | second.keys():
-        before, after = first.get(name, {}), second.get(name, {})
-        common = before.keys() & after.keys()
-        for part, ages in enumerate((before, after)):
+    for name in early.keys() | late.keys():
+        parts = early.get(name, {}), late.get(name, {})
+        common = parts[0].keys() & parts[1].keys()
+        for part, ages in enumerate(parts):
             counted = [ages[age] for age in common] or [list(chain.from_iterable(ages.values()))]
             total[part] += sum(median(mb) if mb else 0.0 for mb in counted) / len(counted)
     return total[0], total[1]
-
-
-def by_age(samples: Sequence[Usage]) -> dict[str, dict[int, list[float]]]:
-    """Return name of the process -> age, as a place among AGES_S -> MB of each sample."""
-    found: dict[str, dict[int, list[float]]] = defaultdict(lambda: defaultdict(list))
-    for one in (process for usage in samples for process in usage.each):
-        found[one.process][bisect(AGES_S, one.age_s)].append(one.megabytes)
-    return found

@@ -10,7 +10,7 @@ import numpy as np
 
 from engines.contract import map_reliability
 from engines.skeleton import BODY_37, H36M_17, JOINT_SETS, mapping
-from realtime.recording.file_format import HELLO, KEYPOINTS2D, POSE3D, RecordingError, RecordingReader
+from realtime.recording.file_format import HELLO, KEYPOINTS2D, POSE3D, RecordingReader
 from realtime.wire import messages
 from realtime.wire.messages import ABSENT, Hello, Keypoints2D, MessageError, Pose3D
 from trainers.errors import UserError
@@ -71,10 +71,7 @@ def gathered(path: Path, fov: float) -> list[RecordingClip]:
 
 
 def read(path: Path, fov: float) -> tuple[list[Pose3D], dict[Key, Viewed]]:
-    try:
-        held = [message for message in map(decoded, RecordingReader(path)) if message is not None]
-    except RecordingError as error:
-        raise UserError(str(error)) from None
+    held = [message for message in map(decoded, RecordingReader(path)) if message is not None]
     names = {check_joints(path, message) for message in held if isinstance(message, Hello)}
     if len(names) != 1:
         raise UserError(f"{path}: joints of {len(names)} kinds by its Hellos, expected one; record anew")

@@ -20,7 +20,6 @@ from realtime.recording.file_format import (
     HELLO,
     LOST,
     POSE3D,
-    RecordingError,
     RecordingReader,
     RecordingWriter,
     check_target,
@@ -59,11 +58,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def main(args: argparse.Namespace) -> int:
     how = settings(args)
     out = args.out or args.recording.with_name(args.recording.name + ".refined")
-    try:
-        check_target(out)
-        found = gathered(args.recording, args.fov)
-    except RecordingError as error:
-        raise UserError(str(error)) from None
+    check_target(out)
+    found = gathered(args.recording, args.fov)
     better = optimised(found, how, args.run)
     with RecordingWriter(out) as writer:
         copied(args.recording, writer, better)

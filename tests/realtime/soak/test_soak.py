@@ -38,7 +38,7 @@ def broken(counts: Counts, endured: Endured | None = None, end: ShutdownResult |
     ]
 
 
-FLAT = Usage(0.0, 300.0, 100, 30, 2, 4)
+FLAT = Usage(0.0, (ProcessMemory("supervisor", 1, 300.0),), 100, 30, 2, 4)
 
 
 def test_a_clean_stream_keeps_all_promises():
@@ -82,26 +82,39 @@ def test_a_stale_message_is_no_answer():
 
 @pytest.mark.parametrize("name", ["memory_mb", "descriptors", "threads", "segments", "processes"])
 def test_growth_is_seen(name):
-    grown = replace(FLAT, **{name: getattr(FLAT, name) + 25})
+    more = larger(FLAT, 25).memory if name == "memory_mb" else getattr(FLAT, name) + 25
+    grown = replace(FLAT, **{name.removesuffix("_mb"): more})
     assert broken(Counts(), Endured(samples=[FLAT] * 6 + [grown] * 2)) == [f"growth of {name}"]
 
 
-def aged(age_s: float, estimate_mb: float) -> Usage:
-    each = (ProcessMemory("supervisor", 100.0, 46.0), ProcessMemory("estimate", age_s, estimate_mb))
-    return replace(FLAT, memory_mb=46.0 + estimate_mb, each=each)
+def larger(usage: Usage, megabytes: float) -> Usage:
+    """The last of its processes holds so much more."""
+    *others, last = usage.memory
+    return replace(usage, memory=(*others, replace(last, megabytes=last.megabytes + megabytes)))
+
+
+def lives(*ages: float) -> list[Usage]:
+    """Samples of one supervisor and of an estimate of these ages: 0 for one that was started again."""
+    samples, pid, began = [], 2, 0.0
+    for at, age in enumerate(ages):
+        if age == 0:
+            pid, began = pid + 1, 100.0 * at
+        memory = (ProcessMemory("supervisor", 1, 46.0), ProcessMemory("estimate", pid, 330.0 if age else 280.0))
+        samples.append(replace(FLAT, at_s=began + age, memory=memory))
+    return samples
 
 
 def test_a_process_that_grows_up_is_no_leak_and_one_that_is_larger_at_its_age_is():
-    young, grown = aged(1.0, 280.0), aged(15.0, 330.0)
-    early, late = [young, young, young, grown], [young, grown, grown, grown]
-    memory = growth([young] * 4 + early + [young] * 4 + late)[0]
+    young, early, late = (0, 0, 0, 0), (0, 0, 0, 15), (0, 15, 16, 17)
+    samples = lives(*young, *early, *young, *late)
+    memory = growth(samples)[0]
     assert memory.early == memory.late == 46.0 + (280.0 + 330.0) / 2
-    leaky = [replace(u, each=(u.each[0], replace(u.each[1], megabytes=u.each[1].megabytes + 25))) for u in late]
-    assert broken(Counts(), Endured(samples=[young] * 4 + early + [young] * 4 + leaky)) == ["growth of memory_mb"]
+    leaky = samples[:12] + [larger(usage, 25) for usage in samples[12:]]
+    assert broken(Counts(), Endured(samples=leaky)) == ["growth of memory_mb"]
 
 
 def test_a_process_without_a_like_age_counts_with_its_medians():
-    memory = growth([aged(1.0, 280.0)] * 6 + [aged(15.0, 330.0)] * 2)[0]
+    memory = growth(lives(0, 0, 0, 0, 0, 0, 15, 16))[0]
     assert (memory.early, memory.late) == (326.0, 376.0)
 
 

@@ -24,7 +24,7 @@ def remember_lengths(
 
     Both halves of a body are alike: a bone and its other side share one length, and the better seen one counts more.
     """
-    now = bone_lengths(bones(pose))
+    now = bone_lengths(bones(pose, BONE_PARENTS))
     believed = torch.minimum(pick(trust, BONE_ENDS, 1), pick(trust, BONE_PARENTS, 1)).square() + LEAST_WEIGHT
     both = believed + pick(believed, OTHER_SIDE, 1)
     counted = believed * now
@@ -39,14 +39,14 @@ def remember_lengths(
 
 def with_lengths(pose: Tensor, length: Tensor) -> Tensor:
     """Return the pose (B, 37, 3) with bones of these lengths, in their directions."""
-    bone = bones(pose)
+    bone = bones(pose, BONE_PARENTS)
     scaled = bone * (length / bone_lengths(bone)).unsqueeze(-1)
     return pose[:, :1] + torch.matmul(chains(BONE_PARENTS, pose), scaled)
 
 
-def bones(pose: Tensor) -> Tensor:
-    """Map (B, 37, 3) -> (B, 36, 3)."""
-    return pick(pose, BONE_ENDS, 1) - pick(pose, BONE_PARENTS, 1)
+def bones(pose: Tensor, parents: list[int]) -> Tensor:
+    """Return the vectors from the parents to all joints but the first: (B, joints, 3) -> (B, joints - 1, 3)."""
+    return pose[:, 1:] - pick(pose, parents, 1)
 
 
 def bone_lengths(bone: Tensor) -> Tensor:

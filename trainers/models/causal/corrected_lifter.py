@@ -18,7 +18,7 @@ from engines.skeleton import BODY_37, H36M_17
 from trainers.models.blocks.hold_hidden import pick
 from trainers.models.causal.bone_lengths import BONE_ENDS, remember_lengths, with_lengths
 from trainers.models.causal.causal_lifter import LiveLifter
-from trainers.models.causal.corrector import Corrector, PersonView, person_view
+from trainers.models.causal.corrector import Corrector, person_view
 from trainers.models.causal.on_rays import place_on_rays
 
 CORE = len(H36M_17)
@@ -67,7 +67,8 @@ class CorrectedLifter(nn.Module):
         )  # fmt: skip
         after = {CARRIED + name: value for name, value in after.items()}
         share, sigma = self._weigh(corrected_sigma, carried_sigma, trust)
-        pose, own = self._settled(corrected, carried @ turn, share, self._rays(view), trust, dt, start, state)
+        rays = self.corrector.joint_rays(view)[:, :CORE]
+        pose, own = self._settled(corrected, carried @ turn, share, rays, trust, dt, start, state)
         return (pose @ turn.transpose(1, 2), sigma), after | own
 
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
@@ -83,7 +84,8 @@ class CorrectedLifter(nn.Module):
         corrected, corrected_sigma = self.corrector.correct(view)
         trust = self.corrector.reliability(reliability.flatten(0, 1))
         share, sigma = self._weigh(corrected_sigma, carried_sigma.flatten(0, 1), trust)
-        parts = corrected, carried.flatten(0, 1) @ view.rotation, share, self._rays(view), trust
+        rays = self.corrector.joint_rays(view)[:, :CORE]
+        parts = corrected, carried.flatten(0, 1) @ view.rotation, share, rays, trust
         steps = zip(*(part.view(-1, ticks, *part.shape[1:]).unbind(1) for part in parts))
         state = {name: x.new_zeros(len(x), *shape) for name, shape in self.contract().state}
         poses, before = [], time[:, 0]
@@ -109,10 +111,6 @@ class CorrectedLifter(nn.Module):
         correction = follow(placed - carried, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
         pose = with_lengths(_hung(carried + correction, offset), length)
         return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
-
-    def _rays(self, view: PersonView) -> Tensor:
-        """Return (B, 17, 2): where the detector sees the joints."""
-        return torch.matmul(self.corrector.weights[:CORE], view.rays)
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """Return (B, 37) share of the corrector, and log sigma of the fused pose; log sigmas (B, 37) and (B, 17)."""

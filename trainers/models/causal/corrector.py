@@ -51,12 +51,17 @@ def person_view(rays: Tensor, world: Tensor, reliability: Tensor) -> PersonView:
     turned = torch.cat([rays, torch.ones_like(rays[..., :1])], -1) @ rotation
     seen = turned[..., :2] / turned[..., 2:].clamp_min(0.1)
     weight = (reliability.square() + LEAST_TRUST).unsqueeze(-1)
+    return PersonView(seen, world, reliability, rotation, distance_of(world, seen, weight))
+
+
+def distance_of(pose: Tensor, rays: Tensor, weight: Tensor) -> Tensor:
+    """Return (B,) m: the distance of the pelvis at which pose (B, J, 3) and rays agree best, weighted (B, J, 1)."""
     total = weight.sum(1, keepdim=True)
-    aside = world[..., :2] - seen * world[..., 2:]  # = distance * seen - (where the pelvis lies)
-    from_mean = seen - (weight * seen).sum(1, keepdim=True) / total
+    aside = pose[..., :2] - rays * pose[..., 2:]  # = distance * rays - (where the pelvis lies)
+    from_mean = rays - (weight * rays).sum(1, keepdim=True) / total
     aside = aside - (weight * aside).sum(1, keepdim=True) / total
     distance = (weight * from_mean * aside).sum((1, 2)) / ((weight * from_mean.square()).sum((1, 2)) + 1e-6)
-    return PersonView(seen, world, reliability, rotation, distance.clamp(NEAREST_M, FARTHEST_M))
+    return distance.clamp(NEAREST_M, FARTHEST_M)
 
 
 class Member(nn.Module):
@@ -121,11 +126,15 @@ class Corrector(nn.Module):
         residual = restraint * RESIDUAL_M * out[:, : 3 * JOINTS].unflatten(1, (JOINTS, 3))
         farther = torch.exp(restraint * DISTANCE * out[:, -1:]).unsqueeze(-1)
         depth = torch.matmul(self.weights, view.world[..., 2:]) + residual[..., 2:]
-        across = torch.matmul(self.weights, view.rays) * (view.distance[:, None, None] * farther + depth)
+        across = self.joint_rays(view) * (view.distance[:, None, None] * farther + depth)
         free = (self.reliability(view.reliability) < BELIEVED) | self.made_up
         xyz = torch.cat([across + residual[..., :2] * free.unsqueeze(-1), depth], -1)
         log_sigma = (out[:, 3 * JOINTS : 4 * JOINTS] - 2.5).clamp(*WIDEST)
         return xyz - xyz[:, :1], log_sigma
+
+    def joint_rays(self, view: PersonView) -> Tensor:
+        """Return (B, 37, 2): where the detector sees the joints."""
+        return torch.matmul(self.weights, view.rays)
 
     def reliability(self, points: Tensor) -> Tensor:
         """Map (B, 33) -> (B, 37): as reliable as the worst point that a joint is made of."""

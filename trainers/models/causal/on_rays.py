@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from engines.skeleton import H36M_17
-from trainers.models.blocks.hold_hidden import pick
-from trainers.models.causal.bone_lengths import chains
-from trainers.models.causal.corrector import FARTHEST_M, MADE_UP, NEAREST_M
+from trainers.models.causal.bone_lengths import bones, chains
+from trainers.models.causal.corrector import MADE_UP, distance_of
 
-ENDS, PARENTS = list(range(1, len(H36M_17))), list(H36M_17.parents[1:])
+PARENTS = list(H36M_17.parents[1:])  # of all joints but the pelvis
 STRAY_M = 0.06  # so far off its ray a joint follows its keypoint by half
 LEAST_WEIGHT = 0.02  # of a keypoint that is not believed, in where the person stands
 MADE_UP_WEIGHT = 0.02  # of the believed one for a joint that is no single point
@@ -28,7 +27,7 @@ def place_on_rays(pose: Tensor, rays: Tensor, trust: Tensor, length: Tensor, thr
     """Return the pose (B, 17, 3) from the pelvis with its believed joints moved; rays (B, 17, 2), length (B, 16)."""
     weight = (trust.square() + LEAST_WEIGHT).unsqueeze(-1) * _column(pose, pelvis=1.0, made_up=MADE_UP_WEIGHT)
     weight = weight / weight.sum(1, keepdim=True)
-    distance = person_distance(pose, rays, weight)
+    distance = distance_of(pose, rays, weight)[:, None, None]
     aside = rays * (distance + pose[..., 2:]) - pose[..., :2]
     pelvis = (weight * aside).sum(1, keepdim=True)  # where it lies, across the line of sight
     aside = aside - pelvis
@@ -40,25 +39,16 @@ def place_on_rays(pose: Tensor, rays: Tensor, trust: Tensor, length: Tensor, thr
     return torch.cat([pose[..., :2] + follows * aside, depth], -1)
 
 
-def person_distance(pose: Tensor, rays: Tensor, weight: Tensor) -> Tensor:
-    """Return (B, 1, 1) m: the distance of the pelvis at which rays and pose agree best, a weighted least squares."""
-    aside = pose[..., :2] - rays * pose[..., 2:]
-    aside = aside - (weight * aside).sum(1, keepdim=True)
-    from_mean = rays - (weight * rays).sum(1, keepdim=True)
-    fit = (weight * from_mean * aside).sum((1, 2)) / ((weight * from_mean.square()).sum((1, 2)) + 1e-6)
-    return fit.clamp(NEAREST_M, FARTHEST_M)[:, None, None]
-
-
 def _deeper(across: Tensor, depth: Tensor, rays: Tensor, follows: Tensor, length: Tensor) -> Tensor:
     """Return (B, 17, 1) m to add to the depths: one step of a filter for which a depth and a length are as uncertain.
 
     What turns a bone moves all that hangs on it.
     """
     pose = torch.cat([across, depth], -1)
-    bone = pick(pose, ENDS, 1) - pick(pose, PARENTS, 1)
+    bone = bones(pose, PARENTS)
     now = (bone.square().sum(-1, keepdim=True) + SHORTEST_M**2).sqrt()
-    free = pick(follows, ENDS, 1)
-    moving = torch.cat([free * pick(rays, ENDS, 1), torch.ones_like(free)], -1)  # of a joint whose depth grows
+    free = follows[:, 1:]
+    moving = torch.cat([free * rays[:, 1:], torch.ones_like(free)], -1)  # of a joint whose depth grows
     slope = (moving * bone).sum(-1, keepdim=True) / now  # of the bone's length
     step = free * slope / (slope.square() + 1) * (length.unsqueeze(-1) - now)
     return torch.matmul(chains(PARENTS, pose), step.clamp(-MOST_M, MOST_M))

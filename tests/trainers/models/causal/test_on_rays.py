@@ -5,7 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engines.skeleton import H36M_17
-from trainers.models.causal.on_rays import ENDS, MOST_M, PARENTS, place_on_rays
+from trainers.models.causal.on_rays import MOST_M, PARENTS, place_on_rays
 
 WRIST, KNEE = H36M_17.index("left_wrist"), H36M_17.index("right_knee")
 FREE = [H36M_17.index(name) for name in ("pelvis", "spine", "thorax", "head")]
@@ -18,7 +18,7 @@ def person():
     g = torch.Generator().manual_seed(4)
     pose = torch.randn(1, 17, 3, generator=g) * 0.3
     pose = pose - pose[:, :1]
-    length = (pose[:, ENDS] - pose[:, PARENTS]).norm(dim=-1)
+    length = (pose[:, 1:] - pose[:, PARENTS]).norm(dim=-1)
     return pose, seen(pose), torch.ones(1, 17), length
 
 
@@ -61,7 +61,7 @@ def test_a_depth_that_makes_a_bone_too_long_comes_nearer(person):
     parent = PARENTS[WRIST - 1]
     pose = pose.clone()
     pose[:, WRIST] = pose[:, parent] + torch.tensor((0.05, 0.05, 0.2))  # the forearm points along the line of sight
-    rays, length = seen(pose), (pose[:, ENDS] - pose[:, PARENTS]).norm(dim=-1)
+    rays, length = seen(pose), (pose[:, 1:] - pose[:, PARENTS]).norm(dim=-1)
     farther = moved(pose, WRIST, (0.0, 0.0, 0.08))
     found = place_on_rays(farther, rays, trust, length, 0.5)
     assert off(found, pose, WRIST) < 0.65 * 0.08
@@ -79,7 +79,7 @@ def test_what_hangs_on_a_joint_follows_its_depth():
     pose[:, WRIST] = pose[:, elbow] + torch.tensor((0.0, 0.25, 0.0))
     rays, trust = seen(pose), torch.zeros(1, 17)
     trust[:, elbow] = 1.0
-    length = (pose[:, ENDS] - pose[:, PARENTS]).norm(dim=-1)
+    length = (pose[:, 1:] - pose[:, PARENTS]).norm(dim=-1)
     length[:, elbow - 1] += 0.04
     found = place_on_rays(pose, rays, trust, length, 0.5)
     assert found[0, elbow, 2] - pose[0, elbow, 2] > 0.01
