@@ -37,6 +37,7 @@ class Endured:
     recoveries_s: list[float] = field(default_factory=list)
     not_recovered: list[str] = field(default_factory=list)
     served_old: int = 0  # looks at a client that gave an old pose for a current one
+    losses: list[str] = field(default_factory=list)  # each one that was not told, how long after what was done
     samples: list[Usage] = field(default_factory=list)
 
 
@@ -46,6 +47,8 @@ class Endurance:
     def __init__(self, program: Program, witness: Witness, client: PoseClient, draw: random.Random) -> None:
         self.program, self.witness, self.client, self.draw = program, witness, client, draw
         self.endured = Endured()
+        self._harmed, self._harmed_s = "the first pose", time.monotonic()
+        self._lost = 0
 
     def start(self) -> None:
         if not self._until(lambda: self.witness.counts.poses > 0, START_S):
@@ -62,7 +65,7 @@ class Endurance:
 
     def quiet(self, seconds: float, began: float) -> None:
         """Nothing is done to the run: what is silent or grows now does so by itself."""
-        self._until(lambda: False, SETTLE_S)  # what was on its way when the harm was done has come
+        self.settle()
         self.witness.undisturbed = True
         end, next_sample = time.monotonic() + max(seconds, PID_AGE_S), time.monotonic() + SAMPLE_S
         while time.monotonic() < end and self.program.running:
@@ -72,6 +75,22 @@ class Endurance:
                 next_sample += SAMPLE_S
         self.witness.undisturbed = False
 
+    def settle(self) -> None:
+        """Wait until what a harm brings about has come, and a line told since says that all processes are there.
+
+        A stage that was stopped for nearly as long as it may be silent answers again and is started again all the same.
+        """
+        end = time.monotonic() + RECOVERY_LIMIT_S
+        while time.monotonic() < end and self.program.running:
+            self._until(lambda: False, SETTLE_S)
+            self._until(self._tells_from_now(), RECOVERY_LIMIT_S)
+            if self.program.whole:
+                return
+
+    def _tells_from_now(self) -> Callable[[], bool]:
+        told = self.program.told
+        return lambda: self.program.told > told
+
     def harm(self) -> str:
         """Return one kill or stop, and the time until a pose of a frame that was captured after it."""
         pids = self.program.pids()
@@ -80,6 +99,7 @@ class Endurance:
         assert pid is not None
         self.endured.harms[f"{harm.kind} {harm.process}"] += 1
         inflict(harm, pid)
+        self._harmed, self._harmed_s = str(harm), time.monotonic()
         return self.recover(harm, clock.now_ns())
 
     def recover(self, harm: Harm, since_ns: int) -> str:
@@ -95,7 +115,14 @@ class Endurance:
         pose = self.client.latest()
         age_ms = (clock.now_ns() - pose.stamp.t_capture_ns) / NS_PER_MS
         self.endured.served_old += pose.status != "STALE" and age_ms > self.client.limit_ms() + TURN_S * 1000
+        self._look_for_losses()
         time.sleep(TURN_S)
+
+    def _look_for_losses(self) -> None:
+        if frames := self.witness.counts.lost - self._lost:
+            self._lost += frames
+            since_s = time.monotonic() - self._harmed_s
+            self.endured.losses.append(f"{frames} frames, {since_s:.1f} s after: {self._harmed}")
 
     def _until(self, true: Callable[[], bool], seconds: float) -> bool:
         end = time.monotonic() + seconds

@@ -27,6 +27,7 @@ class Program:
         runtime.mkdir(mode=0o700)
         command = [sys.executable, "-m", "realtime", "run", "--config", str(settings), "--json", *words]
         self.now: dict[str, Any] = {}
+        self.told = 0  # lines so far
         self.process = subprocess.Popen(
             command, stdout=subprocess.PIPE, text=True, env=os.environ | {"STEADYPOSE_RUNTIME_DIR": str(runtime)}
         )
@@ -38,10 +39,16 @@ class Program:
         for line in self.process.stdout:
             with suppress(json.JSONDecodeError):
                 self.now = json.loads(line)
+                self.told += 1
 
     def pids(self) -> dict[str, int | None]:
         """Process -> its number, up to a second old."""
         return dict(self.now.get("pids", {}))
+
+    @property
+    def whole(self) -> bool:
+        """By its newest line: every process runs and is ready."""
+        return bool(self.now.get("ready")) and all(self.pids().values())
 
     @property
     def running(self) -> bool:

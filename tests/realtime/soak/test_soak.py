@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import os
+import random
 import signal
 import subprocess
 import sys
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from realtime.soak.endurance import Endured
+from realtime.soak import endurance
+from realtime.soak.endurance import Endurance, Endured
 from realtime.soak.harm import Harm, choose, inflict
 from realtime.soak.report import ShutdownResult, promises
 from realtime.soak.usage import ProcessMemory, Usage, growth
@@ -136,6 +139,53 @@ def test_harm_is_drawn_from_what_runs_and_is_done():
     inflict(Harm("sleeper", "kill"), sleeper.pid)
     assert sleeper.wait(5) == -signal.SIGKILL
     inflict(Harm("sleeper", "kill"), sleeper.pid)  # gone already
+
+
+class LateKill:
+    """A run whose supervisor kills a stage that has answered again: seen one line later, whole again after three."""
+
+    running = True
+    calls = 0
+
+    @property
+    def told(self) -> int:
+        self.calls += 1
+        return self.calls // 3
+
+    @property
+    def whole(self) -> bool:
+        return self.told not in (1, 2, 3)
+
+
+class NoClient:
+    def latest(self) -> SimpleNamespace:
+        return SimpleNamespace(stamp=SimpleNamespace(t_capture_ns=0), status="STALE")
+
+    def limit_ms(self) -> float:
+        return 150.0
+
+
+def soak_of(program: object, monkeypatch: pytest.MonkeyPatch) -> Endurance:
+    monkeypatch.setattr(endurance, "TURN_S", 0.0)
+    monkeypatch.setattr(endurance, "SETTLE_S", 0.0)
+    witness = SimpleNamespace(counts=Counts(), undisturbed=False)
+    return Endurance(program, witness, NoClient(), random.Random(0))  # type: ignore[arg-type]
+
+
+def test_a_harm_lasts_until_a_line_told_since_says_that_all_processes_are_there(monkeypatch):
+    program = LateKill()
+    soak_of(program, monkeypatch).settle()
+    assert program.told > 3
+
+
+def test_a_loss_is_told_with_what_was_done_before(monkeypatch):
+    soak = soak_of(LateKill(), monkeypatch)
+    soak.look()
+    soak.witness.counts.lost = 5
+    soak.look()
+    soak.look()
+    assert len(soak.endured.losses) == 1
+    assert soak.endured.losses[0].startswith("5 frames, 0.0 s after: the first pose")
 
 
 @pytest.mark.soak
