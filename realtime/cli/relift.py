@@ -33,7 +33,7 @@ def main(args: argparse.Namespace) -> int:
     people, hello = people_and_hello(args.file)
     config = settings(args, hello.reliability_source)
     batch = next((b for b in BATCHES if b >= people), BATCHES[-1])
-    engine = open_engine(chosen(config.lift.engine), config.lift.device, batch, config.lift.allow_cpu)
+    engine = open_engine(chosen(config.lift.engine, hello.detector), config.lift.device, batch, config.lift.allow_cpu)
     lifter = Lifter(engine, config.lift, config.camera, config.occlusion.source())
     out = check_target(args.out or args.file.with_suffix(f".{engine.name}.sp"))
     check_joints(lifter, hello)

@@ -12,6 +12,7 @@ from engines import open_engine
 from engines.contract import BATCHES, TICK_S
 from engines.engine import Engine
 from engines.store import names
+from realtime.config.detector_models import named_in
 from realtime.config.schema import CameraConfig, LiftConfig, RunConfig
 from realtime.engine_io.engine_feed import LifterOutput, feed_for
 from realtime.lift.camera_model import CameraModel, camera_model_for, read_calibration
@@ -35,16 +36,17 @@ class PendingFrame:
 def open_lifter(config: RunConfig) -> Lifter:
     """Open the engine asked for, verified and warmed up, for as many people as the run may meet."""
     batch = next(b for b in BATCHES if b >= config.detector.people)
-    engine = open_engine(chosen(config.lift.engine), config.lift.device, batch, config.lift.allow_cpu)
+    name = chosen(config.lift.engine, config.detector.model)
+    engine = open_engine(name, config.lift.device, batch, config.lift.allow_cpu)
     return Lifter(engine, config.lift, config.camera, config.occlusion.source())
 
 
-def chosen(engine: str) -> str:
-    """Resolve `auto` to the best lifter that the store has."""
+def chosen(engine: str, detector: str) -> str:
+    """Resolve `auto` to the best lifter that the store has for a detector, told by its name or its model's."""
     if engine != "auto":
         return engine
-    there = names()
-    return next((name for name in PREFERRED if name in there), PREFERRED[-1])
+    there, own = names(), f"{PREFERRED[0]}-{named_in(detector)}"
+    return next((name for name in (own, *PREFERRED) if name in there), PREFERRED[-1])
 
 
 class Lifter:

@@ -6,8 +6,12 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from realtime import clock
+from realtime.config.detector_models import AUTO, DEFAULT
+from realtime.config.schema import RunConfig
 from realtime.supervise.stage_runner import Context, load
 from realtime.wire.messages import Keypoints2D, Pose3D
+
+TURN_S = 0.1
 
 if TYPE_CHECKING:
     from realtime.lift.lifter import Lifter
@@ -15,7 +19,17 @@ if TYPE_CHECKING:
 
 def main(ctx: Context) -> None:
     open_lifter = load("realtime.lift.lifter:open_lifter")  # beside other stages that import
-    run(ctx, open_lifter(ctx.config))
+    run(ctx, open_lifter(settled(ctx)))
+
+
+def settled(ctx: Context) -> RunConfig:
+    """Wait for what `detector.model: auto` turns out to be, where the engine depends on it."""
+    config = ctx.config
+    if config.detector.model != AUTO or config.lift.engine != "auto":
+        return config
+    while (model := ctx.info().get("auto_model")) is None and not ctx.stop.wait(TURN_S):
+        ctx.beat()
+    return replace(config, detector=replace(config.detector, model=model or DEFAULT))
 
 
 def run(ctx: Context, lifter: Lifter) -> None:
