@@ -110,7 +110,7 @@ class OcclusionConfig:
 
 @dataclass(frozen=True)
 class LiftConfig:
-    engine: str = "auto"  # name in the store or folder; auto: the store's best
+    engine: str = "auto"  # name in the store or folder; auto: the store's best for the detector's model
     device: Device = "auto"
     allow_cpu: bool = False  # asked for a GPU, found none: go on, DEGRADED, instead of exit 6
     inferred_ms: float = quantity(1000.0, "ms", 0, 10000)  # unseen up to here: INFERRED
