@@ -9,8 +9,8 @@ import struct
 import subprocess
 import sys
 import time
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import cv2
@@ -136,10 +136,20 @@ def test_h6_a_name_another_user_took_is_one_line_and_exit_4(what):
     assert done.stderr.count("\n") == 1 and str(squatted) in done.stderr and "--bind" in done.stderr
 
 
+@contextmanager
+def heard(number: signal.Signals) -> Iterator[None]:
+    """What is started here hears of the signal, even where whoever runs these tests ignores it (nohup)."""
+    before = signal.signal(number, signal.SIG_DFL)
+    try:
+        yield
+    finally:
+        signal.signal(number, before)
+
+
 @linux_only
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
 def test_h7_a_closed_terminal_and_sigquit_leave_nothing(runtime_dir, number):
-    with command() as process, peer_of(process):
+    with heard(number), command() as process, peer_of(process):
         left = children(process.pid)
         process.send_signal(number)
         assert process.wait(10) == 0
