@@ -81,7 +81,8 @@ def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
     text = [
         f"{endured.seconds / 60:.1f} min, {counts.poses} answers in {counts.streams} streams, {counts.dropped} frames"
         f" dropped and told,",
-        f"{counts.lost_to_harm} lost to what was done, {counts.announced_stale} times said to be stale",
+        f"{counts.lost_to_harm} lost to what was done, {counts.announced_stale} times said to be stale,"
+        f" {counts.late} of them answers that came too late",
         f"done to it: {harms}",
         "recovery s: " + ", ".join(f"{name} {value:g}" for name, value in spread(endured.recoveries_s).items()),
         *(usage_line(g) for g in growth(endured.samples)),

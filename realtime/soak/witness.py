@@ -22,8 +22,9 @@ POLL_MS = 50
 class Counts:
     """Of all messages heard; constant in memory however long it lasts."""
 
-    poses: int = 0  # answers to frames
+    poses: int = 0  # current answers to frames
     announced_stale: int = 0  # messages that say so themselves
+    late: int = 0  # of these, answers to frames, older than the limit
     passed_for_current: int = 0  # older than the limit when they left, and said to be current
     not_finite: int = 0  # arrays with a number that is none
     out_of_order: int = 0  # frames that came after a later one of their stream
@@ -31,7 +32,7 @@ class Counts:
     lost: int = 0  # frames between two that came, beyond those the publisher told of: while nothing was done to it
     lost_to_harm: int = 0  # the same while a process was killed, stopped or started again
     streams: int = 0
-    longest_gap_ms: float = 0.0  # between two answers, while nothing was done to the run
+    longest_gap_ms: float = 0.0  # between two answers, late ones too, while nothing was done to the run
     newest_capture_ns: int = 0
     heard_ns: int = 0
     last: tuple[int, int, int] = (-1, -1, 0)  # stream, seq, dropped
@@ -42,10 +43,24 @@ def add(counts: Counts, pose: dict[str, Any], now_ns: int, max_age_ms: float, un
     counts.not_finite += sum(not finite(person.get(name)) for person in pose["people"] for name in ARRAYS)
     if pose["status"] not in CURRENT:
         counts.announced_stale += 1
+        if answers_a_frame(counts, pose):
+            counts.late += 1
+            hear(counts, pose, now_ns, undisturbed)
         return
     counts.poses += 1
     counts.passed_for_current += pose["t_publish_ns"] - pose["t_capture_ns"] > max_age_ms * NS_PER_MS
     counts.newest_capture_ns = max(counts.newest_capture_ns, pose["t_capture_ns"])
+    hear(counts, pose, now_ns, undisturbed)
+
+
+def answers_a_frame(counts: Counts, pose: dict[str, Any]) -> bool:
+    """Tell a pose that came too late, and says so, from the last one said again because nothing comes."""
+    stream, seq, _ = counts.last
+    return bool(pose["stream"] == stream and pose["seq"] > seq)
+
+
+def hear(counts: Counts, pose: dict[str, Any], now_ns: int, undisturbed: bool) -> None:
+    """Count an answer's place in the stream and the silence before it."""
     if undisturbed and counts.heard_ns:
         counts.longest_gap_ms = max(counts.longest_gap_ms, (now_ns - counts.heard_ns) / NS_PER_MS)
     counts.heard_ns = now_ns

@@ -83,6 +83,20 @@ def test_a_stale_message_is_no_answer():
     assert (counts.poses, counts.announced_stale) == (0, 1)
 
 
+def test_an_answer_that_says_it_is_late_is_told_and_a_silence_that_says_so_is_none():
+    counts = Counts()
+    heard(counts, 0)
+    heard(counts, 1, status="STALE")
+    heard(counts, 2, status="STALE")
+    heard(counts, 2, status="STALE")  # nothing came: the last frame's stamp once more
+    heard(counts, 4, dropped=1)
+    assert (counts.poses, counts.announced_stale, counts.late) == (2, 3, 2)
+    assert (counts.dropped, counts.lost, counts.out_of_order) == (1, 0, 0)
+    heard(counts, 7, status="STALE", dropped=1)
+    assert counts.lost == 2  # a late answer hides no loss
+    assert counts.longest_gap_ms < 100
+
+
 @pytest.mark.parametrize("name", ["memory_mb", "descriptors", "threads", "segments", "processes"])
 def test_growth_is_seen(name):
     more = larger(FLAT, 25).memory if name == "memory_mb" else getattr(FLAT, name) + 25
