@@ -11,10 +11,10 @@ from realtime.config.schema import RunConfig
 from realtime.supervise.stage_runner import Context, load
 from realtime.wire.messages import Keypoints2D, Pose3D
 
-TURN_S = 0.1
-
 if TYPE_CHECKING:
     from realtime.lift.lifter import Lifter
+
+TURN_S = 0.1
 
 
 def main(ctx: Context) -> None:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from realtime.config.detector_models import COSTS, NAMES
+from realtime.config.detector_models import COSTS, NAMES, named_in
 from realtime.wire.messages import Health
 
 WORK = ("detect", "occlude", "lift")  # what a frame costs
@@ -49,7 +49,7 @@ def cheaper(detector: str, took_ms: float, detect_ms: float, budget_ms: float) -
 
     No model where the one in use is the cheapest, or none of ours.
     """
-    used = next((name for name in NAMES if name in detector), NAMES[0])
+    used = named_in(detector, otherwise=NAMES[0])
     model, left_ms = "", took_ms
     for name in reversed(NAMES[: NAMES.index(used)]):
         model, left_ms = name, took_ms - detect_ms * (1 - COSTS[name] / COSTS[used])

@@ -137,9 +137,9 @@ def test_h6_a_name_another_user_took_is_one_line_and_exit_4(what):
 
 
 @contextmanager
-def heard(number: signal.Signals) -> Iterator[None]:
-    """What is started here hears of the signal, even where whoever runs these tests ignores it (nohup)."""
-    before = signal.signal(number, signal.SIG_DFL)
+def handled(number: signal.Signals, how: signal.Handlers) -> Iterator[None]:
+    """What is started here inherits it: nohup ignores a signal for its children, and for these tests under it."""
+    before = signal.signal(number, how)
     try:
         yield
     finally:
@@ -149,7 +149,7 @@ def heard(number: signal.Signals) -> Iterator[None]:
 @linux_only
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGQUIT])
 def test_h7_a_closed_terminal_and_sigquit_leave_nothing(runtime_dir, number):
-    with heard(number), command() as process, peer_of(process):
+    with handled(number, signal.SIG_DFL), command() as process, peer_of(process):
         left = children(process.pid)
         process.send_signal(number)
         assert process.wait(10) == 0
@@ -158,16 +158,12 @@ def test_h7_a_closed_terminal_and_sigquit_leave_nothing(runtime_dir, number):
 
 
 @linux_only
-def test_h7_nohup_keeps_a_run_beyond_its_terminal(monkeypatch):
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # inherited, as nohup does it
-    try:
-        with command() as process, peer_of(process) as peer:
-            process.send_signal(signal.SIGHUP)
-            seen = len(peer.poses)
-            peer.wait(lambda: len(peer.poses) > seen + 30, 10, "poses after the hang-up")
-            assert process.poll() is None
-    finally:
-        signal.signal(signal.SIGHUP, before)
+def test_h7_nohup_keeps_a_run_beyond_its_terminal():
+    with handled(signal.SIGHUP, signal.SIG_IGN), command() as process, peer_of(process) as peer:
+        process.send_signal(signal.SIGHUP)
+        seen = len(peer.poses)
+        peer.wait(lambda: len(peer.poses) > seen + 30, 10, "poses after the hang-up")
+        assert process.poll() is None
 
 
 BAD_NAMES = ["''", "'" + "x" * 300 + "'", '"a\\0b"', "'a/b'", "'a b'", "'caméra'"]

@@ -21,7 +21,6 @@ from engines.contract import Contract
 from engines.engine import Engine
 from engines.manifest import TOLERANCE, write_manifest
 from engines.skeleton import Array
-from trainers.deploy.half_weights import round_to_half, store_in_half
 from trainers.deploy.package_commit import package_commit
 from trainers.errors import UserError
 
@@ -36,7 +35,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--about", type=Path, metavar="FILE", help="for the card: data, time, figures, limits, in words"
     )
-    parser.add_argument("--half", action="store_true", help="store weights in half precision: half the size")
     parser.add_argument("--out", required=True, metavar="DIR", help="for the store: engines/pretrained/NAME")
 
 
@@ -46,7 +44,7 @@ def main(args: argparse.Namespace) -> int:
     model, provenance, figures = load_trained(args.checkpoint, args.data)
     command = " ".join(["trainers", *sys.argv[1:]])
     provenance |= {"export": command, "commit": package_commit()}
-    export(model, Path(args.out), provenance, figures, words(args.about) if args.about else "", args.half)
+    export(model, Path(args.out), provenance, figures, words(args.about) if args.about else "")
     print(f"{args.out}: written; next: engines verify {args.out}")
     return 0
 
@@ -88,21 +86,14 @@ class TorchEngine:
         return [n for n in self.contract.inputs(1) if not n.startswith("state_")]
 
 
-def export(
-    model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float], about: str = "",
-    half: bool = False,
-) -> None:  # fmt: skip
+def export(model: nn.Module, out: Path, provenance: dict[str, Any], figures: dict[str, float], about: str = "") -> None:
     """Write the folder whole or not at all."""
     model = model.eval().float().cpu()
-    if half:
-        round_to_half(model)
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}-") as made:
         folder = Path(made) / out.name
         folder.mkdir(mode=0o755)
         contract = write_onnx(StepGraph(model), folder / "model.onnx")
-        if half:
-            store_in_half(folder / "model.onnx")
         parameters = sum(p.numel() for p in model.parameters())
         (folder / "CARD.md").write_text(card(out.name, contract, parameters, provenance, figures, about))
         sequence = golden.record(cast(Engine, TorchEngine(model)), golden.inputs(contract))
