@@ -48,6 +48,10 @@ class BurstSettings:
     occluders: float = 0.2  # share of bursts with a limb or a half of the body behind something
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.motion,)
+
+    @property
     def pool(self) -> Pool:
         return "heldout" if self.part == "validation" else "train"
 

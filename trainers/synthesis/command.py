@@ -12,7 +12,6 @@ from pathlib import Path
 from realtime.config.detector_models import AUTO, NAMES
 from realtime.detect.find_bundle import bundle_of
 from realtime.detect.model_download import ModelError
-from trainers.data.notice import keep_notice
 from trainers.errors import UserError
 from trainers.synthesis.render_clips import CLIP_FRAMES, synthesize_rendered
 
@@ -85,5 +84,4 @@ def main(args: argparse.Namespace) -> int:
         from trainers.synthesis.paste_occluders import synthesize_boards
 
         synthesize_boards(args.videos, args.out, args.passes, **shared)
-    keep_notice(args.videos if args.kind == "boards" else [args.motion], args.out)
     return 0

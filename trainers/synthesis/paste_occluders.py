@@ -45,6 +45,10 @@ class BoardsSettings:
     model: str = "full"
     kind: str = "boards"
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        return self.videos
+
 
 def synthesize_boards(
     videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "full",

@@ -40,6 +40,10 @@ class RenderedSettings:
     clip: tuple[int, int] = CLIP_FRAMES
 
     @property
+    def sources(self) -> tuple[str, ...]:
+        return (self.motion,)
+
+    @property
     def pool(self) -> Pool:
         return "heldout" if self.part == "validation" else "train"
 

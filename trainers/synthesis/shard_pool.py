@@ -14,6 +14,7 @@ from threading import Thread
 from time import monotonic
 from typing import Any, TextIO
 
+from trainers.data.notice import keep_notice
 from trainers.data.shards.clip_shards import shard_path
 from trainers.data.shards.detector_model import SETTINGS, kind
 from trainers.errors import UserError
@@ -27,6 +28,7 @@ def run(
 ) -> list[Path]:  # fmt: skip
     """Missing shards, by several processes or machines; what is complete stays, what is not leaves no trace."""
     _claim(settings, out, resume)
+    keep_notice(settings.sources, out)  # first: shards of a run that is cut short are trained on too
     missing = [n for n in range(shards) if not shard_path(out, n).exists()]
     progress = ShardProgress(len(missing), report)
     for frames in _results(settings, work, out, missing, workers):

@@ -27,6 +27,7 @@ from tests.support.networks import gpu, graphs, models
 
 BUDGET_MS = {"default lifter's size, batch 1": (graphs.Tcn(352), 1), "243 frames x 256 channels": (graphs.Tcn(256), 1)}
 LIMIT_MS = 3.0  # the promise is 0.5 ms on a core of its own; this machine is shared
+AS_TRAINED = {"fp32": 1e-4, "fp16": 1e-3}  # metres, or a probability: as trained, or by the same weights in half
 
 
 @pytest.fixture(autouse=True)
@@ -372,11 +373,12 @@ def test_e13_a_window_frame_by_frame_equals_the_whole_clip(home: Path) -> None:
 
 @pytest.mark.parametrize("name", store.names())
 def test_e13_every_model_of_the_store_answers_as_in_training(name: str) -> None:
-    """Its golden sequence holds what training computed from the whole clip: every row, every batch, within 1e-4 m."""
-    _, contract, sequence, _ = store.load(store.PRETRAINED / name)
+    """Its golden sequence is what training computed from the whole clip: every row, every batch, by its precision."""
+    manifest, contract, sequence, _ = store.load(store.PRETRAINED / name)
     answer = "xyz" if contract.task == "lift" else "reliability"
     for batch in contract.batches:
-        assert golden.check(engines.open_engine(name, "cpu", batch), sequence, every_row=True)[answer] < 1e-4
+        apart = golden.check(engines.open_engine(name, "cpu", batch), sequence, every_row=True)[answer]
+        assert apart < AS_TRAINED[manifest.precision]
 
 
 @pytest.mark.parametrize("what", BUDGET_MS)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 
 import pytest
 
@@ -10,7 +11,10 @@ pytest.importorskip("torch")
 
 from trainers.data import prepare
 from trainers.data.notice import NOTICE, keep_notice, notice_of
-from trainers.synthesis import command as synthesize
+from trainers.synthesis.bursts import BurstSettings
+from trainers.synthesis.paste_occluders import BoardsSettings
+from trainers.synthesis.render_clips import RenderedSettings
+from trainers.synthesis.shard_pool import run
 
 
 def folder(at, name, text=None):
@@ -43,14 +47,24 @@ def test_what_is_made_of_data_keeps_its_notice(tmp_path):
     assert notice_of([out]).startswith("Ours.")  # never written over
 
 
-def test_prepare_and_synthesize_keep_it(tmp_path, monkeypatch):
-    raw, motion, shards = folder(tmp_path, "raw", "From a lab."), tmp_path / "motion", folder(tmp_path, "shards")
+def test_prepare_keeps_it(tmp_path, monkeypatch):
+    raw, motion = folder(tmp_path, "raw", "From a lab."), tmp_path / "motion"
     monkeypatch.setattr(prepare, "prepare_cmu", lambda *_: [])
     monkeypatch.setattr(prepare, "report", lambda *_: None)
     prepare.main(argparse.Namespace(set="cmu", root=raw, out=motion, jobs=1))
     assert notice_of([motion]) == "From a lab."
-    monkeypatch.setattr(synthesize, "synthesize_rendered", lambda *_, **__: None)
-    parser = argparse.ArgumentParser()
-    synthesize.add_arguments(parser)
-    synthesize.main(parser.parse_args(["rendered", "--motion", str(motion), "--out", str(shards)]))
-    assert notice_of([shards]) == "From a lab."
+
+
+def test_shards_of_a_run_that_was_cut_short_have_it(tmp_path):
+    def cut_short(*_):
+        raise KeyboardInterrupt
+
+    motion, out = folder(tmp_path, "motion", "From a lab."), tmp_path / "shards"
+    for settings in (
+        BurstSettings(str(motion), 0),
+        RenderedSettings(str(motion), 0),
+        BoardsSettings((str(motion),), 1, 0),
+    ):
+        with pytest.raises(KeyboardInterrupt):
+            run(settings, cut_short, out / settings.kind, 1, 1, False, io.StringIO())
+        assert notice_of([out / settings.kind]) == "From a lab."

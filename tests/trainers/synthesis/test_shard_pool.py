@@ -27,6 +27,7 @@ if __name__ == "__main__":
 @dataclass(frozen=True)
 class Endless:
     kind: str = "test"
+    sources: tuple[str, ...] = ()
 
 
 def slow_shard(settings: Endless, number: int, out: Path) -> int:
