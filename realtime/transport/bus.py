@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import zmq
 
@@ -34,6 +34,7 @@ RECONNECT_MS, RECONNECT_MAX_MS = 20, 200
 SILENCE_S = 0.5  # then a reader takes a new socket; slow topics wait for their greatest age
 
 End = TypeVar("End", bound="TopicReader | Publisher")
+Kind = TypeVar("Kind")
 
 log = logging.getLogger("bus")
 
@@ -70,6 +71,11 @@ class TopicReader:
     def get_with_bytes(self, timeout_ms: float) -> tuple[Any, bytes]:
         """Return the message and exactly what was published, to write down or pass on."""
         return self._next(timeout_ms, partial(decode, self._row.message))
+
+    def get_fields(self, kind: type[Kind], timeout_ms: float) -> Kind | None:
+        """Return those fields of the topic's message that `kind` has too; the others are not looked at."""
+        message, _ = self._next(timeout_ms, partial(decode, kind))
+        return cast("Kind | None", message)
 
     def get_plain(self, timeout_ms: float) -> tuple[dict[str, Any] | None, bytes]:
         """Return the message as a map whose fields are not looked at, and its bytes: to pass on what this run has

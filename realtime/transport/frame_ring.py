@@ -163,18 +163,18 @@ class FrameReader:
         return None if image is None else Pixels(image, *grey_copy(image))
 
     def image(self, reference: PixelReference) -> Image | None:
-        return self._use(reference, np.ndarray.copy)
+        return self.made_of(reference, np.ndarray.copy)
 
     def image_of_rgb(self, reference: PixelReference) -> Image | None:
         """Return a BGR view of an RGB copy: for whom wants RGB, copied and converted in one pass."""
-        return self._use(reference, rgb_copy)
+        return self.made_of(reference, rgb_copy)
 
     def grey(self, reference: PixelReference) -> tuple[Image, float] | None:
         """(grey picture, grey px per image px)."""
-        return self._use(reference, grey_copy)
+        return self.made_of(reference, grey_copy)
 
-    def _use(self, reference: PixelReference, use: Callable[[Image], Made]) -> Made | None:
-        """Return what is made of the picture, which has to be whole until it is made."""
+    def made_of(self, reference: PixelReference, use: Callable[[Image], Made]) -> Made | None:
+        """Return what `use` makes of the picture where it lies, or None where it was not whole until that was done."""
         ring = self._ring_of(reference)
         if ring is None:
             self.missing += 1

@@ -14,7 +14,7 @@ from realtime.clock import Pace, identity
 from realtime.transport.bus import TopicReader, wait_any
 from realtime.transport.keys import ClientKeys
 from realtime.viewer.picture import Pictures
-from realtime.wire.messages import Health, Hello, Pose3D
+from realtime.wire.messages import Frame, Health, Hello, Pose3D
 
 log = logging.getLogger("viewer")
 
@@ -45,20 +45,22 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        topics = (*ALWAYS, "keypoints2d") if self._pictures else ALWAYS
-        readers = [TopicReader(context, self._connect, topic, keys=self._keys) for topic in topics]
+        readers = [TopicReader(context, self._connect, topic, keys=self._keys) for topic in ALWAYS]
+        pixels = [TopicReader(context, self._connect, "keypoints2d", keys=self._keys)] if self._pictures else []
         try:
             while not self._stopping.is_set():
-                wait_any(readers, TURN_MS)
+                wait_any(readers + pixels, TURN_MS)
                 for reader in readers:
                     self._pass_on(reader)
+                for reader in pixels:
+                    self._picture(reader)
                 self.refusal = readers[0].refusal
                 if self._followed != self._first:
                     self._followed = self._first
-                    for reader in readers:
+                    for reader in readers + pixels:
                         reader.follow(self._followed)
         finally:
-            for reader in readers:
+            for reader in readers + pixels:
                 reader.close()
             context.term()
             if self._pictures:
@@ -76,9 +78,12 @@ class Feed(threading.Thread):
         elif isinstance(message, Pose3D) and (wrong := self._contradiction(message)):
             self._refuse(wrong)
             return
-        if reader.topic != "keypoints2d":
-            self._take(kind_of(reader.topic, message), data)
-        elif self._pictures and self.picture_width and (found := self._pictures.encode(message, self.picture_width)):
+        self._take(kind_of(reader.topic, message), data)
+
+    def _picture(self, reader: TopicReader) -> None:
+        """Hand on the picture of the newest keypoints, of which nothing else is read."""
+        frame, pictures, width = reader.get_fields(Frame, 0), self._pictures, self.picture_width
+        if frame and pictures and width and (found := pictures.encode(frame, width)):
             self._take("picture", found)
 
     def _contradiction(self, pose: Pose3D) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import msgpack
 import numpy as np
 
 from realtime.transport.frame_ring import FrameReader, Image
-from realtime.wire.messages import Keypoints2D, prefix
+from realtime.wire.messages import Frame, prefix
 
 NARROWEST, WIDEST = 160, 1280  # px
 QUALITY = [cv2.IMWRITE_JPEG_QUALITY, 70]
@@ -20,22 +22,17 @@ class Pictures:
         self._frames = FrameReader()
         self.missed = 0  # no longer in the ring when it was looked for
 
-    def encode(self, keypoints: Keypoints2D, wanted: int) -> bytes | None:
+    def encode(self, frame: Frame, wanted: int) -> bytes | None:
         """Return a message of the topic `picture`, `wanted` px wide or more; None where it is gone or was never
         there."""
-        if not keypoints.ring:
+        if not frame.ring:
             return None
-        image = self._frames.image(keypoints)
-        if image is None:
+        data = self._frames.made_of(frame, partial(jpeg, wanted=wanted))
+        if data is None:
             self.missed += 1
             return None
-        stamp = keypoints.stamp
-        plain = {
-            "stream": stamp.stream,
-            "seq": stamp.seq,
-            "t_capture_ns": stamp.t_capture_ns,
-            "jpeg": jpeg(image, wanted),
-        }
+        stamp = frame.stamp
+        plain = {"stream": stamp.stream, "seq": stamp.seq, "t_capture_ns": stamp.t_capture_ns, "jpeg": data}
         return prefix("picture", stamp.source) + bytes(msgpack.packb(plain))
 
     def close(self) -> None:
@@ -46,7 +43,7 @@ def jpeg(image: Image, wanted: int) -> bytes:
     good, data = cv2.imencode(".jpg", narrowed(image, wanted), QUALITY)
     if not good:
         raise ValueError(f"no JPEG could be made of a picture of shape {image.shape}")
-    return bytes(data.tobytes())
+    return data.tobytes()
 
 
 def narrowed(image: Image, wanted: int) -> Image:

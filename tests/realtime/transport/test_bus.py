@@ -12,7 +12,7 @@ import zmq
 from realtime.transport.address import BadPlace, Busy
 from realtime.transport.bus import Bus, TopicReader, wait_any
 from realtime.transport.runtime_dir import run_directory
-from realtime.wire.messages import Health, encode, replace
+from realtime.wire.messages import Frame, Health, encode, replace
 from tests.support.peer import frame, free_address, keypoints, pose, raw_socket, stamp, until, until_heard
 
 
@@ -40,6 +40,14 @@ def test_a_reader_gets_the_newest_and_each_only_once(buses):
     time.sleep(0.2)  # ZeroMQ may keep back what arrives in the very moment of a read until the next message comes
     until(lambda: (got := reader.get(20)) and got.stamp.seq == 200)
     assert reader.get(0) is None
+
+
+def test_fields_of_a_topic_that_another_message_has_too(buses):
+    here, there = buses
+    points, reader = here.publisher("keypoints2d"), there.latest("keypoints2d")
+    sent = keypoints(7)
+    got = until_heard(lambda: points.send(sent), lambda: reader.get_fields(Frame, 20))
+    assert got == Frame(sent.stamp, sent.slot, sent.generation, sent.width, sent.height, sent.ring)
 
 
 def test_get_waits_no_longer_than_told(buses):

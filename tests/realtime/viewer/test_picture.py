@@ -7,7 +7,7 @@ import pytest
 
 from realtime.transport.frame_ring import FrameWriter
 from realtime.viewer.picture import Pictures, jpeg, narrowed
-from realtime.wire.messages import Keypoints2D, replace, split
+from realtime.wire.messages import replace, split
 from tests.support.people.walker import stamp
 from tests.support.publisher import free_address
 
@@ -28,14 +28,13 @@ def test_the_message_holds_the_picture_of_its_frame():
     writer = FrameWriter(address)
     image = np.full((48, 64, 3), (10, 200, 90), np.uint8)
     frame = writer.write(image, stamp(5))
-    keypoints = Keypoints2D(stamp(5), 64, 48, (), frame.slot, frame.generation, frame.ring)
-    topic, source, body = split(pictures.encode(keypoints, 300))
+    topic, source, body = split(pictures.encode(frame, 300))
     plain = msgpack.unpackb(body)
     back = cv2.imdecode(np.frombuffer(plain["jpeg"], np.uint8), cv2.IMREAD_COLOR)
     assert (topic, source, plain["seq"], plain["stream"]) == ("picture", "cam0", 5, 1)
     assert np.abs(back.astype(int) - image).max() < 12
-    assert pictures.encode(replace(keypoints, generation=frame.generation - 1), 300) is None and pictures.missed == 1
-    assert pictures.encode(replace(keypoints, ring=""), 300) is None and pictures.missed == 1
+    assert pictures.encode(replace(frame, generation=frame.generation - 1), 300) is None and pictures.missed == 1
+    assert pictures.encode(replace(frame, ring=""), 300) is None and pictures.missed == 1
     pictures.close()
     writer.close()
 
