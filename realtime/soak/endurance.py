@@ -34,7 +34,7 @@ class Endured:
 
     seconds: float = 0.0
     harms: Counter[str] = field(default_factory=Counter)  # kind and process -> times
-    recoveries_s: list[float] = field(default_factory=list)
+    recoveries_s: dict[str, list[float]] = field(default_factory=dict)  # by kind and process
     not_recovered: list[str] = field(default_factory=list)
     served_old: int = 0  # looks at a client that gave an old pose for a current one
     losses: list[str] = field(default_factory=list)  # each one that was not told, how long after what was done
@@ -97,7 +97,7 @@ class Endurance:
         harm = choose(self.draw, pids)
         pid = pids[harm.process]
         assert pid is not None
-        self.endured.harms[f"{harm.kind} {harm.process}"] += 1
+        self.endured.harms[harm.name] += 1
         inflict(harm, pid)
         self._harmed, self._harmed_s = str(harm), time.monotonic()
         return self.recover(harm, clock.now_ns())
@@ -107,7 +107,7 @@ class Endurance:
             self.endured.not_recovered.append(str(harm))
             return f"{harm}: not recovered within {RECOVERY_LIMIT_S:g} s"
         took_s = (clock.now_ns() - since_ns) / clock.NS_PER_S
-        self.endured.recoveries_s.append(took_s)
+        self.endured.recoveries_s.setdefault(harm.name, []).append(took_s)
         return f"{harm}: a current pose after {took_s:.2f} s"
 
     def look(self) -> None:

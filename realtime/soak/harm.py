@@ -20,8 +20,12 @@ class Harm:
     kind: str  # kill or stop
     seconds: float = 0.0  # stopped for so long
 
+    @property
+    def name(self) -> str:
+        return f"{self.kind} {self.process}"
+
     def __str__(self) -> str:
-        return f"{self.kind} {self.process}" + (f" for {self.seconds:.1f} s" if self.seconds else "")
+        return self.name + (f" for {self.seconds:.1f} s" if self.seconds else "")
 
 
 def choose(draw: random.Random, processes: Mapping[str, int | None]) -> Harm:

@@ -12,6 +12,7 @@ from realtime.soak.endurance import Endured
 from realtime.soak.usage import Growth, growth
 from realtime.soak.witness import Counts
 
+SUMS = {"any kill": "kill", "any stop": "stop", "anything": ""}  # row -> with what the names of its harms begin
 GAP_MS = 1000.0  # between two answers while nothing was done to the run
 ENDED_BY_CTRL_C = (0, 130)
 
@@ -60,7 +61,7 @@ def figures(endured: Endured, counts: Counts, end: ShutdownResult) -> dict[str, 
     return {
         "seconds": round(endured.seconds, 1),
         "harms": dict(sorted(endured.harms.items())),
-        "recovery_s": spread(endured.recoveries_s),
+        "recovery_s": {name: spread(taken) for name, taken in recoveries(endured).items()},
         "not_recovered": endured.not_recovered,
         "losses": endured.losses,
         **public,
@@ -69,22 +70,30 @@ def figures(endured: Endured, counts: Counts, end: ShutdownResult) -> dict[str, 
     }
 
 
+def recoveries(endured: Endured) -> dict[str, list[float]]:
+    """Return the seconds of every kind of harm, of all kills, of all stops and of everything."""
+    by_harm = dict(sorted(endured.recoveries_s.items()))
+    sums = {
+        row: [s for name, taken in by_harm.items() if name.startswith(kind) for s in taken]
+        for row, kind in SUMS.items()
+    }
+    return {name: taken for name, taken in (by_harm | sums).items() if taken}
+
+
 def spread(values: Sequence[float]) -> dict[str, float]:
-    if not values:
-        return {}
     return {f"p{p}": round(float(np.percentile(values, p)), 2) for p in (50, 95, 100)}
 
 
 def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
     """Return the table as plain text."""
-    harms = ", ".join(f"{name} {times}x" for name, times in sorted(endured.harms.items())) or "none"
     text = [
         f"{endured.seconds / 60:.1f} min, {counts.poses} answers in {counts.streams} streams, {counts.dropped} frames"
         f" dropped and told,",
         f"{counts.lost_to_harm} lost to what was done, {counts.announced_stale} times said to be stale,"
         f" {counts.late} of them answers that came too late",
-        f"done to it: {harms}",
-        "recovery s: " + ", ".join(f"{name} {value:g}" for name, value in spread(endured.recoveries_s).items()),
+        "",
+        *recovery_lines(endured),
+        "",
         *(usage_line(g) for g in growth(endured.samples)),
         *(f"lost and not told while nothing was done: {loss}" for loss in endured.losses),
         "",
@@ -94,6 +103,15 @@ def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
         mark = "" if promise.holds else "   broken"
         text.append(f"{promise.name:<50}{promise.value:>10g}{promise.limit:>10g}{mark}")
     return text
+
+
+def recovery_lines(endured: Endured) -> list[str]:
+    """Return what was done to the run and how long a current pose took behind it."""
+    text = [f"{'s until a current pose, after':<31}{'times':>9}{'p50':>10}{'p95':>10}{'longest':>10}"]
+    for name, taken in recoveries(endured).items():
+        row = "".join(f"{value:>10.2f}" for value in spread(taken).values())
+        text.append(f"{name:<31}{len(taken):>9}{row}")
+    return text if len(text) > 1 else ["nothing was done to it"]
 
 
 def usage_line(growth: Growth) -> str:

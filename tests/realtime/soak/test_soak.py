@@ -17,7 +17,7 @@ import pytest
 from realtime.soak import endurance
 from realtime.soak.endurance import Endurance, Endured
 from realtime.soak.harm import Harm, choose, inflict
-from realtime.soak.report import ShutdownResult, promises
+from realtime.soak.report import ShutdownResult, figures, lines, promises
 from realtime.soak.usage import ProcessMemory, Usage, growth
 from realtime.soak.witness import Counts, add
 from tests.support.peer import free_address
@@ -200,6 +200,20 @@ def test_a_loss_is_told_with_what_was_done_before(monkeypatch):
     soak.look()
     assert len(soak.endured.losses) == 1
     assert soak.endured.losses[0].startswith("5 frames, 0.0 s after: the first pose")
+
+
+def test_recoveries_are_told_by_what_was_done():
+    taken = {"stop publish": [3.0], "kill capture": [0.5, 0.7], "kill publish": [0.6]}
+    found = Endured(samples=[FLAT] * 8, recoveries_s=taken)
+    text = lines(found, Counts(), ShutdownResult(130, 0, 0))
+    rows = {row[:31].strip(): row[31:].split() for row in text if row[31:].split()[:1] in (["1"], ["2"], ["3"], ["4"])}
+    assert list(rows) == ["kill capture", "kill publish", "stop publish", "any kill", "any stop", "anything"]
+    assert rows["kill capture"][0] == "2" and rows["any kill"] == ["3", "0.60", "0.69", "0.70"]
+    assert rows["any stop"] == ["1", "3.00", "3.00", "3.00"] and rows["anything"][0] == "4"
+    told = figures(found, Counts(), ShutdownResult(130, 0, 0))["recovery_s"]
+    assert told["any kill"]["p50"] == 0.6 and set(told) == set(rows)
+    nothing = lines(Endured(samples=[FLAT] * 8), Counts(), ShutdownResult(130, 0, 0))
+    assert "nothing was done to it" in nothing
 
 
 @pytest.mark.soak
