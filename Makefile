@@ -27,7 +27,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 QUICK := not fault and not timing and not learning and not slow and not soak and not browser and not mediapipe
 # three files at once, for most tests wait; what watches a clock closely (mark `alone`) runs afterwards, by itself
 BESIDE := -n 3 --dist loadfile --no-loadscope-reorder
-# what failed beside another file is asked again by itself: limits of seconds can be missed on two full cores
+# what failed is asked again by itself: limits of seconds can be missed on two full cores, or beside a busy neighbour
 AGAIN := --last-failed --last-failed-no-failures none
 
 .PHONY: demo test test-all faults-apart check docs bench benchmarks bench-training mutants clean
@@ -44,7 +44,7 @@ faults-apart: $(VENV)/.tests
 test-all: check
 	@ended=0; \
 	$(BIN)/python -m pytest $(BESIDE) -m "not alone" || $(BIN)/python -m pytest $(AGAIN) -m "not alone" || ended=1; \
-	$(BIN)/python -m pytest -m alone || ended=1; \
+	$(BIN)/python -m pytest -m alone || $(BIN)/python -m pytest $(AGAIN) -m alone || ended=1; \
 	exit $$ended
 
 check: $(VENV)/.tests
