@@ -107,11 +107,13 @@ def lines(endured: Endured, counts: Counts, end: ShutdownResult) -> list[str]:
 
 def recovery_lines(endured: Endured) -> list[str]:
     """Return what was done to the run and how long a current pose took behind it."""
+    if not endured.harms:
+        return ["nothing was done to it"]
     text = [f"{'s until a current pose, after':<31}{'times':>9}{'p50':>10}{'p95':>10}{'longest':>10}"]
     for name, taken in recoveries(endured).items():
         row = "".join(f"{value:>10.2f}" for value in spread(taken).values())
         text.append(f"{name:<31}{len(taken):>9}{row}")
-    return text if len(text) > 1 else ["nothing was done to it"]
+    return text
 
 
 def usage_line(growth: Growth) -> str:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
 import zmq
 
@@ -74,8 +74,8 @@ class TopicReader:
 
     def get_fields(self, kind: type[Kind], timeout_ms: float) -> Kind | None:
         """Return those fields of the topic's message that `kind` has too; the others are not looked at."""
-        message, _ = self._next(timeout_ms, partial(decode, kind))
-        return cast("Kind | None", message)
+        message: Kind | None = self._next(timeout_ms, partial(decode, kind))[0]
+        return message
 
     def get_plain(self, timeout_ms: float) -> tuple[dict[str, Any] | None, bytes]:
         """Return the message as a map whose fields are not looked at, and its bytes: to pass on what this run has

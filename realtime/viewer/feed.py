@@ -19,6 +19,7 @@ from realtime.wire.messages import Frame, Health, Hello, Pose3D
 log = logging.getLogger("viewer")
 
 ALWAYS = ("pose3d", "hello", "health")
+PIXELS = "keypoints2d"  # they say where the pixels of their frame lie
 TURN_MS = 100
 MOST_SOURCES = 64
 
@@ -45,22 +46,20 @@ class Feed(threading.Thread):
 
     def run(self) -> None:
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
-        readers = [TopicReader(context, self._connect, topic, keys=self._keys) for topic in ALWAYS]
-        pixels = [TopicReader(context, self._connect, "keypoints2d", keys=self._keys)] if self._pictures else []
+        topics = (*ALWAYS, PIXELS) if self._pictures else ALWAYS
+        readers = [TopicReader(context, self._connect, topic, keys=self._keys) for topic in topics]
         try:
             while not self._stopping.is_set():
-                wait_any(readers + pixels, TURN_MS)
+                wait_any(readers, TURN_MS)
                 for reader in readers:
-                    self._pass_on(reader)
-                for reader in pixels:
-                    self._picture(reader)
+                    (self._picture if reader.topic == PIXELS else self._pass_on)(reader)
                 self.refusal = readers[0].refusal
                 if self._followed != self._first:
                     self._followed = self._first
-                    for reader in readers + pixels:
+                    for reader in readers:
                         reader.follow(self._followed)
         finally:
-            for reader in readers + pixels:
+            for reader in readers:
                 reader.close()
             context.term()
             if self._pictures:

@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from realtime.demo.hidden import HiddenJoints
-from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detection, Detector
 from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
@@ -26,6 +25,7 @@ from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
 from trainers.errors import UserError
 from trainers.synthesis.burst_poses import FRAMES, HZ
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene
+from trainers.synthesis.motion_settings import MotionSettings
 from trainers.synthesis.shard_pool import Workers, run
 from trainers.synthesis.worker_inputs import open_inputs
 
@@ -36,7 +36,7 @@ Image = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class BurstSettings:
+class BurstSettings(MotionSettings):
     """What decides the content of the shards; written beside them and compared on resume."""
 
     motion: str
@@ -46,14 +46,6 @@ class BurstSettings:
     kind: str = "bursts"
     desk: float = 1 / 3  # share of scenes with a half body before a webcam
     occluders: float = 0.2  # share of bursts with a limb or a half of the body behind something
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return (self.motion,)
-
-    @property
-    def pool(self) -> Pool:
-        return "heldout" if self.part == "validation" else "train"
 
 
 def synthesize_bursts(

@@ -11,12 +11,12 @@ import numpy as np
 
 from realtime.demo.anatomy import Body
 from realtime.demo.hidden import HiddenJoints
-from realtime.demo.looks import Pool
 from realtime.detect.mediapipe_detector import Detector
 from trainers.augmentation.motion_mixing import mixed
 from trainers.data.motion import MotionSegment, long_segments
 from trainers.data.shards.clip_shards import BOARD, OTHER, OUTSIDE, OWN, DetectorClip, write_shard
 from trainers.errors import UserError
+from trainers.synthesis.motion_settings import MotionSettings
 from trainers.synthesis.run_detector import observe
 from trainers.synthesis.scenes import Scene, draw_scene
 from trainers.synthesis.shard_pool import Workers, run
@@ -28,7 +28,7 @@ CLIP_FRAMES = (90, 240)  # shortest, longest
 
 
 @dataclass(frozen=True)
-class RenderedSettings:
+class RenderedSettings(MotionSettings):
     """What decides the content of the shards; written beside them and compared on resume."""
 
     motion: str
@@ -38,14 +38,6 @@ class RenderedSettings:
     kind: str = "rendered"
     mix: float = 0.0  # share of clips that take limbs and angles from another one
     clip: tuple[int, int] = CLIP_FRAMES
-
-    @property
-    def sources(self) -> tuple[str, ...]:
-        return (self.motion,)
-
-    @property
-    def pool(self) -> Pool:
-        return "heldout" if self.part == "validation" else "train"
 
 
 def synthesize_rendered(

@@ -8,6 +8,7 @@ import random
 import signal
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -204,7 +205,9 @@ def test_a_loss_is_told_with_what_was_done_before(monkeypatch):
 
 def test_recoveries_are_told_by_what_was_done():
     taken = {"stop publish": [3.0], "kill capture": [0.5, 0.7], "kill publish": [0.6]}
-    found = Endured(samples=[FLAT] * 8, recoveries_s=taken)
+    found = Endured(
+        harms=Counter({name: len(times) for name, times in taken.items()}), samples=[FLAT] * 8, recoveries_s=taken
+    )
     text = lines(found, Counts(), ShutdownResult(130, 0, 0))
     rows = {row[:31].strip(): row[31:].split() for row in text if row[31:].split()[:1] in (["1"], ["2"], ["3"], ["4"])}
     assert list(rows) == ["kill capture", "kill publish", "stop publish", "any kill", "any stop", "anything"]
@@ -214,6 +217,8 @@ def test_recoveries_are_told_by_what_was_done():
     assert told["any kill"]["p50"] == 0.6 and set(told) == set(rows)
     nothing = lines(Endured(samples=[FLAT] * 8), Counts(), ShutdownResult(130, 0, 0))
     assert "nothing was done to it" in nothing
+    lost = Endured(harms=Counter({"kill capture": 1}), samples=[FLAT] * 8, not_recovered=["kill capture"])
+    assert "nothing was done to it" not in lines(lost, Counts(), ShutdownResult(130, 0, 0))
 
 
 @pytest.mark.soak
