@@ -1,7 +1,8 @@
 """`trainers evaluate reliability --occluders FOLDER`: how well occluded joints are told on real people, by source.
 
-With --leave-out a network is trained for every source on all others (and on rendered shards, --data) and judged on the
-source it never saw; without it the model itself is judged, which is honest only for films that it was not trained on.
+With --leave-out a network is trained for every source on all others (and on more shards, --data, but of that source)
+and judged on the source it never saw; without it the model itself is judged, which is honest only for films that it was
+not trained on.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from trainers.evaluation.occluders.occluder_films import (
     films_in,
     judged,
     occluder_shards,
+    source_of,
     tracks_by_source,
 )
 from trainers.evaluation.views.evaluate_views import number, plain
@@ -54,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1, help="of --occluders: processes, one core each")
     by = "of --occluders: a source is a film, or films whose names differ in a number"
     parser.add_argument("--by", choices=SOURCES, default=SOURCES[0], help=by)
-    leave = "of --occluders: train for every source on all others; --data DIR: on rendered shards too"
+    leave = "of --occluders: train for every source on all others; --data DIR: on its shards too, but of that source"
     parser.add_argument("--leave-out", action="store_true", help=leave)
     parser.add_argument("--config", default=CONFIG, help="of --leave-out: what is trained")
     parser.add_argument("--steps", type=int, default=None, help="of --leave-out: instead of the config's loop.steps")
@@ -90,16 +92,17 @@ def left_out(
     """Source -> a judge trained on every other source."""
     if len(sources) < 2:
         raise UserError(f"--leave-out: one source, {next(iter(sources))}; expected two or more, or say --by film")
-    rendered = [str(args.data)] if args.data else []
-    one_detector([shards, *rendered])
-    config, base = load(args.config), tracks_in(rendered)
+    more = [str(args.data)] if args.data else []
+    one_detector([shards, *more])
+    config, base = load(args.config), tracks_in(more)
     if config.recipe != "reliability":
         raise UserError(f"--config {args.config}: recipe {config.recipe}, expected reliability")
 
     def judge(name: str) -> Judge:
         others = [track for other, found in sources.items() if other != name for track in found]
-        print(f"leaving out {name}: training on {len(others)} stretches of others, {len(base)} rendered", flush=True)
-        return trained(config, base + others, args.steps or config.loop.steps, out / "left_out" / name)
+        known = [track for track in base if source_of(track.clip.subject, args.by) != name]
+        print(f"leaving out {name}: training on {len(others)} stretches of others, {len(known)} of --data", flush=True)
+        return trained(config, known + others, args.steps or config.loop.steps, out / "left_out" / name)
 
     return judge
 

@@ -20,7 +20,7 @@ from trainers.data.shards.detections import Cues, DetectionTrack, collect, track
 from trainers.data.shards.detector_model import one_detector
 from trainers.errors import UserError
 from trainers.metrics import area_under_roc
-from trainers.models.causal.reliability import ReliabilityNet, mirrored
+from trainers.models.causal.reliability import ReliabilityNet
 
 LIMBS = ("shoulder", "elbow", "wrist", "hip", "knee", "ankle")
 BODY = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name.split("_")[-1] in LIMBS]
@@ -29,14 +29,14 @@ AFTER = 5  # frames of a window that only fill the history
 
 @dataclass(frozen=True)
 class ReliabilitySettings:
-    channels: int = 96
-    blocks: int = 2
+    width: int = field(default=64, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of a joint
+    memory: int = field(default=48, metadata={"low": 1, "high": 4096, "unit": "channels"})  # of a joint, tick to tick
     dropout: float = 0.25
-    batch: int = field(default=64, metadata={"low": 1, "high": 10_000_000})  # windows
-    ticks: int = field(default=64, metadata={"low": 8, "high": 10_000})
-    real: float = 0.5  # share of windows from boards on real footage, where there are any
-    rate: float = 1e-3
-    decay: float = 1e-3  # of weights
+    batch: int = field(default=16, metadata={"low": 1, "high": 10_000_000})  # windows
+    ticks: int = field(default=48, metadata={"low": 8, "high": 10_000})
+    real: float = 0.4  # share of windows from boards on real footage, where there are any
+    rate: float = 2e-3
+    decay: float = 1e-2  # of weights
     noise: float = 0.1  # standard deviation added to every cue
     caution: float = 1.5  # weight of keypoints that are wrong or covered; right ones: 1
     blind: float = 0.1  # share of cues that a window goes without
@@ -55,7 +55,7 @@ def tracks_in(data: list[str]) -> list[DetectionTrack]:
 
 
 def build_for_export(settings: Mapping[str, Any], trained: Mapping[str, Tensor]) -> ReliabilityNet:
-    model = ReliabilityNet(settings["channels"], settings["blocks"], settings["dropout"])
+    model = ReliabilityNet(settings["width"], settings["memory"], settings["dropout"])
     model.load_state_dict(trained)
     return model
 
@@ -72,7 +72,7 @@ class ReliabilityRecipe:
         """`tracks`: those to learn from instead of those in the folders of `data`."""
         torch.manual_seed(7)
         self.settings, self.device, self.steps = settings, device, steps
-        self.model = ReliabilityNet(settings.channels, settings.blocks, settings.dropout).to(device)
+        self.model = ReliabilityNet(settings.width, settings.memory, settings.dropout).to(device)
         self.export = self.model
         tracks = tracks_in(data) if tracks is None else tracks
         held = [self._held_out(t) for t in tracks]
@@ -119,10 +119,6 @@ class ReliabilityRecipe:
         at = torch.multinomial(weight, s.batch, replacement=True, generator=generator)
         frames = data.windows(at, s.ticks, generator)
         features, right, counts = data.features[frames].float(), data.right[frames], data.counts[frames]
-        flip = torch.rand(s.batch, generator=generator) < 0.5
-        order = torch.from_numpy(BLAZEPOSE_33.mirror())
-        features[flip] = mirrored(features[flip])
-        right[flip], counts[flip] = right[flip][:, :, order], counts[flip][:, :, order]
         kept = torch.rand(s.batch, 1, 1, features.shape[-1], generator=generator) >= s.blind
         features = (features + s.noise * torch.randn(features.shape, generator=generator)) * kept
         return tuple(v.to(self.device) for v in (features, right.float(), counts.float()))  # type: ignore[return-value]
@@ -133,7 +129,9 @@ class ReliabilityRecipe:
         counts = (counts * torch.where(right > 0.5, 1.0, self.settings.caution))[:, AFTER:]
         return {"cross entropy": (each[:, AFTER:] * counts).sum() / counts.sum().clamp_min(1)}
 
-    def calibrate(self) -> None: ...
+    def calibrate(self) -> None:
+        """Answer with the chance that a keypoint is right: caution, a weight of the losses, is taken back."""
+        self.model.odds.fill_(math.log(self.settings.caution))
 
     def validate(self) -> dict[str, float]:
         found: dict[str, float] = {}
@@ -150,7 +148,7 @@ def judged(model: ReliabilityNet, cues: Cues) -> Tensor:
     parts = []
     for first, length in zip(cues.start.tolist(), cues.length.tolist()):
         clip = cues.features[first : first + length].float()[None].to(next(model.parameters()).device)
-        parts.append(torch.sigmoid(model.clip(clip))[0].cpu())
+        parts.append(model.reliability(clip)[0].cpu())
     return torch.cat(parts)
 
 

@@ -34,6 +34,8 @@ SURE = 0.6  # visibility and presence of a point of the reference that is believ
 JUMP = 0.08  # box heights a frame; a point that moves more is not believed
 FOLLOWED = 0.7  # share of a stretch in which the reference follows the person of the survey
 PAUSE_S = 0.3  # between boards, on average
+CUT = (0.9, 2.2)  # trunk lengths below the shoulders where a cut picture ends: from the waist to the knees
+LEAST_CUT = 0.25  # of the picture's height remains
 _PICTURE = 160  # px of a board's picture
 
 
@@ -44,6 +46,7 @@ class BoardsSettings:
     seed: int
     model: str = "full"
     kind: str = "boards"
+    cut: float = 0.0  # share of passes whose picture ends below the person's waist
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -52,9 +55,11 @@ class BoardsSettings:
 
 def synthesize_boards(
     videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "full",
-    resume: bool = False, report: TextIO = sys.stderr,
+    resume: bool = False, report: TextIO = sys.stderr, cut: float = 0.0,
 ) -> list[Path]:  # fmt: skip
-    settings = BoardsSettings(tuple(videos), passes, seed, model)
+    if not 0 <= cut <= 1:
+        raise UserError(f"--cut {cut}: a share from 0 to 1")
+    settings = BoardsSettings(tuple(videos), passes, seed, model, cut=cut)
     stretches = [stretch for video in videos for stretch in survey(video, model)]
     if not stretches:
         named = ", ".join(videos)
@@ -75,7 +80,7 @@ def paste_shard(settings: BoardsSettings, number: int, out: Path) -> int:
     clips = []
     if followed.mean() >= FOLLOWED:
         rngs = [np.random.default_rng([settings.seed, number, k]) for k in range(settings.passes)]
-        clips = [paste(stretch, images, times, reference, followed, detector, rng) for rng in rngs]
+        clips = [paste(stretch, images, times, reference, followed, detector, rng, settings.cut) for rng in rngs]
     write_shard(out, number, clips)
     return sum(map(len, clips))
 
@@ -97,19 +102,21 @@ def _opened(model: str) -> Detector:
 
 def paste(
     stretch: Stretch, images: list[Image], times: F64, reference: Table, followed: NDArray[np.bool_],
-    detector: Detector, rng: np.random.Generator,
+    detector: Detector, rng: np.random.Generator, cut: float = 0.0,
 ) -> DetectorClip:  # fmt: skip
+    """Return one pass: what the detector says of the pictures with boards; a share of them cut below the waist."""
     xy = reference["xy"]
     boards = draw_boards(xy, stretch.fps, images, rng)
+    (height, width), ends = images[0].shape[:2], rng.random() < cut
+    height = lower_edge(xy, height, rng) if ends else height
     covered = np.zeros(xy.shape[:2], bool)
     shown = []
     for k, image in enumerate(images):
         now = [board for board in boards if board.first <= k < board.last]
-        shown.append(draw(image, now, k, xy))
+        shown.append(np.ascontiguousarray(draw(image, now, k, xy)[:height]))
         for board in now:
             covered[k] |= board.covers(k, xy)
     seen = observe(shown, times, detector)
-    height, width = images[0].shape[:2]
     outside = np.asarray((xy < 0).any(-1) | (xy >= (width, height)).any(-1))
     return DetectorClip(
         name=stretch.name, subject=Path(stretch.video).stem, kind="boards", pool="footage", fps=stretch.fps,
@@ -117,6 +124,18 @@ def paste(
         root=np.full((len(xy), 3), np.nan), xyz=_joints(reference["world"]), xyz33=reference["world"],
         hidden=_bits(covered, outside), trusted=trusted(reference, followed),
     )  # fmt: skip
+
+
+def lower_edge(xy: NDArray[Any], height: int, rng: np.random.Generator) -> int:
+    """Return the height at which a picture ends that shows the upper part of the person, as a webcam's does.
+
+    The whole height where the person lies or has no trunk to go by.
+    """
+    shoulders, hips = (
+        float(np.median(xy[:, [B[f"left_{name}"], B[f"right_{name}"]], 1])) for name in ("shoulder", "hip")
+    )
+    edge = shoulders + rng.uniform(*CUT) * (hips - shoulders)
+    return int(edge) if LEAST_CUT * height <= edge < height and hips > shoulders else height
 
 
 def _joints(world: NDArray[Any]) -> NDArray[Any]:

@@ -23,7 +23,10 @@ from trainers.recipes.reliability import BODY
 from trainers.synthesis.paste_occluders import BoardsSettings
 
 FILMS = ("anna_01", "anna_02", "ben_1")
-TINY = "recipe: reliability\nchannels: 16\nbatch: 12\nticks: 50\nrate: 0.01\nloop:\n  steps: 60\n  validate_every: 60\n"
+TINY = (
+    "recipe: reliability\nwidth: 16\nmemory: 8\nbatch: 12\nticks: 50\nrate: 0.01\n"
+    "loop:\n  steps: 60\n  validate_every: 60\n"
+)
 
 
 @pytest.fixture
@@ -85,11 +88,12 @@ def test_leaving_out_trains_on_the_others_and_judges_on_whom_it_never_saw(films,
     rendered = films.parent / "rendered"
     rendered.mkdir()
     write_shard(rendered, 0, [made_up(f"r{i}", "train", 50 + i) for i in range(3)])
+    write_shard(rendered, 1, [made_up("anna_02@cut", "footage", 60, "boards", "anna_02")])  # of a source that is judged
     rows = evaluated(films, "--leave-out", "--config", str(config), "--data", str(rendered))["leaving out"]
     assert list(rows) == ["anna", "ben", "together"] and rows["together"]["area"] > 0.9
     said = capsys.readouterr().out
-    assert "leaving out anna: training on 2 stretches of others, 3 rendered" in said
-    assert "leaving out ben: training on 4 stretches of others, 3 rendered" in said
+    assert "leaving out anna: training on 2 stretches of others, 3 of --data" in said
+    assert "leaving out ben: training on 4 stretches of others, 4 of --data" in said
     one, other = ((films.parent / "out/left_out" / name / FILE).read_bytes() for name in ("anna", "ben"))
     assert one != other
 

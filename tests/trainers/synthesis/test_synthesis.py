@@ -343,6 +343,26 @@ def test_a_pasted_clip_carries_the_reference_as_truth():
     assert not follows(replace(stretch, path=((10.0, 10.0),) * 40), table["xy"], table["detected"]).any()
 
 
+def test_a_cut_pass_shows_the_upper_body_and_tells_what_lies_below():
+    images, table = noise_pictures(40), reference(40)
+    table["world"] = np.ones((40, 33, 3), np.float32)
+    stretch = Stretch("v.mp4", 0, 40, 30.0, (0, 0, 160, 120), 1.0, ((80.0, 60.0),) * 40)
+    given = stretch, images, np.arange(40) / 30, table, np.ones(40, bool), FixedDetector()
+    whole, cut = (paste_occluders.paste(*given, np.random.default_rng(3), share) for share in (0.0, 1.0))
+    below = table["xy"][0, :, 1] >= cut.height
+    assert (whole.height, whole.width, cut.width) == (120, 160, 160) and cut.height < 120
+    assert not below[11] and below[32] and not (whole.hidden[:, 17:] & OUTSIDE).any()
+    assert np.array_equal((cut.hidden[:, 17:] & OUTSIDE) > 0, np.tile(below, (40, 1)))
+    assert np.array_equal(cut.hidden & BOARD, whole.hidden & BOARD)  # the same boards
+
+
+def test_who_lies_or_has_no_trunk_is_not_cut():
+    xy, rng = reference(5)["xy"], np.random.default_rng(1)
+    assert 48 + 0.9 * 30 <= paste_occluders.lower_edge(xy, 120, rng) <= 49 + 2.2 * 30
+    assert paste_occluders.lower_edge(xy[:, :, ::-1] * [1, -1] + [0, 119], 120, rng) == 120
+    assert paste_occluders.lower_edge(xy, 70, rng) == 70  # cut already
+
+
 def test_settings_lie_beside_the_shards(motion_folder, tmp_path, fast):
     render(motion_folder, tmp_path / "out", frames=12)
     note = json.loads((tmp_path / "out" / SETTINGS).read_text())

@@ -12,18 +12,20 @@ from realtime.occlude.learned import LearnedReliability
 from tests.support.people.made_up_clips import TICKS, WRIST, made_up
 from trainers import cli
 from trainers.data.shards.clip_shards import write_shard
+from trainers.data.shards.detections import collect, tracks
 from trainers.metrics import area_under_roc
-from trainers.models.causal.reliability import ReliabilityNet, mirrored
-from trainers.recipes.reliability import telling
+from trainers.models.causal.reliability import SIGNED, ReliabilityNet
+from trainers.recipes.reliability import ReliabilityRecipe, ReliabilitySettings, judged, telling
 
 
 def test_e13_steps_equal_the_clip():
-    model = ReliabilityNet(24, 2).eval()
+    model = ReliabilityNet(24, 8).eval()
+    model.odds.fill_(0.3)
     features = torch.randn(2, TICKS, 33, len(FEATURES))
     state = {name: torch.zeros(2, *shape) for name, shape in model.contract().state}
     found = []
     with torch.no_grad():
-        whole = torch.sigmoid(model.clip(features))
+        whole = model.reliability(features)
         for t in range(TICKS):
             given = {"features": features[:, t], "dt": torch.zeros(2), "reset": torch.full((2,), float(t == 0))}
             (answer,), state = model.run(given, state)
@@ -31,12 +33,31 @@ def test_e13_steps_equal_the_clip():
     assert (torch.stack(found, 1) - whole).abs().max() < 1e-5
 
 
-def test_a_mirror_is_its_own_inverse_and_changes_signed_cues_only():
-    features = torch.randn(4, 33, len(FEATURES))
-    assert torch.equal(mirrored(mirrored(features)), features)
-    middle = BLAZEPOSE_33.index("nose")
-    changed = (mirrored(features)[0, middle] != features[0, middle]).nonzero().flatten().tolist()
-    assert [FEATURES[i] for i in changed] == ["speed_x", "parent_x", "body_x"]
+def test_who_is_seen_in_a_mirror_is_judged_alike():
+    torch.manual_seed(3)
+    model, order = ReliabilityNet(24, 8).eval(), torch.from_numpy(BLAZEPOSE_33.mirror())
+    features = torch.randn(2, 20, 33, len(FEATURES))
+    mirrored = features[:, :, order].clone()
+    mirrored[..., SIGNED] *= -1
+    with torch.no_grad():
+        plain, seen = model.clip(features), model.clip(mirrored)
+    assert (plain - seen[..., order]).abs().max() < 1e-5 < (plain - seen).abs().max()
+
+
+def test_a_joint_hears_its_neighbours_and_forgets_at_a_reset():
+    torch.manual_seed(3)
+    model = ReliabilityNet(24, 8).eval()
+    features = torch.randn(1, 6, 33, len(FEATURES))
+    elsewhere = features.clone()
+    elsewhere[:, 2, BLAZEPOSE_33.index("left_elbow")] += 3
+    state = {name: torch.randn(1, *shape) for name, shape in model.contract().state}
+    given = {"features": features[:, 0], "dt": torch.zeros(1), "reset": torch.ones(1)}
+    with torch.no_grad():
+        moved = (model.clip(elsewhere) - model.clip(features)).abs()[0]
+        (answer,), _ = model.run(given, state)
+        (fresh,), _ = model.run(given, {name: 0 * value for name, value in state.items()})
+    assert moved[:2].max() == 0 < moved[2:, BLAZEPOSE_33.index("left_wrist")].min()
+    assert torch.equal(answer, fresh)
 
 
 def test_area_under_roc_of_known_rankings():
@@ -52,6 +73,17 @@ def test_telling_counts_flags_against_covered_joints():
     assert found["precision, covered or wrong"] == 1.0
 
 
+def test_caution_is_taken_back_in_the_answers():
+    track = next(tracks(made_up("a", "train", 1)))
+    made = ReliabilityRecipe(ReliabilitySettings(width=8, memory=4, caution=3.0), [], "cpu", 1, [track])
+    cues = collect([track])
+    before = judged(made.model.eval(), cues)
+    for _ in range(2):  # a run that goes on is calibrated again
+        made.calibrate()
+    after = judged(made.model, cues)
+    assert torch.allclose(after / (1 - after), 3 * before / (1 - before), rtol=1e-3)
+
+
 @pytest.mark.slow
 def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):
     data = tmp_path / "shards"
@@ -60,13 +92,11 @@ def test_shards_become_an_engine_that_doubts_the_wandering_wrist(tmp_path):
     write_shard(data, 1, [made_up("b", "heldout", 99)])
     config = tmp_path / "tiny.yaml"
     config.write_text(
-        "recipe: reliability\nchannels: 16\nbatch: 12\nticks: 50\nrate: 0.01\n"
+        "recipe: reliability\nwidth: 16\nmemory: 8\nbatch: 12\nticks: 50\nrate: 0.01\n"
         "loop:\n  steps: 140\n  validate_every: 140\n"
     )
     assert cli.main(["train", str(config), "--data", str(data), "--out", str(tmp_path / "run")]) == 0
     assert cli.main(["export", str(tmp_path / "run"), "--out", str(tmp_path / "engine")]) == 0
-    from trainers.data.shards.detections import tracks
-
     (track,) = tracks(made_up("b", "heldout", 99))
     learned = LearnedReliability(open_engine(tmp_path / "engine", "cpu", 1), BLAZEPOSE_33)
     told = np.stack([learned.judge(int(t * 1e9), {1: row})[1] for t, row in zip(track.clip.t, track.cues)])
