@@ -22,11 +22,10 @@ from realtime.transport.frame_ring import grey_copy
 from trainers.data.motion import long_segments
 from trainers.data.shards.burst_shards import FROM_50, write_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
-from trainers.errors import UserError
 from trainers.synthesis.burst_poses import FRAMES, HZ
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene
 from trainers.synthesis.motion_settings import MotionSettings
-from trainers.synthesis.shard_pool import Workers, run
+from trainers.synthesis.shard_pool import Workers, check_share, run
 from trainers.synthesis.worker_inputs import open_inputs
 
 SHORTEST_S = 0.5  # of a motion segment
@@ -55,8 +54,7 @@ def synthesize_bursts(
     """Shards with about `frames` kept frames in `out`; returns their paths."""
     settings = BurstSettings(str(motion), **more)
     for name in ("desk", "occluders"):
-        if not 0 <= asdict(settings)[name] <= 1:
-            raise UserError(f"--{name} {asdict(settings)[name]}: a share from 0 to 1")
+        check_share(name, asdict(settings)[name])
     long_segments(settings.motion, SHORTEST_S, settings.part)  # a wrong folder is told before anything starts
     shards = -(-frames // (SCENES * BURSTS * len(KEPT)))
     return run(settings, burst_shard, out, shards, workers, resume, report)

@@ -25,7 +25,7 @@ from trainers.data.shards.clip_shards import BOARD, OUTSIDE, DetectorClip, write
 from trainers.errors import UserError
 from trainers.synthesis.occluder_schedule import draw_spans, draw_target
 from trainers.synthesis.run_detector import Table, observe, open_observer
-from trainers.synthesis.shard_pool import Workers, run
+from trainers.synthesis.shard_pool import Workers, check_share, run
 from trainers.synthesis.video_segments import Stretch, follows, pictures, survey
 
 Image = NDArray[np.uint8]
@@ -57,8 +57,7 @@ def synthesize_boards(
     videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "full",
     resume: bool = False, report: TextIO = sys.stderr, cut: float = 0.0,
 ) -> list[Path]:  # fmt: skip
-    if not 0 <= cut <= 1:
-        raise UserError(f"--cut {cut}: a share from 0 to 1")
+    check_share("cut", cut)
     settings = BoardsSettings(tuple(videos), passes, seed, model, cut=cut)
     stretches = [stretch for video in videos for stretch in survey(video, model)]
     if not stretches:
@@ -107,13 +106,14 @@ def paste(
     """Return one pass: what the detector says of the pictures with boards; a share of them cut below the waist."""
     xy = reference["xy"]
     boards = draw_boards(xy, stretch.fps, images, rng)
-    (height, width), ends = images[0].shape[:2], rng.random() < cut
-    height = lower_edge(xy, height, rng) if ends else height
+    height, width = images[0].shape[:2]
+    if rng.random() < cut:
+        height = lower_edge(xy, height, rng)
     covered = np.zeros(xy.shape[:2], bool)
     shown = []
     for k, image in enumerate(images):
         now = [board for board in boards if board.first <= k < board.last]
-        shown.append(np.ascontiguousarray(draw(image, now, k, xy)[:height]))
+        shown.append(draw(image, now, k, xy)[:height])
         for board in now:
             covered[k] |= board.covers(k, xy)
     seen = observe(shown, times, detector)

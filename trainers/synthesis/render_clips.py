@@ -19,7 +19,7 @@ from trainers.errors import UserError
 from trainers.synthesis.motion_settings import MotionSettings
 from trainers.synthesis.run_detector import observe
 from trainers.synthesis.scenes import Scene, draw_scene
-from trainers.synthesis.shard_pool import Workers, run
+from trainers.synthesis.shard_pool import Workers, check_share, run
 from trainers.synthesis.worker_inputs import open_inputs
 
 SHORTEST_S = 1.0  # of a motion segment
@@ -45,8 +45,7 @@ def synthesize_rendered(
     resume: bool = False, report: TextIO = sys.stderr, **more: Any,
 ) -> list[Path]:  # fmt: skip
     settings = RenderedSettings(str(motion), seed, part, model, **more)
-    if not 0 <= settings.mix <= 1:
-        raise UserError(f"--mix {settings.mix}: a share from 0 to 1")
+    check_share("mix", settings.mix)
     if not 2 <= settings.clip[0] < settings.clip[1]:
         raise UserError(f"--clip {' '.join(map(str, settings.clip))}: two counts of frames, 2 or more, rising")
     long_segments(settings.motion, SHORTEST_S, settings.part)  # a wrong folder is told before anything starts

@@ -22,6 +22,12 @@ from trainers.errors import UserError
 Workers = int | str  # processes of this machine, or the address of a Ray cluster
 
 
+def check_share(name: str, share: float) -> None:
+    """Refuse what is no share, by the flag that said it."""
+    if not 0 <= share <= 1:
+        raise UserError(f"--{name} {share}: a share from 0 to 1")
+
+
 def run(
     settings: Any, work: Callable[[Any, int, Path], int], out: Path, shards: int, workers: Workers, resume: bool,
     report: TextIO,

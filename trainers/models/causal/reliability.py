@@ -15,10 +15,11 @@ from torch.nn.functional import gelu, linear
 
 from engines.contract import Contract
 from engines.skeleton import BLAZEPOSE_33
-from realtime.occlude.features import FEATURES
+from realtime.occlude.features import FEATURES, parents_of
 
 SIGNED = [FEATURES.index(name) for name in ("speed_x", "parent_x", "body_x")]  # change sign in a mirror
 JOINTS = len(BLAZEPOSE_33)
+PARENTS, OTHER_SIDE = (torch.from_numpy(of).long() for of in (parents_of(BLAZEPOSE_33), BLAZEPOSE_33.mirror()))
 KIND = 12  # channels that say which kind of joint it is
 HEARD = 4  # parent, children, the other side's joint, the whole body
 SHOWN_TICKS = 48  # at most, in training; the memory itself has no end
@@ -26,7 +27,7 @@ SHOWN_TICKS = 48  # at most, in training; the memory itself has no end
 
 def kinds() -> Tensor:
     """Return (J,) the kind of each joint: left and right are of one."""
-    first = torch.minimum(torch.arange(JOINTS), torch.from_numpy(BLAZEPOSE_33.mirror()).long())
+    first = torch.minimum(torch.arange(JOINTS), OTHER_SIDE)
     return cast(Tensor, torch.unique(first, return_inverse=True)[1])
 
 
@@ -40,12 +41,9 @@ def left_signs() -> Tensor:
 
 def neighbours() -> Tensor:
     """Return (HEARD * J, J): means over the parent, the children, the other side's joint and the body."""
-    own = torch.arange(JOINTS)
-    parents = torch.tensor([j if parent < 0 else parent for j, parent in enumerate(BLAZEPOSE_33.parents)])
-    parent, side = torch.zeros(2, JOINTS, JOINTS)
-    parent[own, parents] = 1
-    side[own, torch.from_numpy(BLAZEPOSE_33.mirror()).long()] = 1
-    children = parent.T * (1 - torch.eye(JOINTS))
+    own = torch.eye(JOINTS)
+    parent, side = own[PARENTS], own[OTHER_SIDE]
+    children = parent.T * (1 - own)
     children = children / children.sum(1, keepdim=True).clamp_min(1)
     return torch.cat([parent, children, side, torch.full((JOINTS, JOINTS), 1 / JOINTS)])
 
@@ -62,7 +60,7 @@ class ReliabilityNet(nn.Module):
         for name, value in (("kinds", kinds()), ("signs", left_signs()), ("neighbours", neighbours())):
             self.register_buffer(name, value, persistent=False)
         self.register_buffer("odds", torch.zeros(()))
-        self.kind = nn.Embedding(int(kinds().max()) + 1, KIND)
+        self.kind = nn.Embedding(int(self.kinds.max()) + 1, KIND)
         self.inner = nn.Linear(len(FEATURES) + KIND, width)
         self.hear = nn.Linear((1 + HEARD) * width, width)
         self.remember = nn.GRU(width, memory, batch_first=True)
