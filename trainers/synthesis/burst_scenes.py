@@ -82,15 +82,16 @@ class BurstScene:
 
 
 def draw_burst_scene(
-    segments: list[MotionSegment], weights: F64, seed: list[int], pool: Pool, desk_share: float, occluders: float
-) -> BurstScene:
-    """`weights` (S,): how often each segment is drawn; sums to 1."""
+    segments: list[MotionSegment], weights: F64, seed: list[int], pool: Pool, desk_share: float, occluders: float,
+    active: float = 0.0,
+) -> BurstScene:  # fmt: skip
+    """`weights` (S,): how often each segment is drawn; sums to 1.  `active`: 1 for many legs and trunks moved."""
     rng = np.random.default_rng(seed)
     kind = DESK if rng.random() < desk_share else WHOLE
     camera = _desk_camera(rng) if kind == DESK else _room_camera(rng)
     look = _dressed(draw_look(int(rng.integers(1 << 31)), pool), rng)
-    shares = PoseShares(reach=0.55, seat=0.5, turn=float(rng.choice([0.5, 1.1, np.pi], p=[0.55, 0.33, 0.12])))
-    shares = shares if kind == DESK else PoseShares(seat=0.04)
+    turn = float(rng.choice([0.5, 1.1, np.pi], p=[0.55, 0.33, 0.12]))
+    shares = _desk_shares(active, turn) if kind == DESK else _room_shares(active)
     jpeg = int(rng.integers(35, 92)) if rng.random() < 0.35 else 0
     place = _at_desk if kind == DESK else _in_room
     bursts = tuple(
@@ -98,6 +99,16 @@ def draw_burst_scene(
         for _ in range(BURSTS)
     )
     return BurstScene(kind, camera, look, jpeg, bursts)
+
+
+def _desk_shares(active: float, turn: float) -> PoseShares:
+    return PoseShares(reach=0.55, seat=0.5, bend=0.15 * active, turn=turn)
+
+
+def _room_shares(active: float) -> PoseShares:
+    return PoseShares(
+        reach=0.25 + 0.1 * active, seat=0.04 + 0.02 * active, step=0.3 * active, bend=0.35 * active, lie=0.04 * active
+    )
 
 
 def _burst(

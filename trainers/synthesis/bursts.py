@@ -45,6 +45,7 @@ class BurstSettings(MotionSettings):
     kind: str = "bursts"
     desk: float = 1 / 3  # share of scenes with a half body before a webcam
     occluders: float = 0.2  # share of bursts with a limb or a half of the body behind something
+    active: float = 0.0  # 1: many legs and trunks moved to where recorded motion seldom has them; 0: as recorded
 
 
 def synthesize_bursts(
@@ -53,7 +54,7 @@ def synthesize_bursts(
 ) -> list[Path]:  # fmt: skip
     """Shards with about `frames` kept frames in `out`; returns their paths."""
     settings = BurstSettings(str(motion), **more)
-    for name in ("desk", "occluders"):
+    for name in ("desk", "occluders", "active"):
         check_share(name, asdict(settings)[name])
     long_segments(settings.motion, SHORTEST_S, settings.part)  # a wrong folder is told before anything starts
     shards = -(-frames // (SCENES * BURSTS * len(KEPT)))
@@ -70,8 +71,9 @@ def burst_shard(settings: BurstSettings, number: int, out: Path) -> int:
     rows: list[dict[str, Any]] = []
     clock = 0
     for index in range(SCENES):
+        seed = [settings.seed, number, index, 17]
         scene = draw_burst_scene(
-            segments, weights, [settings.seed, number, index, 17], settings.pool, settings.desk, settings.occluders
+            segments, weights, seed, settings.pool, settings.desk, settings.occluders, settings.active
         )
         camera = scene.camera
         heads["camera"].append((camera.width, camera.height, camera.focal, camera.cx, camera.cy))

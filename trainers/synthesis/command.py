@@ -36,6 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     bursts.add_argument("--frames", type=int, default=200_000, help="kept frames, about")
     bursts.add_argument("--part", choices=("train", "validation"), default="train", help="whose motion, which looks")
     bursts.add_argument("--desk", type=float, default=1 / 3, help="share of half bodies at a desk before a webcam")
+    active = "0: poses as recorded, arms reaching; 1: many legs elsewhere, trunks bent, some lying"
+    bursts.add_argument("--active", type=float, default=0.0, help=active)
     bursts.add_argument("--occluders", type=float, default=0.2, help="share of bursts with a limb or a half hidden")
     boards = kinds.add_parser("boards", help="real footage with boards pasted over limbs")
     boards.add_argument("videos", nargs="+", metavar="VIDEO")
@@ -80,8 +82,9 @@ def main(args: argparse.Namespace) -> int:
         from trainers.synthesis.bursts import synthesize_bursts
 
         synthesize_bursts(
-            args.motion, args.out, args.frames, part=args.part, desk=args.desk, occluders=args.occluders, **shared
-        )
+            args.motion, args.out, args.frames, part=args.part, desk=args.desk, occluders=args.occluders,
+            active=args.active, **shared,
+        )  # fmt: skip
     else:
         from trainers.synthesis.paste_occluders import synthesize_boards
 

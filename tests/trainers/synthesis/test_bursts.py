@@ -19,8 +19,9 @@ from trainers.data.shards.burst_shards import JOINTS_37, read_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE
 from trainers.errors import UserError
 from trainers.synthesis import burst_scenes, bursts, worker_inputs
-from trainers.synthesis.burst_poses import PoseShares, draw_poses, heading, reached, seated, two_bones
+from trainers.synthesis.burst_poses import PoseShares, draw_poses, heading
 from trainers.synthesis.burst_scenes import DESK, WHOLE, draw_burst_scene
+from trainers.synthesis.pose_changes import reached, seated, two_bones
 
 ROOM = {"desk_share": 0.0, "occluders": 0.0}
 
