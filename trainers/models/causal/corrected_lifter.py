@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from engines.contract import Contract
 from engines.skeleton import BODY_37, H36M_17
 from trainers.models.blocks.hold_hidden import pick
-from trainers.models.causal.bone_lengths import BONE_ENDS, remember_lengths, with_lengths
+from trainers.models.causal.bone_lengths import BONE_ENDS, probable_lengths, remember_lengths, with_lengths
 from trainers.models.causal.causal_lifter import LiveLifter
 from trainers.models.causal.corrector import Corrector, person_view
 from trainers.models.causal.on_rays import place_on_rays
@@ -107,9 +107,10 @@ class CorrectedLifter(nn.Module):
         offset = follow(hung, state["offset"], trust[:, CORE:], dt, start, OFFSET_S)
         fused = carried + share[:, :CORE, None] * (corrected[:, :CORE] - carried)
         length, known = remember_lengths(_hung(fused, offset), trust, dt, start, state["length"], state["known"])
-        placed = place_on_rays(fused, rays, trust[:, :CORE], length[:, : CORE - 1], self.carry.front.threshold)
+        held = probable_lengths(length, known)
+        placed = place_on_rays(fused, rays, trust[:, :CORE], held[:, : CORE - 1], self.carry.front.threshold)
         correction = follow(placed - carried, state["correction"], trust[:, :CORE], dt, start, SETTLE_S)
-        pose = with_lengths(_hung(carried + correction, offset), length)
+        pose = with_lengths(_hung(carried + correction, offset), held)
         return pose, {"correction": correction, "offset": offset, "length": length, "known": known}
 
     def _weigh(self, corrected: Tensor, carried: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:

@@ -4,19 +4,29 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from engines.skeleton import BODY_37
+from engines.skeleton import BLAZEPOSE_33, BODY_37
 from tests.trainers.models.causal.test_causal_lifter import shaken
-from trainers.models.causal.bone_lengths import BONE_ENDS, BONE_PARENTS, remember_lengths, with_lengths
+from trainers.models.causal.bone_lengths import (
+    BONE_ENDS,
+    BONE_PARENTS,
+    LENGTH_S,
+    probable_lengths,
+    remember_lengths,
+    typical_lengths,
+    with_lengths,
+)
 from trainers.models.causal.causal_lifter import LiveLifter
 from trainers.models.causal.corrected_lifter import CorrectedLifter, follow
 from trainers.models.causal.corrector import Corrector
 
 TICKS, CLIPS = 40, 2
+POINTS = [BODY_37.index(name) for name in BLAZEPOSE_33.joints]
 
 
 def given(seed: int = 0):
     g = torch.Generator().manual_seed(seed)
-    still = torch.randn(CLIPS, 1, 33, 3, generator=g) * 0.3
+    pose = torch.randn(CLIPS, 37, 3, generator=g)
+    still = with_lengths(pose, typical_lengths(pose))[:, None, POINTS]
     world = still + 0.03 * torch.randn(CLIPS, TICKS, 33, 3, generator=g)
     x = world[..., :2] / (3 + world[..., 2:])
     reliability = torch.rand(CLIPS, TICKS, 33, generator=g).clamp_min(0.3)
@@ -129,3 +139,37 @@ def test_both_sides_have_one_length_that_of_the_side_that_is_believed():
         assert abs(held[shin] - held[other]) < 1e-4
         lengths[name] = float(held[shin] / bones(pose).norm(dim=-1)[0, other])
     assert abs(lengths["both"] - 1.5) < 1e-2 and abs(lengths["the other"] - 1.0) < 1e-2
+
+
+def test_a_body_that_is_not_known_yet_is_an_adults():
+    typical = typical_lengths(torch.zeros(()))
+    assert (typical > 0.03).all() and abs(typical[BODY_37.index("left_knee") - 1] - 0.43) < 0.01
+    anything = torch.rand(1, 36, generator=torch.Generator().manual_seed(2)) + 0.1
+    assert torch.allclose(probable_lengths(anything, torch.zeros(1, 36))[0], typical)
+
+
+def test_a_body_that_is_known_keeps_its_own_lengths():
+    own = typical_lengths(torch.zeros(()))[None] * torch.linspace(0.7, 1.3, 36)
+    kept = probable_lengths(own, torch.full((1, 36), LENGTH_S))
+    assert ((kept / own - 1).abs() < 0.04).all()  # an adult's, with two seconds of 22, are up to a third away
+
+
+def test_what_is_hidden_has_the_size_of_what_is_seen():
+    child = 0.6 * typical_lengths(torch.zeros(()))[None]
+    known, shin = torch.full((1, 36), LENGTH_S), BODY_37.index("left_ankle") - 1
+    known[:, shin] = 0.0
+    wrong = child.clone()
+    wrong[:, shin] = 1.0
+    assert abs(probable_lengths(wrong, known)[0, shin] / child[0, shin] - 1) < 0.03
+
+
+def test_one_bad_first_pose_hardly_shortens_a_body():
+    """Somebody who comes into the picture is at first seen in part, and his limbs look a third of their length."""
+    pose = torch.randn(1, 37, 3, generator=torch.Generator().manual_seed(3))
+    typical = typical_lengths(pose)[None]
+    short, args = with_lengths(pose, typical / 3), (torch.ones(1, 37), torch.tensor([1 / 30]))
+    length, known = remember_lengths(short, *args, torch.tensor([True]), torch.zeros(1, 36), torch.zeros(1, 36))
+    assert (probable_lengths(length, known) / typical).min() > 0.94
+    for _ in range(60):
+        length, known = remember_lengths(with_lengths(pose, typical), *args, torch.tensor([False]), length, known)
+    assert (probable_lengths(length, known) / typical).min() > 0.98
