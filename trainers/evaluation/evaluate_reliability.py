@@ -14,13 +14,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from trainers.config import TrainConfig, load
-from trainers.data.shards.detections import DetectionTrack, collect
+from trainers.data.shards.detections import DetectionTrack, collect, on_ticks
 from trainers.data.shards.detector_model import one_detector
 from trainers.deploy.run_engine import exported
 from trainers.errors import UserError
@@ -114,7 +115,10 @@ def trained(config: TrainConfig, tracks: list[DetectionTrack], steps: int, out: 
 
     def judge(track: DetectionTrack) -> Any:
         with torch.no_grad():
-            return reliability.judged(model, collect([track])).numpy()
+            told = reliability.judged(model, collect([track])).numpy()
+        _, frames, _ = on_ticks(track)
+        last = np.searchsorted(frames, np.arange(track.last - track.first), side="right") - 1
+        return told[last]  # of the tick in which a frame lies
 
     return judge
 

@@ -44,6 +44,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     boards.add_argument("--passes", type=int, default=8, help="how often each stretch is covered anew")
     cut = "share of passes whose picture ends below the person's waist, as a webcam's does"
     boards.add_argument("--cut", type=float, default=0.0, help=cut)
+    every = "take every Nth picture of a film, as a slow camera or machine does"
+    boards.add_argument("--every", type=int, default=1, metavar="N", help=every)
     for kind in (rendered, bursts, boards):
         kind.add_argument("--out", type=Path, required=True)
         kind.add_argument("--workers", type=int, default=1, help="processes, one core each")
@@ -88,5 +90,5 @@ def main(args: argparse.Namespace) -> int:
     else:
         from trainers.synthesis.paste_occluders import synthesize_boards
 
-        synthesize_boards(args.videos, args.out, args.passes, cut=args.cut, **shared)
+        synthesize_boards(args.videos, args.out, args.passes, cut=args.cut, every=args.every, **shared)
     return 0

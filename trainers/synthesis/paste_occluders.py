@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -47,6 +47,7 @@ class BoardsSettings:
     model: str = "full"
     kind: str = "boards"
     cut: float = 0.0  # share of passes whose picture ends below the person's waist
+    every: int = 1  # of a film's pictures: 3 makes 10 a second of 30, as a slow machine sees them
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -55,10 +56,12 @@ class BoardsSettings:
 
 def synthesize_boards(
     videos: list[str], out: Path, passes: int, workers: Workers = 1, seed: int = 0, model: str = "full",
-    resume: bool = False, report: TextIO = sys.stderr, cut: float = 0.0,
+    resume: bool = False, report: TextIO = sys.stderr, cut: float = 0.0, every: int = 1,
 ) -> list[Path]:  # fmt: skip
     check_share("cut", cut)
-    settings = BoardsSettings(tuple(videos), passes, seed, model, cut=cut)
+    if every < 1:
+        raise UserError(f"--every {every}: 1 takes all pictures, 2 every other one")
+    settings = BoardsSettings(tuple(videos), passes, seed, model, cut=cut, every=every)
     stretches = [stretch for video in videos for stretch in survey(video, model)]
     if not stretches:
         named = ", ".join(videos)
@@ -76,10 +79,16 @@ def paste_shard(settings: BoardsSettings, number: int, out: Path) -> int:
     times = np.arange(len(images)) / stretch.fps
     reference = observe(images, times, detector)
     followed = follows(stretch, reference["xy"], reference["detected"])
+    sure = trusted(reference, followed)  # of all pictures: who moves fast is steady between two that lie close
     clips = []
     if followed.mean() >= FOLLOWED:
+        shown = slice(None, None, settings.every)
+        slow = replace(stretch, fps=stretch.fps / settings.every)
+        seen = {name: rows[shown] for name, rows in reference.items()}
         rngs = [np.random.default_rng([settings.seed, number, k]) for k in range(settings.passes)]
-        clips = [paste(stretch, images, times, reference, followed, detector, rng, settings.cut) for rng in rngs]
+        clips = [
+            paste(slow, images[shown], times[shown], seen, sure[shown], detector, rng, settings.cut) for rng in rngs
+        ]
     write_shard(out, number, clips)
     return sum(map(len, clips))
 
@@ -100,10 +109,13 @@ def _opened(model: str) -> Detector:
 
 
 def paste(
-    stretch: Stretch, images: list[Image], times: F64, reference: Table, followed: NDArray[np.bool_],
+    stretch: Stretch, images: list[Image], times: F64, reference: Table, sure: NDArray[np.bool_],
     detector: Detector, rng: np.random.Generator, cut: float = 0.0,
 ) -> DetectorClip:  # fmt: skip
-    """Return one pass: what the detector says of the pictures with boards; a share of them cut below the waist."""
+    """Return one pass: what the detector says of the pictures with boards; a share of them cut below the waist.
+
+    `sure` (T, 33): points of the reference that can be trusted.
+    """
     xy = reference["xy"]
     boards = draw_boards(xy, stretch.fps, images, rng)
     height, width = images[0].shape[:2]
@@ -122,7 +134,7 @@ def paste(
         name=stretch.name, subject=Path(stretch.video).stem, kind="boards", pool="footage", fps=stretch.fps,
         width=width, height=height, focal=0.0, cx=width / 2, cy=height / 2, t=times, **seen, truth_xy=xy,
         root=np.full((len(xy), 3), np.nan), xyz=_joints(reference["world"]), xyz33=reference["world"],
-        hidden=_bits(covered, outside), trusted=trusted(reference, followed),
+        hidden=_bits(covered, outside), trusted=sure,
     )  # fmt: skip
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 import json
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import pairwise
 
 import cv2
@@ -335,7 +335,7 @@ def test_a_pasted_clip_carries_the_reference_as_truth():
     table["world"] = np.ones((40, 33, 3), np.float32)
     stretch = Stretch("v.mp4", 0, 40, 30.0, (0, 0, 160, 120), 1.0, ((80.0, 60.0),) * 40)
     clip = paste_occluders.paste(
-        stretch, images, np.arange(40) / 30, table, np.ones(40, bool), FixedDetector(), np.random.default_rng(1)
+        stretch, images, np.arange(40) / 30, table, np.ones((40, 33), bool), FixedDetector(), np.random.default_rng(1)
     )
     assert np.array_equal(clip.truth_xy, table["xy"]) and np.isnan(clip.root).all() and clip.subject == "v"
     assert (clip.hidden & BOARD).any() and not (clip.hidden & BOARD).all()
@@ -347,13 +347,32 @@ def test_a_cut_pass_shows_the_upper_body_and_tells_what_lies_below():
     images, table = noise_pictures(40), reference(40)
     table["world"] = np.ones((40, 33, 3), np.float32)
     stretch = Stretch("v.mp4", 0, 40, 30.0, (0, 0, 160, 120), 1.0, ((80.0, 60.0),) * 40)
-    given = stretch, images, np.arange(40) / 30, table, np.ones(40, bool), FixedDetector()
+    given = stretch, images, np.arange(40) / 30, table, np.ones((40, 33), bool), FixedDetector()
     whole, cut = (paste_occluders.paste(*given, np.random.default_rng(3), share) for share in (0.0, 1.0))
     below = table["xy"][0, :, 1] >= cut.height
     assert (whole.height, whole.width, cut.width) == (120, 160, 160) and cut.height < 120
     assert not below[11] and below[32] and not (whole.hidden[:, 17:] & OUTSIDE).any()
     assert np.array_equal((cut.hidden[:, 17:] & OUTSIDE) > 0, np.tile(below, (40, 1)))
     assert np.array_equal(cut.hidden & BOARD, whole.hidden & BOARD)  # the same boards
+
+
+def test_every_nth_picture_is_shown_and_trusted_by_all_of_them(tmp_path, monkeypatch):
+    images, table = noise_pictures(40), reference(40, jump_at=21)
+    table["world"] = np.ones((40, 33, 3), np.float32)
+    stretch = Stretch("v.mp4", 0, 40, 30.0, (0, 0, 160, 120), 1.0, ((80.0, 60.0),) * 40)
+    (tmp_path / "stretches.json").write_text(json.dumps([asdict(stretch)]))
+    monkeypatch.setattr(paste_occluders, "_opened", lambda model: FixedDetector())
+    monkeypatch.setattr(paste_occluders, "pictures", lambda stretch: images)
+    whole = paste_occluders.observe
+    monkeypatch.setattr(
+        paste_occluders, "observe", lambda shown, t, d: table if len(shown) == 40 else whole(shown, t, d)
+    )
+    settings = paste_occluders.BoardsSettings(("v.mp4",), 2, 1, every=4)
+    assert paste_occluders.paste_shard(settings, 0, tmp_path) == 20
+    for clip in read_clips(tmp_path):
+        assert clip.fps == 7.5 and np.allclose(clip.t, np.arange(10) * 4 / 30)
+        assert np.array_equal(clip.truth_xy, table["xy"][::4])
+        assert np.array_equal(clip.trusted, paste_occluders.trusted(table, np.ones(40, bool))[::4])
 
 
 def test_who_lies_or_has_no_trunk_is_not_cut():

@@ -15,9 +15,10 @@ from torch import Tensor
 from engines import open_engine
 from engines.contract import TICK_S, map_reliability
 from engines.skeleton import BLAZEPOSE_33, H36M_17, Array, mapping
+from realtime.engine_io.time_grid import TimeGrid
 from realtime.lift.camera_model import GUESSED_FOV
 from realtime.occlude.features import FEATURES, FeatureMemory, JointObservation, joint_features
-from realtime.occlude.learned import LearnedReliability
+from realtime.occlude.learned import MAX_GAP_NS, LearnedReliability
 from realtime.occlude.optical_flow import Flow
 from realtime.wire.keypoints import box_size
 from trainers.data.clips import Footage
@@ -29,7 +30,7 @@ from trainers.errors import UserError
 RIGHT = 0.05  # of body height: a keypoint no further from the truth is right
 COVERED = BOARD | OUTSIDE | OTHER
 OTHERS = 0.15  # of body height: where half of the limbs are so far off, the detector follows somebody else
-SHORTEST = 16  # frames; shorter tracks teach nothing
+SHORTEST = 16  # frames, at 30 a second or more; shorter tracks teach nothing
 LIMBS = [i for i, n in enumerate(BLAZEPOSE_33.joints) if n.split("_")[-1] in ("elbow", "wrist", "knee", "ankle")]
 MAP = mapping(BLAZEPOSE_33.name, H36M_17.name)
 
@@ -52,7 +53,7 @@ def tracks(clip: DetectorClip) -> Iterator[DetectionTrack]:
     sizes = [box_size(xy) for xy in clip.truth_xy]
     height = float(np.quantile(sizes, 0.9))
     for first, last in zip(edges[::2], edges[1::2]):
-        if last - first < SHORTEST:
+        if last - first < SHORTEST * min(1.0, clip.fps * TICK_S):
             continue
         part = slice(int(first), int(last))
         error = np.linalg.norm(clip.xy[part] - clip.truth_xy[part], axis=-1) / height
@@ -99,17 +100,37 @@ class Cues:
         return self.start[at, None] + steps.minimum(self.length[at, None] - 1)
 
 
+def on_ticks(track: DetectionTrack) -> tuple[Array, NDArray[np.intp], NDArray[np.bool_]]:
+    """Return what the runtime tells a network at each tick that it remembers: cues (N, 33, F), the frame that is
+    answered (N,), and whether the tick is that frame's (N,), not one between two frames."""
+    grid, rows, frames, own = TimeGrid(MAX_GAP_NS), [], [], []
+    times = [round(float(t) * 1e9) for t in track.clip.t[track.first : track.last]]
+    for k, now in enumerate(times):
+        for step in grid.steps(now):
+            if not step.commit:
+                continue
+            part = 1.0 if step.t_ns >= now or k == 0 else (step.t_ns - times[k - 1]) / (now - times[k - 1])
+            rows.append(track.cues[k - 1] + part * (track.cues[k] - track.cues[k - 1]) if part < 1 else track.cues[k])
+            frames.append(k)
+            own.append(step.t_ns == now)
+    return np.stack(rows), np.array(frames), np.array(own)
+
+
 def collect(tracks: list[DetectionTrack]) -> Cues:
-    length = torch.tensor([t.last - t.first for t in tracks])
+    """Put tracks one after the other, on the ticks of the runtime; what lies between two frames does not count."""
     assert len(FEATURES) == tracks[0].cues.shape[-1]
+    parts = [on_ticks(track) for track in tracks]
+    length = torch.tensor([len(frames) for _, frames, _ in parts])
     right, covered, counts = (
-        torch.from_numpy(np.concatenate([getattr(t, n) for t in tracks])) for n in ("right", "covered", "counts")
+        torch.from_numpy(np.concatenate([getattr(t, n)[frames] for t, (_, frames, _) in zip(tracks, parts)]))
+        for n in ("right", "covered", "counts")
     )
+    own = torch.from_numpy(np.concatenate([own for _, _, own in parts]))
     return Cues(
-        torch.from_numpy(np.concatenate([t.cues for t in tracks])).half(),
+        torch.from_numpy(np.concatenate([cues for cues, _, _ in parts])).half(),
         right,
         covered,
-        counts,
+        counts & own[:, None],
         torch.cumsum(length, 0) - length,
         length,
         torch.tensor([t.clip.kind == "boards" for t in tracks]),

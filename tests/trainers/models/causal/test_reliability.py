@@ -1,5 +1,7 @@
 """The reliability network: its two forms, its mirror, and what it learns from shards in half a minute."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -12,7 +14,7 @@ from realtime.occlude.learned import LearnedReliability
 from tests.support.people.made_up_clips import TICKS, WRIST, made_up
 from trainers import cli
 from trainers.data.shards.clip_shards import write_shard
-from trainers.data.shards.detections import collect, tracks
+from trainers.data.shards.detections import collect, on_ticks, tracks
 from trainers.metrics import area_under_roc
 from trainers.models.causal.reliability import SIGNED, ReliabilityNet
 from trainers.recipes.reliability import ReliabilityRecipe, ReliabilitySettings, judged, telling
@@ -82,6 +84,36 @@ def test_caution_is_taken_back_in_the_answers():
         made.calibrate()
     after = judged(made.model, cues)
     assert torch.allclose(after / (1 - after), 3 * before / (1 - before), rtol=1e-3)
+
+
+class KeptCues:
+    """An engine that remembers the cues of every tick whose state it was told to keep."""
+
+    def __init__(self) -> None:
+        self.contract, self.batch = ReliabilityNet(8, 4).contract(), 1
+        self.kept: list[np.ndarray] = []
+
+    def run(self, inputs, commit=True):
+        if commit:
+            self.kept.append(inputs["features"][0].copy())
+        return {"reliability": np.ones((1, 33), np.float32)}
+
+    def zero_state(self): ...
+
+
+@pytest.mark.parametrize("fps", [6.0, 10.0, 24.0, 30.0, 60.0])
+def test_a_network_learns_from_the_ticks_that_the_runtime_shows_it(fps):
+    clip = made_up("a", "train", 1)
+    (track,) = tracks(replace(clip, t=np.arange(TICKS) / fps, fps=fps))
+    engine = KeptCues()
+    live = LearnedReliability(engine, BLAZEPOSE_33)
+    for t, row in zip(track.clip.t, track.cues):
+        live.judge(round(float(t) * 1e9), {1: row})
+    cues, frames, own = on_ticks(track)
+    assert np.allclose(np.stack(engine.kept), cues, atol=1e-5)
+    assert abs(len(frames) - TICKS * 30 / fps) <= 1 + 30 / fps
+    counted = collect([track]).counts
+    assert np.array_equal(counted[own], torch.from_numpy(track.counts[frames[own]])) and not counted[~own].any()
 
 
 @pytest.mark.slow
