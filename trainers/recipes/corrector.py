@@ -48,7 +48,7 @@ class CorrectorSettings:
     members: int = field(default=1, metadata={"low": 1, "high": 100})  # networks whose mean answers
     teacher: str = ""  # a finished run of this recipe: what its members say in the mean is learned besides the truth
     taught: float = 0.7  # share of what the teacher says
-    fast: bool = False  # the network's products in bfloat16 while it trains
+    fast: bool = False  # the network's products in bfloat16 while it trains, where the device has them
     batch: int = field(default=1024, metadata={"low": 1, "high": 10_000_000})  # frames
     rate: float = 1e-3
     warm_up: int = 100  # steps

@@ -37,7 +37,7 @@ class CausalLifterSettings:
     channels: int = 384
     blocks: int = 3
     dropout: float = 0.0
-    fast: bool = True  # the network's products in bfloat16 while it trains
+    fast: bool = True  # the network's products in bfloat16 while it trains, where the device has them
     init: str = ""  # a finished run to start from
     world: bool = True  # takes the detector's own 3D
     lengths: bool = True  # is told how long each bone has looked lately

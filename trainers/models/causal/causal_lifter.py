@@ -13,6 +13,7 @@ from torch.nn.functional import linear
 
 from engines.contract import Contract
 from engines.skeleton import H36M_17
+from trainers.models.blocks import bfloat16
 from trainers.models.blocks.causal_conv import CausalBlock, CausalConv
 from trainers.models.blocks.front_end import FrontEnd
 from trainers.models.blocks.joint_map import JointMap
@@ -74,7 +75,8 @@ class LiveLifter(nn.Module):
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
         """17 joints over a whole clip: x (B, T, 17, 2) … -> xyz (B, T, 17, 3), log_sigma (B, T, 17)."""
         features, rotation, _ = self.front.clip(x, reliability, time, world)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+        fast = self.fast and self.training and bfloat16.pays(x.device.type)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
             f = features.transpose(1, 2)
             y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
             for block in cast("list[CausalBlock]", self.blocks):

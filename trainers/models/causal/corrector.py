@@ -19,6 +19,7 @@ from torch.nn.functional import gelu
 
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
 from trainers.geometry.person_frame import toward
+from trainers.models.blocks import bfloat16
 from trainers.models.blocks.hold_hidden import pick
 
 HIPS = [BLAZEPOSE_33.index("left_hip"), BLAZEPOSE_33.index("right_hip")]
@@ -118,7 +119,8 @@ class Corrector(nn.Module):
     def answers(self, view: PersonView) -> list[Tensor]:
         """Of each member (B, 4 * 37 + 1): residuals, log sigmas, log factor of the distance, in units."""
         x = features(view)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=self.fast and self.training):
+        fast = self.fast and self.training and bfloat16.pays(x.device.type)
+        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
             return [member(x).float() for member in self.members]
 
     def placed(self, view: PersonView, out: Tensor, restraint: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:

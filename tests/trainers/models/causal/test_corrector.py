@@ -5,6 +5,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from engines.skeleton import BLAZEPOSE_33, BODY_37
+from trainers.models.blocks import bfloat16
 from trainers.models.causal.corrector import HIPS, Corrector, person_view
 
 SIDES = [BODY_37.index(name) for name in ("left_wrist", "right_knee", "left_eye", "right_heel")]
@@ -100,3 +101,16 @@ def test_the_skeleton_keeps_h36m_in_its_places_and_mirrors():
     weights = mapping("blazepose33", "body37")
     assert (weights[:17] == mapping("blazepose33", "h36m17")).all()
     assert (weights.sum(1) - 1 < 1e-6).all() and (weights[17:].max(1) == 1).all()
+
+
+@pytest.mark.parametrize("there", [True, False])
+def test_products_are_in_bfloat16_only_where_the_processor_has_them(monkeypatch, there):
+    seen = []
+    monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda: there)
+    bfloat16.pays.cache_clear()
+    model = Corrector(16, 1, fast=True).train()
+    model.members[0].inner.register_forward_hook(lambda module, given, answer: seen.append(answer.dtype))
+    model(torch.rand(2, 33, 2), torch.rand(2, 33, 3), torch.ones(2, 33))
+    model.eval()(torch.rand(2, 33, 2), torch.rand(2, 33, 3), torch.ones(2, 33))
+    bfloat16.pays.cache_clear()
+    assert seen == [torch.bfloat16 if there else torch.float32, torch.float32]
