@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -124,7 +125,8 @@ def test_arrays_that_are_not_asked_for_stay_empty(motion_folder, tmp_path, detec
 
 def test_shares_and_folders_that_are_wrong_are_named(motion_folder, tmp_path, capsys, detector):
     asked = ["synthesize", "bursts", "--motion", str(motion_folder), "--out", str(tmp_path / "out")]
-    assert cli.main([*asked, "--desk", "1.5"]) == 2 and "--desk 1.5" in capsys.readouterr().err
+    for name in ("desk", "active"):
+        assert cli.main([*asked, f"--{name}", "1.5"]) == 2 and f"--{name} 1.5" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
     with pytest.raises(UserError, match="trainers synthesize bursts"):
         read_bursts(tmp_path)
@@ -145,6 +147,30 @@ def test_whole_people_are_inside_the_picture_and_half_bodies_are_cut(motion_fold
                 facing.append(burst.joints[-1, J["nose"], 1] < 1.9)
     assert np.mean(np.array(inside[WHOLE]) == 1) > 0.8
     assert np.mean(inside[DESK]) < 0.9 and min(inside[DESK]) > 0.1 and all(facing)
+
+
+def test_active_people_bend_kick_and_lie_and_others_do_as_recorded():
+    segments, weights = one_segment()
+    tilt = {}
+    for active in (0.0, 1.0):
+        scenes = [draw_burst_scene(segments, weights, [seed, 9], "train", 0.0, 0.2, active) for seed in range(5)]
+        joints = np.stack([burst.joints[-1] for scene in scenes for burst in scene.bursts])
+        trunk, shin = (
+            joints[:, J[a]] - joints[:, J[b]] for a, b in (("thorax", "pelvis"), ("left_knee", "left_ankle"))
+        )
+        tilt[active] = [np.degrees(np.arccos(x[:, 1] / np.linalg.norm(x, axis=-1))) for x in (trunk, shin)]
+    for calm, active in zip(tilt[0.0], tilt[1.0]):
+        assert (active > 30).mean() > (calm > 30).mean() + 0.1 and active.max() > 80
+    assert (tilt[0.0][0] > 30).mean() < 0.05  # a walker's trunk
+
+
+def test_how_active_people_are_is_asked_of_every_scene(motion_folder, tmp_path, detector, monkeypatch):
+    drawn, asked = burst_scenes.draw_burst_scene, []
+    monkeypatch.setattr(bursts, "draw_burst_scene", lambda *args: asked.append(args[-1]) or drawn(*args))
+    where = ["--motion", str(motion_folder), "--out", str(tmp_path / "out")]
+    assert cli.main(["synthesize", "bursts", *where, "--frames", "8", "--active", "0.7"]) == 0
+    assert asked == [0.7, 0.7]
+    assert json.loads((tmp_path / "out" / "synthesis.json").read_text())["active"] == 0.7
 
 
 def test_an_occluder_hides_the_limb_it_was_drawn_for():
