@@ -60,7 +60,8 @@ def _cast(onnx: Any, value: str, out: str, kind: str) -> Any:
 
 
 def _worth_halving(onnx: Any, weight: Any, name: str) -> bool:
-    if weight.data_type != onnx.TensorProto.FLOAT or np.prod(list(weight.dims)) < SMALL:
+    """Return whether a weight is a large matrix: norms and biases are small, and move answers most."""
+    if len(weight.dims) < 2 or weight.data_type != onnx.TensorProto.FLOAT or np.prod(list(weight.dims)) < SMALL:
         return False
     if weight.data_location == onnx.TensorProto.EXTERNAL:
         raise EngineError(f"{name}: weight {weight.name} lies in another file; export with all weights inside")

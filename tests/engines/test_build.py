@@ -196,6 +196,17 @@ def test_products_in_half_precision_stay_near_and_are_not_the_same() -> None:
     assert 0 < off["stored"] < off["computed"] < 5e-3
 
 
+def test_norms_and_biases_keep_their_precision() -> None:
+    """A step's bias moves every answer, and is a hundredth of the file."""
+    model = graphs.onnx.load_model_from_string(graphs.step_tcn(DEFAULT_SIZE))
+    bias = graphs.numpy_helper.from_array(np.full(4 * fp16.SMALL, 0.1, np.float32), "bias")
+    model.graph.initializer.append(bias)
+    made = graphs.onnx.load_model_from_string(fp16.halve(model.SerializeToString(), "m", False))
+    kinds = {w.name: (w.data_type, len(w.dims)) for w in made.graph.initializer}
+    halved = {name: dims for name, (kind, dims) in kinds.items() if kind == graphs.onnx.TensorProto.FLOAT16}
+    assert halved and min(halved.values()) >= 2 and kinds["bias"] == (graphs.onnx.TensorProto.FLOAT, 1)
+
+
 def test_weights_beyond_half_precision_are_refused() -> None:
     model = graphs.onnx.load_model_from_string(graphs.step_tcn(models.SMALL))
     large = next(w for w in model.graph.initializer if w.data_type == 1 and np.prod(w.dims) > fp16.SMALL)
