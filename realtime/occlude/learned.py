@@ -51,7 +51,7 @@ class LearnedReliability:
         if t_ns >= now_ns or not then_ns < t_ns:
             return rows
         part = np.float32((t_ns - then_ns) / (now_ns - then_ns))
-        return {i: before[i] + part * (row - before[i]) if i in before else row for i, row in rows.items()}
+        return {i: between(before[i], row, part) if i in before else row for i, row in rows.items()}
 
     def _call(self, rows: Rows, dt_s: float, commit: bool) -> dict[int, F32]:
         tensors, slots = self._tensors, self._slots
@@ -63,6 +63,11 @@ class LearnedReliability:
         if commit:
             slots.fresh.clear()
         return {i: sane_reliability(answer[row]) for i, row in slots.rows.items()}
+
+
+def between(before: F32, now: F32, part: float | np.float32) -> F32:
+    """Return the cues of a tick that lies a part of the way from one frame to the next."""
+    return before + part * (now - before)
 
 
 def sane_reliability(answer: F32) -> F32:

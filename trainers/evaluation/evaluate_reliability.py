@@ -21,7 +21,7 @@ from rich.console import Console
 from rich.table import Table
 
 from trainers.config import TrainConfig, load
-from trainers.data.shards.detections import DetectionTrack, collect, on_ticks
+from trainers.data.shards.detections import DetectionTrack, collect
 from trainers.data.shards.detector_model import one_detector
 from trainers.deploy.run_engine import exported
 from trainers.errors import UserError
@@ -114,10 +114,10 @@ def trained(config: TrainConfig, tracks: list[DetectionTrack], steps: int, out: 
     model = reliability.build_for_export(asdict(config.settings), recipe.model.state_dict()).eval()
 
     def judge(track: DetectionTrack) -> Any:
+        cues = collect([track])
         with torch.no_grad():
-            told = reliability.judged(model, collect([track])).numpy()
-        _, frames, _ = on_ticks(track)
-        last = np.searchsorted(frames, np.arange(track.last - track.first), side="right") - 1
+            told = reliability.judged(model, cues).numpy()
+        last = np.searchsorted(cues.frame.numpy(), np.arange(track.last - track.first), side="right") - 1
         return told[last]  # of the tick in which a frame lies
 
     return judge

@@ -16,7 +16,7 @@ from realtime.demo.anatomy import J
 from trainers.augmentation.motion import Augmentation, augment
 from trainers.data.motion import MotionSegment
 from trainers.skeleton.retarget import mirrored, resampled, reshape
-from trainers.synthesis.pose_changes import bent, laid, reached, seated, stepped
+from trainers.synthesis.pose_changes import bent, laid, reached, seated, stepped, turned
 
 F64 = NDArray[np.float64]
 HZ = 30.0
@@ -83,8 +83,3 @@ def heading(pose: NDArray[Any]) -> float:
     """Return angle about the vertical from +Z to where the hips face."""
     across = pose[J["left_hip"]] - pose[J["right_hip"]]
     return float(np.arctan2(-across[2], across[0]))
-
-
-def turned(poses: NDArray[Any], angle: float) -> F64:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.asarray(poses @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]))

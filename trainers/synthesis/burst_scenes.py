@@ -21,6 +21,7 @@ from realtime.demo.occluders import Occluder
 from realtime.demo.render import flesh_out, render_people
 from trainers.data.motion import MotionSegment
 from trainers.synthesis.burst_poses import FRAMES, PoseShares, draw_poses
+from trainers.synthesis.pose_changes import turned
 
 F64 = NDArray[np.float64]
 Image = NDArray[np.uint8]
@@ -173,17 +174,12 @@ def _facing(camera: DemoCamera) -> float:
     return float(np.arctan2(camera.eye[0], camera.eye[2]))
 
 
-def _spin(joints: F64, angle: float) -> F64:
-    c, s = np.cos(angle), np.sin(angle)
-    return np.asarray(joints @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]))
-
-
 def _in_room(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
     """About the middle of the picture; backwards where it would otherwise be cut off, six times in seven."""
     away = float(np.hypot(camera.eye[0], camera.eye[2]))
     wide = 0.5 * away * camera.width / camera.focal
     shift = np.array([rng.uniform(-0.35, 0.35) * wide, 0.0, rng.uniform(-0.25, 0.12) * away])
-    joints = _spin(joints + shift, _facing(camera))
+    joints = turned(joints + shift, _facing(camera))
     if rng.random() < 6 / 7:
         joints = _inside(joints, camera)
     return joints
@@ -211,7 +207,7 @@ def _at_desk(joints: F64, camera: DemoCamera, rng: np.random.Generator) -> F64:
     """Return the face or the chest about the camera's aim, the body turned to the camera give or take."""
     anchor = joints[-1, J["thorax"]] + np.array([0, rng.uniform(-0.15, 0.22), 0])
     shift = np.array([rng.normal(0, 0.14), rng.normal(0, 0.05), rng.uniform(-0.25, 0.15)])
-    return np.asarray(_spin(joints - anchor + shift, _facing(camera)) + (0.0, 1.35, 0.0))
+    return np.asarray(turned(joints - anchor + shift, _facing(camera)) + (0.0, 1.35, 0.0))
 
 
 # --- occluders ----------------------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ World axes (Y up), metres, H36M's 17 joints, T frames; a body that faces +Z.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,6 @@ F64 = NDArray[np.float64]
 ANKLE_M = 0.09  # above the floor
 UPPER = [J[name] for name in ("thorax", "nose", "head", *(
     f"{side}_{part}" for side in ("left", "right") for part in ("shoulder", "elbow", "wrist")))]  # fmt: skip
-LEGS = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle")]
 
 
 def seated(poses: F64, rng: np.random.Generator) -> F64:
@@ -61,8 +62,7 @@ def laid(poses: F64, rng: np.random.Generator) -> F64:
     """Return the whole body on the floor: on its back, front or a side, or nearly so."""
     about = rng.uniform(-np.pi, np.pi)
     tip = rng.normal(np.pi / 2, 0.25)
-    new = (poses - poses[:, :1]) @ rotation(np.array([0.0, about, 0.0])).T @ rotation(np.array([-tip, 0.0, 0.0])).T
-    new = new @ rotation(np.array([0.0, -about, 0.0])).T
+    new = turned(turned(poses - poses[:, :1], about) @ rotation(np.array([-tip, 0.0, 0.0])).T, -about)
     new[..., 1] -= new[..., 1].min() - 0.12
     return np.asarray(new)
 
@@ -72,6 +72,12 @@ def grounded(poses: F64) -> F64:
     new = poses.copy()
     new[..., 1] -= new[:, [J["left_ankle"], J["right_ankle"]], 1].min() - ANKLE_M
     return np.asarray(new)
+
+
+def turned(poses: NDArray[Any], angle: float) -> F64:
+    """Return everything turned about the vertical through the origin."""
+    c, s = np.cos(angle), np.sin(angle)
+    return np.asarray(poses @ np.array([[c, 0, -s], [0, 1, 0], [s, 0, c]]))
 
 
 def rotation(vector: F64) -> F64:

@@ -7,9 +7,10 @@ from engines.skeleton import H36M_17
 from realtime.demo.anatomy import J
 from tests.trainers.synthesis.test_synthesis import walking
 from trainers.synthesis.burst_poses import chance
-from trainers.synthesis.pose_changes import ANKLE_M, LEGS, UPPER, bent, laid, reached, seated, stepped
+from trainers.synthesis.pose_changes import ANKLE_M, UPPER, bent, laid, reached, seated, stepped
 
 POSES = np.asarray(walking(1, 1.0), np.float64)[:3]
+LEGS = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle")]
 ANKLES = [J["left_ankle"], J["right_ankle"]]
 CHANGES = {
     "reached": lambda rng: reached(POSES, "left", rng), "stepped": lambda rng: stepped(POSES, "right", rng),

@@ -18,7 +18,7 @@ from engines.skeleton import BLAZEPOSE_33, H36M_17, Array, mapping
 from realtime.engine_io.time_grid import TimeGrid
 from realtime.lift.camera_model import GUESSED_FOV
 from realtime.occlude.features import FEATURES, FeatureMemory, JointObservation, joint_features
-from realtime.occlude.learned import MAX_GAP_NS, LearnedReliability
+from realtime.occlude.learned import MAX_GAP_NS, LearnedReliability, between
 from realtime.occlude.optical_flow import Flow
 from realtime.wire.keypoints import box_size
 from trainers.data.clips import Footage
@@ -88,6 +88,7 @@ class Cues:
     right: Tensor  # (N, 33)
     covered: Tensor
     counts: Tensor
+    frame: Tensor  # (N,) of its track, that is answered at this tick
     start: Tensor  # (S,)
     length: Tensor
     real: Tensor  # (S,) bool: boards on real footage, not rendered
@@ -109,10 +110,13 @@ def on_ticks(track: DetectionTrack) -> tuple[Array, NDArray[np.intp], NDArray[np
         for step in grid.steps(now):
             if not step.commit:
                 continue
-            part = 1.0 if step.t_ns >= now or k == 0 else (step.t_ns - times[k - 1]) / (now - times[k - 1])
-            rows.append(track.cues[k - 1] + part * (track.cues[k] - track.cues[k - 1]) if part < 1 else track.cues[k])
-            frames.append(k)
             own.append(step.t_ns == now)
+            frames.append(k)
+            if own[-1]:
+                rows.append(track.cues[k])
+            else:
+                part = np.float32((step.t_ns - times[k - 1]) / (now - times[k - 1]))
+                rows.append(between(track.cues[k - 1], track.cues[k], part))
     return np.stack(rows), np.array(frames), np.array(own)
 
 
@@ -131,6 +135,7 @@ def collect(tracks: list[DetectionTrack]) -> Cues:
         right,
         covered,
         counts & own[:, None],
+        torch.from_numpy(np.concatenate([frames for _, frames, _ in parts])),
         torch.cumsum(length, 0) - length,
         length,
         torch.tensor([t.clip.kind == "boards" for t in tracks]),

@@ -7,6 +7,11 @@ import functools
 import torch
 
 
+def products(device: str, wanted: bool) -> torch.autocast:
+    """Return a context in which products are in bfloat16, where that is wanted and pays."""
+    return torch.autocast(device, torch.bfloat16, enabled=wanted and pays(device))
+
+
 @functools.cache
 def pays(device: str) -> bool:
     """Return whether a device ("cpu", "cuda") multiplies in bfloat16 by itself."""

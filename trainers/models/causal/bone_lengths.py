@@ -12,7 +12,7 @@ from trainers.models.blocks.hold_hidden import pick
 BONE_ENDS = list(range(1, len(BODY_37)))
 BONE_PARENTS = list(BODY_37.parents[1:])
 OTHER_SIDE = [int(joint) - 1 for joint in BODY_37.mirror()[1:]]  # bone -> the same of the other half of the body
-CORE = len(H36M_17) - 1  # bones of the seventeen, which tell how large somebody is
+CORE_BONES = len(H36M_17) - 1  # of the seventeen joints, which tell how large somebody is
 LENGTH_S = 20.0  # memory of a person's bone lengths
 TYPICAL_S = 2.0  # of a bone in plain sight: then its own length counts as much as what is typical of such a body
 ADULT_S = 0.5  # of all bones in plain sight: then their size counts as much as an adult's
@@ -60,8 +60,8 @@ def probable_lengths(length: Tensor, known: Tensor) -> Tensor:
     The first poses of somebody who comes into the picture, or is half behind something, say little.
     """
     typical = typical_lengths(length)
-    seconds = known[:, :CORE] / CORE
-    size = (seconds * length[:, :CORE] / typical[:CORE]).sum(1, keepdim=True) + ADULT_S
+    seconds = known[:, :CORE_BONES] / CORE_BONES
+    size = (seconds * length[:, :CORE_BONES] / typical[:CORE_BONES]).sum(1, keepdim=True) + ADULT_S
     size = size / (seconds.sum(1, keepdim=True) + ADULT_S)
     return (known * length + TYPICAL_S * size * typical) / (known + TYPICAL_S)
 

@@ -75,8 +75,7 @@ class LiveLifter(nn.Module):
     def clip(self, x: Tensor, reliability: Tensor, time: Tensor, world: Tensor) -> tuple[Tensor, Tensor]:
         """17 joints over a whole clip: x (B, T, 17, 2) … -> xyz (B, T, 17, 3), log_sigma (B, T, 17)."""
         features, rotation, _ = self.front.clip(x, reliability, time, world)
-        fast = self.fast and self.training and bfloat16.pays(x.device.type)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
+        with bfloat16.products(x.device.type, self.fast and self.training):
             f = features.transpose(1, 2)
             y = self.drop(torch.relu(self.norm(self.expand.clip(f))))
             for block in cast("list[CausalBlock]", self.blocks):

@@ -119,8 +119,7 @@ class Corrector(nn.Module):
     def answers(self, view: PersonView) -> list[Tensor]:
         """Of each member (B, 4 * 37 + 1): residuals, log sigmas, log factor of the distance, in units."""
         x = features(view)
-        fast = self.fast and self.training and bfloat16.pays(x.device.type)
-        with torch.autocast(x.device.type, torch.bfloat16, enabled=fast):
+        with bfloat16.products(x.device.type, self.fast and self.training):
             return [member(x).float() for member in self.members]
 
     def placed(self, view: PersonView, out: Tensor, restraint: Tensor | float = 1.0) -> tuple[Tensor, Tensor]:
