@@ -32,7 +32,7 @@ class Loop:
     validate_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     checkpoint_every: int = field(default=1000, metadata={"low": 1, "high": 10_000_000})  # steps
     clip_gradient: float = 1.0  # norm; 0 leaves gradients as they are
-    bf16: bool = False  # networks of the papers' recipes multiply in bfloat16 while they train
+    bf16: bool = False  # networks of the papers' recipes multiply in bfloat16 while they train, where that pays
     compile: Literal["cuda", "always", "never"] = "cuda"  # on which devices a batch is drawn by one compiled function
 
 

@@ -77,22 +77,32 @@ def _end_after(parent: BaseProcess) -> None:
 def _claim(settings: Any, out: Path, resume: bool) -> None:
     """Claim the folder for these settings; refuse one that belongs to others."""
     out.mkdir(parents=True, exist_ok=True)
-    note, wanted = out / SETTINGS, asdict(settings)
+    note = out / SETTINGS
     if not note.exists():
         if any(out.glob("shard_*.npz")):
             raise UserError(f"{out}: shards without {SETTINGS}; synthesize into an empty folder")
-        note.write_text(json.dumps(wanted, indent=1) + "\n")
+        note.write_text(json.dumps(asdict(settings), indent=1) + "\n")
         return
-    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
-    found, wanted = json.loads(json.dumps(usual)) | json.loads(note.read_text()), json.loads(json.dumps(wanted))
-    found, wanted = ({**one, "model": kind(one["model"])} if "model" in one else one for one in (found, wanted))
-    if found != wanted:
-        odd = [f"{k} {found.get(k)!r} there, {v!r} asked" for k, v in wanted.items() if found.get(k) != v]
+    if odd := differing(note, settings):
         raise UserError(f"{out}: made with other settings ({'; '.join(odd)}); choose another --out")
     if not resume and any(out.glob("shard_*.npz")):
         raise UserError(f"{out}: already holds shards of these settings; go on with --resume or choose another --out")
     for partial in out.glob("*.partial"):
         partial.unlink()
+
+
+def differing(note: Path, settings: Any) -> list[str]:
+    """Tell in which settings shards there are others; what was not asked for when they were made is as usual."""
+    usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
+    found, wanted = (
+        {**one, "model": kind(one["model"])} if "model" in one else one
+        for one in (
+            json.loads(json.dumps(usual)) | json.loads(note.read_text()),
+            json.loads(json.dumps(asdict(settings))),
+        )
+    )
+    names = sorted(found.keys() | wanted.keys())
+    return [f"{k} {found.get(k)!r} there, {wanted.get(k)!r} asked" for k in names if found.get(k) != wanted.get(k)]
 
 
 class ShardProgress:

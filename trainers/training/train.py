@@ -19,6 +19,7 @@ from trainers.checkpoint import resume, save
 from trainers.config import TrainConfig, load
 from trainers.data.notice import notice_of
 from trainers.errors import UserError
+from trainers.models.blocks.bfloat16 import pays
 from trainers.recipe import Recipe, recipe_module
 from trainers.training.compiled_draw import WHERE, compile_draws
 from trainers.training.cost import WORTH_TELLING, cost, processor_name
@@ -71,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     if args.validate_last:
         config = replace(config, loop=replace(config.loop, validate_every=steps))
     trained = recipe_module(config.recipe).recipe(config.settings, args.data, device, steps)
-    if config.loop.bf16:
+    if config.loop.bf16 and pays(device.split(":")[0]):
         coarse(trained.model, device)
     why_not = compile_draws(trained, args.compile or config.loop.compile, device)
     if group.writes and (not why_not or device.startswith("cuda")):

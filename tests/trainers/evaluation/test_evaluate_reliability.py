@@ -54,6 +54,18 @@ def evaluated(films, *more: str) -> dict:
     return json.loads((out / "occluders.json").read_text())
 
 
+def test_shards_from_before_a_setting_was_there_are_taken_and_other_ones_are_not(films):
+    note = films.parent / "out/shards" / SETTINGS
+    made = json.loads(note.read_text())
+    kept = {name: value for name, value in made.items() if name not in ("cut", "every")}
+    assert kept != made
+    note.write_text(json.dumps(kept))
+    assert "together" in evaluated(films)["reliability"]
+    note.write_text(json.dumps(made | {"cut": 0.5}))
+    with pytest.raises(pytest.fail.Exception, match="pasted again"):
+        evaluated(films)
+
+
 def test_every_source_has_its_figures_and_all_together(films, capsys):
     rows = evaluated(films)["reliability"]
     assert list(rows) == ["anna", "ben", "together"]

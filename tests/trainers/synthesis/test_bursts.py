@@ -22,7 +22,6 @@ from trainers.errors import UserError
 from trainers.synthesis import burst_scenes, bursts, worker_inputs
 from trainers.synthesis.burst_poses import PoseShares, draw_poses, heading
 from trainers.synthesis.burst_scenes import DESK, WHOLE, draw_burst_scene
-from trainers.synthesis.pose_changes import reached, seated, two_bones
 
 ROOM = {"desk_share": 0.0, "occluders": 0.0}
 
@@ -203,26 +202,6 @@ def test_poses_turn_within_what_is_asked_and_keep_bones():
         assert abs(heading(poses[-1])) < 0.4 + 1e-6
         upper = np.linalg.norm(poses[:, J["left_elbow"]] - poses[:, J["left_shoulder"]], axis=-1)
         assert np.ptp(upper) < 1e-6 and np.allclose(poses[-1, 0, [0, 2]], 0)
-
-
-def test_two_bones_end_at_their_goal():
-    goal = np.array([[0.2, -0.3, 0.25], [0.1, 0.0, 0.1]])
-    bend = two_bones(goal, 0.28, 0.25, np.array([0.0, -1.0, 0.0]))
-    assert np.allclose(np.linalg.norm(bend, axis=-1), 0.28)
-    assert np.allclose(np.linalg.norm(goal - bend, axis=-1), 0.25)
-
-
-def test_a_seated_body_bends_at_hip_and_knee_and_its_upper_half_stays():
-    poses = walking(1, 1.0)[:3].astype(np.float64)
-    new = seated(poses, np.random.default_rng(0))
-    upper = [J[n] for n in ("thorax", "left_wrist", "head")]
-    moved = new[:, upper] - poses[:, upper]
-    assert np.ptp(moved, axis=(0, 1)).max() < 1e-9
-    thigh = new[:, J["left_knee"]] - new[:, J["left_hip"]]
-    assert (thigh[:, 2] > 0.7 * np.linalg.norm(thigh, axis=-1)).all()
-    again = reached(new, "left", np.random.default_rng(0))
-    still = [j for name, j in J.items() if name not in ("left_elbow", "left_wrist")]
-    assert np.array_equal(again[:, still], new[:, still])
 
 
 def test_other_settings_are_refused(motion_folder, tmp_path, detector):

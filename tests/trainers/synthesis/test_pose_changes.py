@@ -7,7 +7,7 @@ from engines.skeleton import H36M_17
 from realtime.demo.anatomy import J
 from tests.trainers.synthesis.test_synthesis import walking
 from trainers.synthesis.burst_poses import chance
-from trainers.synthesis.pose_changes import ANKLE_M, UPPER, bent, laid, reached, seated, stepped
+from trainers.synthesis.pose_changes import ANKLE_M, UPPER, bent, laid, reached, seated, stepped, two_bones
 
 POSES = np.asarray(walking(1, 1.0), np.float64)[:3]
 LEGS = [J[f"{side}_{part}"] for side in ("left", "right") for part in ("knee", "ankle")]
@@ -61,6 +61,25 @@ def test_who_lies_is_no_higher_than_he_is_long_across():
         new = CHANGES["laid"](np.random.default_rng(seed))[-1]
         high, across = np.ptp(new[:, 1]), np.linalg.norm(np.ptp(new[:, [0, 2]], axis=0))
         assert new[:, 1].min() > 0.0 and high < across
+
+
+def test_two_bones_end_at_their_goal():
+    goal = np.array([[0.2, -0.3, 0.25], [0.1, 0.0, 0.1]])
+    bend = two_bones(goal, 0.28, 0.25, np.array([0.0, -1.0, 0.0]))
+    assert np.allclose(np.linalg.norm(bend, axis=-1), 0.28)
+    assert np.allclose(np.linalg.norm(goal - bend, axis=-1), 0.25)
+
+
+def test_a_seated_body_bends_at_hip_and_knee_and_its_upper_half_stays():
+    new = seated(POSES, np.random.default_rng(0))
+    upper = [J[n] for n in ("thorax", "left_wrist", "head")]
+    moved = new[:, upper] - POSES[:, upper]
+    assert np.ptp(moved, axis=(0, 1)).max() < 1e-9
+    thigh = new[:, J["left_knee"]] - new[:, J["left_hip"]]
+    assert (thigh[:, 2] > 0.7 * np.linalg.norm(thigh, axis=-1)).all()
+    again = reached(new, "left", np.random.default_rng(0))
+    still = [j for name, j in J.items() if name not in ("left_elbow", "left_wrist")]
+    assert np.array_equal(again[:, still], new[:, still])
 
 
 def test_what_never_happens_draws_no_number():

@@ -74,3 +74,14 @@ def test_coarse_networks_learn_from_float32_losses_and_answer_exactly(name, tmp_
     assert found.dtype == torch.float32
     found.square().sum().backward()
     assert any(p.grad is not None and p.grad.abs().sum() > 0 for p in model.parameters())
+
+
+@pytest.mark.parametrize("pays", [True, False])
+def test_a_processor_that_would_emulate_bfloat16_is_not_asked_for_it(pays, config, tmp_path, monkeypatch):
+    config.write_text(TINY.replace("steps: 120", "steps: 120, bf16: true"))
+    asked = []
+    monkeypatch.setattr(train, "pays", lambda kind: pays)
+    monkeypatch.setattr(train, "coarse", lambda model, device: asked.append(device))
+    words = ["train", str(config), "--data", motion_folder(tmp_path), "--out", str(tmp_path / "run"), "--profile", "1"]
+    assert cli.main(words) == 0
+    assert asked == ["cpu"] * pays

@@ -9,7 +9,6 @@ import json
 import math
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +23,7 @@ from trainers.errors import UserError
 from trainers.metrics import area_under_roc
 from trainers.recipes.reliability import BODY
 from trainers.synthesis.paste_occluders import BoardsSettings, synthesize_boards
+from trainers.synthesis.shard_pool import differing
 
 F32 = NDArray[np.float32]
 Judge = Callable[[DetectionTrack], F32]  # -> (T, 33) reliability
@@ -58,8 +58,9 @@ def complete(out: Path, settings: BoardsSettings) -> bool:
     note, stretches = out / SETTINGS, out / "stretches.json"
     if not (note.is_file() and stretches.is_file()):
         return False
-    same = json.loads(note.read_text()) == json.loads(json.dumps(asdict(settings)))
-    return same and len(list(out.glob("shard_*.npz"))) == len(json.loads(stretches.read_text()))
+    return not differing(note, settings) and len(list(out.glob("shard_*.npz"))) == len(
+        json.loads(stretches.read_text())
+    )
 
 
 def tracks_by_source(folder: Path, by: str) -> dict[str, list[DetectionTrack]]:
