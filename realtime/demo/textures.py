@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -21,11 +19,15 @@ def texture(pattern: str, colour: Colour, width: int, height: int, seed: int) ->
         return _clutter(colour, width, height, rng)
     tone = _TONES[pattern](width, height, rng) if pattern in _TONES else _plain(width, height, rng)
     grain = 1 + 0.03 * _smooth(width, height, 6, rng)
-    return _to_image(np.array(colour)[None, None] * (tone * grain)[..., None])
+    shade = tone * grain
+    image = np.empty((height, width, 3), np.uint8)
+    for channel, value in enumerate(colour):
+        image[..., channel] = _levels(value * shade)
+    return image
 
 
-def _to_image(values: NDArray[Any]) -> Image:
-    return np.asarray(np.clip(values, 0, 255), np.uint8)
+def _levels(values: F64) -> F64:
+    return np.asarray(np.clip(values, 0, 255, out=values))
 
 
 def _smooth(width: int, height: int, cell: int, rng: np.random.Generator) -> F64:
@@ -35,8 +37,8 @@ def _smooth(width: int, height: int, cell: int, rng: np.random.Generator) -> F64
 
 
 def _grid(width: int, height: int) -> tuple[F64, F64]:
-    x, y = np.meshgrid(np.arange(width, dtype=np.float64), np.arange(height, dtype=np.float64))
-    return x, y
+    """Return columns (1, width) and rows (height, 1), px."""
+    return np.arange(width, dtype=np.float64)[None], np.arange(height, dtype=np.float64)[:, None]
 
 
 def _plain(width: int, height: int, rng: np.random.Generator) -> F64:
@@ -137,4 +139,5 @@ def _clutter(colour: Colour, width: int, height: int, rng: np.random.Generator) 
             cv2.rectangle(image, (x, y), (x + w, y + h), tone, -1)
         else:
             cv2.circle(image, (x, y), w // 2, tone, -1)
-    return _to_image(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 3.0)))
+    blurred: F64 = np.asarray(cv2.GaussianBlur(image, (0, 0), rng.uniform(0.5, 3.0)), np.float64)
+    return _levels(blurred).astype(np.uint8)
