@@ -16,7 +16,7 @@ from torch.optim import AdamW, Optimizer
 from engines.skeleton import BLAZEPOSE_33
 from realtime.occlude.features import FEATURES
 from trainers.data.shards.clip_shards import read_clips
-from trainers.data.shards.detections import Cues, DetectionTrack, collect, tracks
+from trainers.data.shards.detections import SHORTEST, Cues, DetectionTrack, collect, tracks
 from trainers.data.shards.detector_model import one_detector
 from trainers.errors import UserError
 from trainers.metrics import area_under_roc
@@ -40,6 +40,7 @@ class ReliabilitySettings:
     noise: float = 0.1  # standard deviation added to every cue
     caution: float = 1.5  # weight of keypoints that are wrong or covered; right ones: 1
     blind: float = 0.1  # share of cues that a window goes without
+    grid: bool = True  # frames lie on the runtime's ticks; false: each is a tick, whatever the film's rate
     without: tuple[str, ...] = ()  # cues that nobody is told: what is each worth?
     held_out_video: str = ""  # boards on videos whose name holds this are for validation only
 
@@ -75,6 +76,8 @@ class ReliabilityRecipe:
         self.model = ReliabilityNet(settings.width, settings.memory, settings.dropout).to(device)
         self.export = self.model
         tracks = tracks_in(data) if tracks is None else tracks
+        if not settings.grid:
+            tracks = [t for t in tracks if t.last - t.first >= SHORTEST]
         held = [self._held_out(t) for t in tracks]
         learn = [t for t, h in zip(tracks, held) if not h]
         if not learn:
@@ -90,7 +93,7 @@ class ReliabilityRecipe:
         unknown = set(self.settings.without) - set(FEATURES)
         if unknown:
             raise UserError(f"without: no cue {', '.join(sorted(unknown))}; there are {', '.join(FEATURES)}")
-        cues = collect(tracks)
+        cues = collect(tracks, self.settings.grid)
         for name in self.settings.without:
             cues.features[..., FEATURES.index(name)] = 0
         return cues

@@ -120,10 +120,19 @@ def on_ticks(track: DetectionTrack) -> tuple[Array, NDArray[np.intp], NDArray[np
     return np.stack(rows), np.array(frames), np.array(own)
 
 
-def collect(tracks: list[DetectionTrack]) -> Cues:
-    """Put tracks one after the other, on the ticks of the runtime; what lies between two frames does not count."""
+def as_ticks(track: DetectionTrack) -> tuple[Array, NDArray[np.intp], NDArray[np.bool_]]:
+    """Return the same of a track each of whose frames counts as a tick, whatever their rate."""
+    frames = np.arange(len(track.cues))
+    return track.cues, frames, np.ones(len(frames), bool)
+
+
+def collect(tracks: list[DetectionTrack], grid: bool = True) -> Cues:
+    """Put tracks one after the other, on the ticks of the runtime; what lies between two frames does not count.
+
+    `grid` false: each frame is a tick.
+    """
     assert len(FEATURES) == tracks[0].cues.shape[-1]
-    parts = [on_ticks(track) for track in tracks]
+    parts = [on_ticks(track) if grid else as_ticks(track) for track in tracks]
     length = torch.tensor([len(frames) for _, frames, _ in parts])
     right, covered, counts = (
         torch.from_numpy(np.concatenate([getattr(t, n)[frames] for t, (_, frames, _) in zip(tracks, parts)]))

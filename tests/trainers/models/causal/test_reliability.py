@@ -14,7 +14,7 @@ from realtime.occlude.learned import LearnedReliability
 from tests.support.people.made_up_clips import TICKS, WRIST, made_up
 from trainers import cli
 from trainers.data.shards.clip_shards import write_shard
-from trainers.data.shards.detections import collect, on_ticks, tracks
+from trainers.data.shards.detections import SHORTEST, collect, on_ticks, tracks
 from trainers.metrics import area_under_roc
 from trainers.models.causal.reliability import SIGNED, ReliabilityNet
 from trainers.recipes.reliability import ReliabilityRecipe, ReliabilitySettings, judged, telling
@@ -114,6 +114,16 @@ def test_a_network_learns_from_the_ticks_that_the_runtime_shows_it(fps):
     assert abs(len(frames) - TICKS * 30 / fps) <= 1 + 30 / fps
     counted = collect([track]).counts
     assert np.array_equal(counted[own], torch.from_numpy(track.counts[frames[own]])) and not counted[~own].any()
+
+
+def test_without_the_grid_each_frame_is_a_tick_and_short_tracks_teach_nothing():
+    slow = [tracks(replace(made_up(name, "train", 1), t=np.arange(TICKS) / 10, fps=10.0)) for name in "ab"]
+    whole, short = (next(found) for found in slow)
+    short = replace(short, last=short.first + SHORTEST - 1)
+    made = ReliabilityRecipe(ReliabilitySettings(width=8, memory=4, grid=False), [], "cpu", 1, [whole, short])
+    assert made.train.length.tolist() == [TICKS] and torch.equal(made.train.counts, torch.from_numpy(whole.counts))
+    assert torch.allclose(made.train.features.float(), torch.from_numpy(whole.cues), atol=0.01)
+    assert collect([whole]).length.tolist()[0] > 2.5 * TICKS
 
 
 @pytest.mark.slow
