@@ -1,7 +1,8 @@
 """`trainers compare MODEL... --data DIR`: compare lifters on the same clips, one row a model.
 
 Two floors can be named like models: `detector` is its own 3D as it came, `last-observed` the same with every joint
-that is not believed left where it was last believed, relative to the root.  The last line is the figures as JSON.
+that is not believed left where it was last believed, relative to the root.  A second table tells the open limbs
+apart by how the camera sees the person.  The last line is the figures as JSON.
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ COLUMNS = {  # header -> (part of the report, measure)
 }
 SIDES = "sides exchanged, %"  # of frames
 SIGMA = {"open, within σ %": ("seen", "1.0"), "hidden, within σ %": ("hidden", "1.0")}  # 68 were right
+CONDITIONS = "conditions"  # the open limbs, aligned, apart by how the camera sees the person
 PICTURES = "pictures"  # the same figures apart: all limb joints inside the picture, or some cut off
 
 
@@ -60,7 +62,9 @@ def main(args: argparse.Namespace) -> int:
             rows[name] = row(opened(folder), trials) | {"ms a frame": ms}
     args.out.parent.mkdir(parents=True, exist_ok=True)
     args.out.write_text(json.dumps(rows, indent=1) + "\n")
-    show(rows, Console(width=220))
+    console = Console(width=220)
+    show(rows, console)
+    show_conditions(rows, console)
     print(json.dumps(rows))
     return 0
 
@@ -74,7 +78,13 @@ def figures(scores: Scores) -> dict[str, Any]:
     """Return what decides, over all frames and apart by whether the picture shows every limb joint."""
     found = report(scores)
     parts = {name: columns(part) for name, part in found["pictures"].items() if part["frames"]}
-    return columns(found) | {PICTURES: parts}
+    apart = {
+        f"{name}: {word}": row["p_mpjpe"]
+        for name, of in found["conditions"].items()
+        for word, row in of["seen"].items()
+        if row["joints"]
+    }
+    return columns(found) | {PICTURES: parts, CONDITIONS: apart}
 
 
 def columns(figures: dict[str, Any]) -> dict[str, float]:
@@ -122,12 +132,34 @@ def milliseconds(engine: Engine, trial: TestClip) -> float:
 
 
 def show(rows: dict[str, dict[str, Any]], console: Console) -> None:
-    headers = [header for header in next(iter(rows.values())) if header != PICTURES]
+    headers = [header for header in next(iter(rows.values())) if header not in (PICTURES, CONDITIONS)]
     table = Table("lifter", "frames", *headers, box=box.MARKDOWN)
     for name, values in rows.items():
         for picture, part in {"all": values, **values[PICTURES]}.items():
             table.add_row(name, picture, *(cell(part, header) for header in headers))
     console.print(table)
+
+
+def show_conditions(rows: dict[str, dict[str, Any]], console: Console) -> None:
+    """Print a condition a row, a lifter a column, and where one is behind the detector."""
+    table = Table("open, aligned", *rows, box=box.MARKDOWN)
+    for name in next(iter(rows.values()))[CONDITIONS]:
+        table.add_row(name, *(f"{values[CONDITIONS][name]:.1f}" for values in rows.values()))
+    if table.row_count:
+        console.print(table)
+    for told in behind(rows):
+        console.print(told, highlight=False)
+
+
+def behind(rows: dict[str, dict[str, Any]]) -> list[str]:
+    """Name the conditions in which a lifter is behind the detector, where that is one of them."""
+    floor = rows.get("detector", {}).get(CONDITIONS, {})
+    return [
+        f"behind the detector: {lifter}, {name}: {values[CONDITIONS][name]:.1f} against {mm:.1f} mm"
+        for lifter, values in rows.items()
+        for name, mm in floor.items()
+        if values[CONDITIONS][name] > mm
+    ]
 
 
 def cell(values: dict[str, float], header: str) -> str:

@@ -50,8 +50,8 @@ class Scores:
             "aligned": metrics.joint_errors(metrics.align_similarity(pose, truth, counts), truth),
             "limbs_aligned": metrics.joint_errors(metrics.align_similarity(pose, truth, counts & limbs), truth),
             "scaled": metrics.joint_errors(metrics.align_scale(pose, truth), truth),
-            "speed": _padded(metrics.velocity_errors(pose, truth), 1),
-            "jerk": _padded(metrics.acceleration_errors(pose, truth), 2),
+            "speed": _padded(metrics.velocity_errors(pose, truth), len(pose)),
+            "jerk": _padded(metrics.acceleration_errors(pose, truth), len(pose)),
         }
         for name, values in rows.items():
             self.columns.setdefault(name, []).append((values * 1000).numpy())
@@ -64,8 +64,8 @@ class Scores:
         return np.concatenate([of(t) for t, _, _ in self.clips])
 
 
-def _padded(values: Tensor, missing: int) -> Tensor:
-    return torch.cat([torch.full((missing, values.shape[1]), torch.nan), values])
+def _padded(values: Tensor, frames: int) -> Tensor:
+    return torch.cat([torch.full((frames - len(values), values.shape[1]), torch.nan), values])
 
 
 def report(scores: Scores) -> dict[str, Any]:

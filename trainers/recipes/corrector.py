@@ -20,6 +20,7 @@ from torch.optim import AdamW, Optimizer
 from engines.contract import TICK_S
 from engines.skeleton import BLAZEPOSE_33, BODY_37, mapping
 from trainers.checkpoint import FILE, metadata, weights
+from trainers.data.shards import burst_shards
 from trainers.data.shards.burst_bank import Bursts, open_bursts
 from trainers.errors import UserError
 from trainers.metrics import LIMB_JOINTS, align_similarity, joint_errors
@@ -30,7 +31,7 @@ from trainers.models.causal.engine_weights import carried_lifter
 from trainers.recipes.live import PROMISED
 
 POINTS, JOINTS = torch.from_numpy(BLAZEPOSE_33.mirror()), torch.from_numpy(BODY_37.mirror())
-PLACES = torch.tensor([BODY_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
+PLACES = torch.from_numpy(burst_shards.PLACES)
 TO_JOINTS = torch.from_numpy(mapping("blazepose33", "body37"))
 CHUNK = 4096
 Choice = TypeVar("Choice")

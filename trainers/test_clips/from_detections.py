@@ -1,8 +1,9 @@
-"""Build test clips from synthesized detections: rendered people, or real footage behind occluders."""
+"""Build test clips from synthesized detections: rendered people, bursts, or real footage behind occluders."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,15 @@ from engines.errors import EngineError
 from engines.skeleton import BLAZEPOSE_33, H36M_17, Array
 from engines.store import names
 from realtime.engine_io.time_grid import TimeGrid
+from trainers.data.shards.burst_clips import clips_of
+from trainers.data.shards.burst_shards import read_bursts
 from trainers.data.shards.clip_shards import OUTSIDE, OWN, read_clips
 from trainers.data.shards.detections import COVERED, DetectionTrack, believed_focal, tracks
+from trainers.data.shards.detector_model import SETTINGS
 from trainers.errors import UserError
+from trainers.test_clips import conditions as words
 from trainers.test_clips.from_motion import TestClip
+from trainers.user_file import read_json
 
 DEFAULT = "reliability"  # the engine of the store
 Judge = Callable[[DetectionTrack], Array]  # -> (T, 33) in [0, 1]
@@ -25,10 +31,26 @@ Judge = Callable[[DetectionTrack], Array]  # -> (T, 33) in [0, 1]
 def from_shards(folder: Path, subjects: tuple[str, ...] = (), reliability: str = "auto") -> Iterator[TestClip]:
     """Held-out looks where a folder has both; every unbroken track is a trial."""
     judge = judge_named(reliability)
+    if kind_of(folder) == "bursts":
+        yield from from_bursts(folder, judge)
+        return
     clips = [c for c in read_clips(folder) if not subjects or c.subject in subjects]
     held = [c for c in clips if c.pool != "train"]
     for clip in held or clips:
         yield from (trial(track, judge) for track in tracks(clip))
+
+
+def from_bursts(folder: Path, judge: Judge) -> Iterator[TestClip]:
+    """Yield every burst: a person's first frames, before many cameras."""
+    for clip, up in clips_of(read_bursts(folder)):
+        for track in tracks(clip, shortest=1):
+            found = trial(track, judge)
+            yield replace(found, conditions=found.conditions | {"camera": words.tilt(up)})
+
+
+def kind_of(folder: Path) -> str:
+    note = folder / SETTINGS
+    return str(read_json(note).get("kind", "")) if note.is_file() else ""
 
 
 def judge_named(name: str) -> Judge:
@@ -76,8 +98,23 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
         clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
         clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden,
         np.asarray(((bits & OWN) > 0) & ~hidden),
-        counts, {"picture": "portrait" if clip.height > clip.width else "landscape"}, np.asarray((bits & OUTSIDE) > 0),
+        counts, conditions_of(track), np.asarray((bits & OUTSIDE) > 0),
     )  # fmt: skip
+
+
+def conditions_of(track: DetectionTrack) -> dict[str, str]:
+    clip, part = track.clip, slice(track.first, track.last)
+    told = {"format": words.shape(clip.width, clip.height)}
+    if clip.kind != "rendered":
+        return told  # of footage nobody knows more
+    outside = (clip.hidden[part, : len(H36M_17)] & OUTSIDE) > 0
+    tall = np.ptp(clip.truth_xy[part][..., 1], axis=-1) / clip.height
+    return told | {
+        "facing": words.facing(clip.xyz[part]),
+        "distance": words.distance(float(np.median(clip.root[part, 2]))),
+        "size": words.size(float(np.median(tall))),
+        "picture": words.cut(float(1 - outside.mean())),
+    }
 
 
 def sure(points: Array) -> Array:

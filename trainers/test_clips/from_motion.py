@@ -24,6 +24,7 @@ from trainers.geometry.person_frame import toward
 from trainers.geometry.self_occlusion import visible
 from trainers.geometry.virtual_cameras import CameraRange, VirtualView, sample_views
 from trainers.skeleton.body_variation import mirror
+from trainers.test_clips import conditions as words
 
 CLIP_S = 8.0
 ORDER = torch.from_numpy(H36M_17.mirror())
@@ -53,7 +54,9 @@ class TestClip:
     hidden: NDArray[np.bool_]  # (T, 17) behind something, or outside the picture
     own: NDArray[np.bool_]  # (T, 17) behind the own body
     counts: NDArray[np.bool_]  # (T, 17) truth is known
-    conditions: dict[str, str] = field(default_factory=dict)  # of the view: place, tilt, distance, cut
+    conditions: dict[str, str] = field(
+        default_factory=dict
+    )  # in words: where the camera stands, how it sees the person
     outside: NDArray[np.bool_] | None = None  # (T, 17) beyond the picture's edge; None: unknown
     root: Array | None = None  # (T,) m from the camera to the pelvis, along its ray
 
@@ -109,15 +112,13 @@ def conditions(view: VirtualView) -> dict[str, str]:
     """In words, of a batch of one: for tables by condition."""
     ray = (view.xyz[0, :, 0, :2] / view.xyz[0, :, 0, 2:].clamp_min(0.1)).norm(dim=-1).mean()
     up = view.rotation[0] @ torch.tensor([0.0, 1.0, 0.0])
-    tilt = torch.rad2deg(torch.acos((-up[1]).clamp(-1, 1)))
-    inside = view.inside.float().mean()
     width, height = view.half[0].tolist()
     return {
         "place": "centre" if ray < 0.2 else "aside" if ray < 0.5 else "edge",
-        "camera": "level" if tilt < 10 else "tilted" if tilt < 25 else "steep",
-        "distance": "near" if view.xyz[0, :, 0, 2].mean() < 2.5 else "far",
-        "format": "portrait" if height > 1.01 * width else "landscape" if width > 1.01 * height else "square",
-        "picture": "whole" if inside > 0.98 else "cut" if inside > 0.7 else "half outside",
+        "camera": words.tilt(up.numpy()),
+        "distance": words.distance(float(view.xyz[0, :, 0, 2].mean())),
+        "format": words.shape(width, height),
+        "picture": words.cut(float(view.inside.float().mean())),
     }
 
 

@@ -11,7 +11,7 @@ from trainers import cli
 from trainers.data import motion
 from trainers.data.motion import MotionSegment
 from trainers.deploy.run_engine import labels
-from trainers.evaluation.compare import COLUMNS, PICTURES, SIDES, SIGMA
+from trainers.evaluation.compare import COLUMNS, CONDITIONS, PICTURES, SIDES, SIGMA, behind
 
 
 def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
@@ -24,7 +24,7 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     assert list(rows) == names
     assert rows["last-observed"]["hidden, mm"] != rows["detector"]["hidden, mm"] and rows["detector"]["open, mm"] < 1000
     for row in (rows["hold"], rows["causal-small"], rows["causal-37"]):
-        assert set(row) == {*COLUMNS, SIDES, *SIGMA, PICTURES, "look-ahead, ms", "ms a frame"}
+        assert set(row) == {*COLUMNS, SIDES, *SIGMA, PICTURES, CONDITIONS, "look-ahead, ms", "ms a frame"}
         assert row["look-ahead, ms"] == 0 and 0 < row["ms a frame"] < 100 and 0 < row["open, mm"] < 1000
         assert row[PICTURES]["all inside"] == {
             k: row[k] for k in (*COLUMNS, SIDES, *SIGMA)
@@ -32,7 +32,18 @@ def test_a_row_a_lifter_with_what_decides(tmp_path, capsys):
     assert rows["hold"]["open, mm"] != rows["causal-small"]["open, mm"]
     said = capsys.readouterr().out
     assert json.loads(said.splitlines()[-1]) == rows
+    assert set(rows["hold"][CONDITIONS]) == set(rows["detector"][CONDITIONS]) > {"picture: whole"}
+    assert "| open, aligned" in said and "| picture: whole" in said
     assert "| hold" in said and "| all inside |" in said and "cut off" not in said
+
+
+def test_where_a_lifter_is_behind_the_detector_is_said_by_condition():
+    rows = {
+        name: {CONDITIONS: {"facing: side": side, "facing: back": back}}
+        for name, side, back in (("detector", 90.0, 80.0), ("a", 91.0, 70.0), ("b", 80.0, 80.0))
+    }
+    assert behind(rows) == ["behind the detector: a, facing: side: 91.0 against 90.0 mm"]
+    assert behind({"a": rows["a"]}) == []
 
 
 def test_a_run_is_named_without_its_folder_unless_two_are_alike():

@@ -48,12 +48,12 @@ class DetectionTrack:
     counts: NDArray[np.bool_]  # (T, 33) the label can be trusted
 
 
-def tracks(clip: DetectorClip) -> Iterator[DetectionTrack]:
+def tracks(clip: DetectorClip, shortest: int = SHORTEST) -> Iterator[DetectionTrack]:
     edges = np.flatnonzero(np.diff(np.r_[0, clip.detected.astype(np.int8), 0]))
     sizes = [box_size(xy) for xy in clip.truth_xy]
     height = float(np.quantile(sizes, 0.9))
     for first, last in zip(edges[::2], edges[1::2]):
-        if last - first < SHORTEST * min(1.0, clip.fps * TICK_S):
+        if last - first < shortest * min(1.0, clip.fps * TICK_S):
             continue
         part = slice(int(first), int(last))
         error = np.linalg.norm(clip.xy[part] - clip.truth_xy[part], axis=-1) / height

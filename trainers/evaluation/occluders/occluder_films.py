@@ -58,9 +58,8 @@ def complete(out: Path, settings: BoardsSettings) -> bool:
     note, stretches = out / SETTINGS, out / "stretches.json"
     if not (note.is_file() and stretches.is_file()):
         return False
-    return not differing(note, settings) and len(list(out.glob("shard_*.npz"))) == len(
-        json.loads(stretches.read_text())
-    )
+    shards = len(list(out.glob("shard_*.npz")))
+    return not differing(note, settings) and shards == len(json.loads(stretches.read_text()))
 
 
 def tracks_by_source(folder: Path, by: str) -> dict[str, list[DetectionTrack]]:
