@@ -331,7 +331,8 @@ def test_h24_a_page_opened_on_a_machine_that_is_too_slow_says_so_with_age_and_li
         run.peer.wait(lambda: any(m["seq"] > 3 for _, m in run.peer.poses), 20)
         with page_of(run.bind) as page:
             more = says(page, "stale", "This machine is too slow")
-            assert re.search(r"the newest is [4-9]\d\d ms old, the limit is 150 ms", more), more
+            told = re.search(r"the newest is (\d+) ms old, the limit is 150 ms", more)
+            assert told and int(told[1]) >= 400, more  # no younger than its detector is slow
 
 
 AGES = re.compile(r"The last frame is [\d.]+ (ms|s|min) old, the limit is 150 ms")
