@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from realtime.demo.anatomy import J
 from trainers.augmentation.motion import Augmentation, augment
 from trainers.data.motion import MotionSegment
+from trainers.data.shards.burst_shards import HZ
 from trainers.skeleton.retarget import mirrored, resampled, reshape
 from trainers.synthesis.pose_changes import bent, laid, reached, seated, stepped, turned
 
 F64 = NDArray[np.float64]
-HZ = 30.0
 FRAMES = 3  # of a burst
 # a tenth of a second of other people's motion is enough to exchange limbs; bodies and sides are drawn afterwards
 MIXING = Augmentation(

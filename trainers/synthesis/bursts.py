@@ -20,9 +20,9 @@ from realtime.occlude.appearance import sample_patch
 from realtime.occlude.optical_flow import trace, unknown
 from realtime.transport.frame_ring import grey_copy
 from trainers.data.motion import long_segments
-from trainers.data.shards.burst_shards import FROM_50, write_bursts
+from trainers.data.shards.burst_shards import FROM_50, HZ, write_bursts
 from trainers.data.shards.clip_shards import BOARD, OUTSIDE, OWN
-from trainers.synthesis.burst_poses import FRAMES, HZ
+from trainers.synthesis.burst_poses import FRAMES
 from trainers.synthesis.burst_scenes import BURSTS, KEPT, BurstScene, draw_burst_scene
 from trainers.synthesis.motion_settings import MotionSettings
 from trainers.synthesis.shard_pool import Workers, check_share, run

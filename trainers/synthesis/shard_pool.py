@@ -94,15 +94,15 @@ def _claim(settings: Any, out: Path, resume: bool) -> None:
 def differing(note: Path, settings: Any) -> list[str]:
     """Tell in which settings shards there are others; what was not asked for when they were made is as usual."""
     usual = {f.name: f.default for f in fields(settings) if f.default is not MISSING}
-    found, wanted = (
-        {**one, "model": kind(one["model"])} if "model" in one else one
-        for one in (
-            json.loads(json.dumps(usual)) | json.loads(note.read_text()),
-            json.loads(json.dumps(asdict(settings))),
-        )
-    )
+    found, wanted = _compared(usual | json.loads(note.read_text())), _compared(asdict(settings))
     names = sorted(found.keys() | wanted.keys())
     return [f"{k} {found.get(k)!r} there, {wanted.get(k)!r} asked" for k in names if found.get(k) != wanted.get(k)]
+
+
+def _compared(settings: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as a note holds them, the detector's model by its kind."""
+    plain: dict[str, Any] = json.loads(json.dumps(settings))
+    return {**plain, "model": kind(plain["model"])} if "model" in plain else plain
 
 
 class ShardProgress:

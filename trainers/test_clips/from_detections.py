@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from engines import open_engine
 from engines.errors import EngineError
@@ -18,11 +19,10 @@ from trainers.data.shards.burst_clips import clips_of
 from trainers.data.shards.burst_shards import read_bursts
 from trainers.data.shards.clip_shards import OUTSIDE, OWN, read_clips
 from trainers.data.shards.detections import COVERED, DetectionTrack, believed_focal, tracks
-from trainers.data.shards.detector_model import SETTINGS
+from trainers.data.shards.detector_model import settings_of
 from trainers.errors import UserError
 from trainers.test_clips import conditions as words
 from trainers.test_clips.from_motion import TestClip
-from trainers.user_file import read_json
 
 DEFAULT = "reliability"  # the engine of the store
 Judge = Callable[[DetectionTrack], Array]  # -> (T, 33) in [0, 1]
@@ -31,7 +31,7 @@ Judge = Callable[[DetectionTrack], Array]  # -> (T, 33) in [0, 1]
 def from_shards(folder: Path, subjects: tuple[str, ...] = (), reliability: str = "auto") -> Iterator[TestClip]:
     """Held-out looks where a folder has both; every unbroken track is a trial."""
     judge = judge_named(reliability)
-    if kind_of(folder) == "bursts":
+    if (settings_of(folder) or {}).get("kind") == "bursts":
         yield from from_bursts(folder, judge)
         return
     clips = [c for c in read_clips(folder) if not subjects or c.subject in subjects]
@@ -46,11 +46,6 @@ def from_bursts(folder: Path, judge: Judge) -> Iterator[TestClip]:
         for track in tracks(clip, shortest=1):
             found = trial(track, judge)
             yield replace(found, conditions=found.conditions | {"camera": words.tilt(up)})
-
-
-def kind_of(folder: Path) -> str:
-    note = folder / SETTINGS
-    return str(read_json(note).get("kind", "")) if note.is_file() else ""
 
 
 def judge_named(name: str) -> Judge:
@@ -92,22 +87,21 @@ def trial(track: DetectionTrack, judge: Judge) -> TestClip:
     clip, part = track.clip, slice(track.first, track.last)
     rays = (clip.xy[part] - np.array([clip.cx, clip.cy], np.float32)) / np.float32(believed_focal(clip))
     bits = clip.hidden[part, : len(H36M_17)]
-    hidden = np.asarray((bits & COVERED) > 0)
+    hidden, outside = np.asarray((bits & COVERED) > 0), np.asarray((bits & OUTSIDE) > 0)
     counts: Any = np.ones(hidden.shape, bool) if clip.kind == "rendered" else sure(clip.trusted[part])
     return TestClip(
         clip.name, clip.subject, clip.kind, clip.fps, BLAZEPOSE_33.name, rays.astype(np.float32), judge(track),
         clip.world[part].astype(np.float32), clip.xyz[part] - clip.xyz[part, :1], hidden,
         np.asarray(((bits & OWN) > 0) & ~hidden),
-        counts, conditions_of(track), np.asarray((bits & OUTSIDE) > 0),
+        counts, conditions_of(track, outside), outside,
     )  # fmt: skip
 
 
-def conditions_of(track: DetectionTrack) -> dict[str, str]:
+def conditions_of(track: DetectionTrack, outside: NDArray[np.bool_]) -> dict[str, str]:
     clip, part = track.clip, slice(track.first, track.last)
     told = {"format": words.shape(clip.width, clip.height)}
     if clip.kind != "rendered":
         return told  # of footage nobody knows more
-    outside = (clip.hidden[part, : len(H36M_17)] & OUTSIDE) > 0
     tall = np.ptp(clip.truth_xy[part][..., 1], axis=-1) / clip.height
     return told | {
         "facing": words.facing(clip.xyz[part]),

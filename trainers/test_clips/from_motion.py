@@ -54,9 +54,7 @@ class TestClip:
     hidden: NDArray[np.bool_]  # (T, 17) behind something, or outside the picture
     own: NDArray[np.bool_]  # (T, 17) behind the own body
     counts: NDArray[np.bool_]  # (T, 17) truth is known
-    conditions: dict[str, str] = field(
-        default_factory=dict
-    )  # in words: where the camera stands, how it sees the person
+    conditions: dict[str, str] = field(default_factory=dict)  # in words: how the camera sees the person
     outside: NDArray[np.bool_] | None = None  # (T, 17) beyond the picture's edge; None: unknown
     root: Array | None = None  # (T,) m from the camera to the pelvis, along its ray
 

@@ -72,7 +72,7 @@ def main(args: argparse.Namespace) -> int:
     if args.validate_last:
         config = replace(config, loop=replace(config.loop, validate_every=steps))
     trained = recipe_module(config.recipe).recipe(config.settings, args.data, device, steps)
-    if config.loop.bf16 and pays(device.split(":")[0]):
+    if config.loop.bf16 and pays(device):
         coarse(trained.model, device)
     why_not = compile_draws(trained, args.compile or config.loop.compile, device)
     if group.writes and (not why_not or device.startswith("cuda")):

@@ -7,10 +7,9 @@ from collections.abc import Iterator
 import numpy as np
 
 from engines.skeleton import Array
-from trainers.data.shards.burst_shards import PLACES, BurstFrames
-from trainers.data.shards.clip_shards import DetectorClip
-
-HZ = 30.0  # of a burst's frames, as they were drawn
+from realtime.lift.camera_model import CameraModel
+from trainers.data.shards.burst_shards import HZ, PLACES, BurstFrames
+from trainers.data.shards.clip_shards import DetectorClip, chance
 
 
 def clips_of(frames: BurstFrames) -> Iterator[tuple[DetectorClip, Array]]:
@@ -26,7 +25,6 @@ def clip_of(frames: BurstFrames, part: slice) -> DetectorClip:
     width, height, focal, cx, cy = (float(v) for v in frames.camera[part.start])
     count = part.stop - part.start
     points = frames.xyz[part][:, PLACES] + frames.root[part][:, None]
-    truth = points[..., :2] / np.maximum(points[..., 2:], 0.05) * focal + (cx, cy)
     hidden = frames.hidden[part]
     return DetectorClip(
         name=f"scene {frames.scene[part.start]} burst {frames.burst[part.start]}", subject="", kind="rendered",
@@ -34,11 +32,7 @@ def clip_of(frames: BurstFrames, part: slice) -> DetectorClip:
         t=np.arange(count) / HZ, detected=np.ones(count, bool), xy=frames.xy[part], score=chance(frames.score[part]),
         presence=chance(frames.presence[part]), world=frames.world[part], look=frames.look[part],
         moved=frames.moved[part], back_error=frames.back_error[part], patch_error=frames.patch_error[part],
-        flow_known=frames.flow_known[part], truth_xy=truth.astype(np.float32), root=frames.root[part],
-        xyz=frames.xyz[part][:, :17], xyz33=frames.xyz[part][:, PLACES],
+        flow_known=frames.flow_known[part], truth_xy=CameraModel(focal, focal, cx, cy).pixels(points),
+        root=frames.root[part], xyz=frames.xyz[part][:, :17], xyz33=frames.xyz[part][:, PLACES],
         hidden=np.concatenate([hidden[:, :17], hidden[:, PLACES]], 1), trusted=np.ones((count, 33), bool),
     )  # fmt: skip
-
-
-def chance(log_odds: Array) -> Array:
-    return np.asarray(1 / (1 + np.exp(-log_odds)))

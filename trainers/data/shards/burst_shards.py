@@ -40,6 +40,7 @@ Array = NDArray[Any]
 _REST = [i for i, name in enumerate(BLAZEPOSE_33.joints) if name not in H36M_17.joints]
 JOINTS_37 = (*H36M_17.joints, *(BLAZEPOSE_33.joints[i] for i in _REST))
 PLACES = np.array([JOINTS_37.index(name) for name in BLAZEPOSE_33.joints])  # of the 33 points among the 37 joints
+HZ = 30.0  # of a burst's frames, as they are drawn
 FROM_50 = np.array([*range(17), *(17 + i for i in _REST)])  # of the 17 joints and the 33 points one after the other
 
 

@@ -115,13 +115,14 @@ def _from_tenths(values: Array) -> Array:
     return cast(NDArray[Any], values.astype(np.float32) / np.float32(METRE))
 
 
-def _chance(values: Array) -> Array:
+def chance(values: Array) -> Array:
+    """Return the probabilities of log-odds."""
     return np.asarray(1 / (1 + np.exp(-values.astype(np.float32))), np.float32)
 
 
 _DECODE = {
-    "t": np.float32, "detected": bool, "xy": _from_px, "truth_xy": _from_px, "moved": _from_px, "score": _chance,
-    "presence": _chance, "back_error": np.float32, "patch_error": np.float32, "flow_known": bool, "world": np.float32,
+    "t": np.float32, "detected": bool, "xy": _from_px, "truth_xy": _from_px, "moved": _from_px, "score": chance,
+    "presence": chance, "back_error": np.float32, "patch_error": np.float32, "flow_known": bool, "world": np.float32,
     "look": np.float32, "root": np.float32, "xyz": _from_tenths, "xyz33": _from_tenths, "hidden": np.uint8,
     "trusted": bool,
 }  # fmt: skip

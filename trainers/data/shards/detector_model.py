@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from realtime.config.detector_models import DEFAULT, NAMES
 from realtime.detect.pose_models import kind_of
@@ -16,14 +17,22 @@ OF_OLD = "auto"  # in notes of folders from before lite and heavy: full
 
 def detector_of(folder: Path) -> str | None:
     """Return the model's kind; its bundle where that is none of ours; None where the folder does not say."""
+    settings = settings_of(folder)
+    return None if settings is None else kind(str(settings.get("model", OF_OLD)))
+
+
+def settings_of(folder: Path) -> dict[str, Any] | None:
+    """Return what a folder of shards was made with; None where it does not say."""
     note = folder / SETTINGS
     if not note.is_file():
         return None
     try:
-        model = str(read_json(note).get("model", OF_OLD))
-    except (ValueError, AttributeError):
-        raise UserError(f"{note}: no settings of trainers synthesize; synthesize the folder anew") from None
-    return kind(model)
+        settings = read_json(note)
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise UserError(f"{note}: no settings of trainers synthesize; synthesize the folder anew")
+    return settings
 
 
 def kind(model: str) -> str:

@@ -14,7 +14,7 @@ def products(device: str, wanted: bool) -> torch.autocast:
 
 @functools.cache
 def pays(device: str) -> bool:
-    """Return whether a device ("cpu", "cuda") multiplies in bfloat16 by itself."""
+    """Return whether a device ("cpu", "cuda", "cuda:1") multiplies in bfloat16 by itself."""
     if device != "cpu":
         return True
     told = getattr(torch.cpu, "_is_avx512_bf16_supported", None)  # there is no public way to ask
